@@ -1,0 +1,52 @@
+/** The agent's contract with a container runtime. `ctr.ts` drives containerd; `fake.ts` keeps the same laws in memory. */
+
+export interface Runtime {
+  /** e.g. `containerd://1.6.20`, as in `Node.status.nodeInfo.containerRuntimeVersion`. */
+  version(signal: AbortSignal): Promise<string>
+  hasImage(image: string, signal: AbortSignal): Promise<boolean>
+  /** @throws RuntimeError IMAGE_PULL */
+  pullImage(image: string, signal: AbortSignal): Promise<void>
+
+  /** Creates and starts a container. @throws RuntimeError CONTAINER_CREATE, CONTAINER_CONFIG, IMAGE_ABSENT */
+  run(spec: ContainerSpec, signal: AbortSignal): Promise<void>
+  /** Every container of ours on this node, running or ended. */
+  list(signal: AbortSignal): Promise<readonly ContainerState[]>
+  /** Sends a signal to the container's first process; no error if it has ended. */
+  kill(id: string, posixSignal: 'SIGTERM' | 'SIGKILL', signal: AbortSignal): Promise<void>
+  /** Takes an ended container away; its log stays until `dropLogs`. No error if it is gone. */
+  remove(id: string, signal: AbortSignal): Promise<void>
+  /** Called whenever a container may have changed state, so that nobody has to poll. Returns the way to stop. */
+  watch(onChange: () => void): () => void
+}
+
+export interface ContainerSpec {
+  readonly id: string
+  readonly image: string
+  /** Replaces the image's entry point and arguments as `command` and `args` of a pod do; undefined keeps the image's. */
+  readonly command?: readonly string[]
+  readonly args?: readonly string[]
+  readonly env: readonly { readonly name: string; readonly value: string }[]
+  readonly workingDir?: string
+  readonly hostname: string
+  /** Path of the pod's network namespace; undefined for the node's own. */
+  readonly netns?: string
+  /** Absolute cgroup path. */
+  readonly cgroup: string
+  readonly mounts: readonly { readonly source: string; readonly target: string; readonly readOnly: boolean }[]
+  readonly cpuMillisLimit?: number
+  readonly memoryBytesLimit?: number
+  readonly privileged: boolean
+  /** Where stdout and stderr go. */
+  readonly logPath: string
+  readonly labels: Readonly<Record<string, string>>
+}
+
+export type ContainerState = {
+  readonly id: string
+  readonly image: string
+  readonly labels: Readonly<Record<string, string>>
+} & (
+  | { readonly phase: 'created' }
+  | { readonly phase: 'running'; readonly pid: number }
+  | { readonly phase: 'exited'; readonly exitCode: number; readonly finishedAt?: string }
+)

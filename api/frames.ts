@@ -1,0 +1,167 @@
+/**
+ * What hub and agent say to each other over one WebSocket, a msgpack map for each frame. docs/flow.md draws the order.
+ *
+ * The hub's stream of `set` and `delete` is one order of revisions. A `sync` marks the point up to which everything was
+ * sent; before its first one an agent knows nothing and must neither write to the kernel nor delete. A `reset` says that
+ * the agent's copy is to be forgotten: what the frames up to the next `sync` do not name again is gone.
+ */
+import type { ContainerStatus, KubeObject, NodeStatus, PodStatus } from './objects.ts'
+import type { Resource } from './resources.ts'
+
+/** Raised with every change that an older peer would misread. */
+export const protocolVersion = 1
+
+/** Bounds that both sides hold. Bytes, except where the name says otherwise. */
+export const limits = {
+  frameBytes: 8 * 1024 * 1024,
+  /** What may wait in a session's queue before a slow agent is cut off. */
+  queueBytes: 64 * 1024 * 1024,
+  /** Both sides ping this often and give up after twice the time. */
+  pingMs: 5_000,
+} as const
+
+/** The sets of objects that an agent is sent, of pods and of secrets only those of its own node. */
+export const agentResources = ['nodes', 'services', 'endpointslices.discovery.k8s.io', 'pods'] as const satisfies readonly Resource[]
+export type AgentResource = (typeof agentResources)[number]
+
+// ── hub to agent ────────────────────────────────────────────────────────────
+
+/** The hub's answer to `hello`. `resumed` false means that a `reset` and the whole state follow. `time` is ms since 1970. */
+export interface WelcomeFrame {
+  readonly kind: 'welcome'
+  readonly version: number
+  readonly node: string
+  readonly revision: number
+  readonly resumed: boolean
+  readonly time: number
+}
+export interface SetFrame {
+  readonly kind: 'set'
+  readonly resource: AgentResource
+  readonly revision: number
+  readonly object: KubeObject
+}
+export interface DeleteFrame {
+  readonly kind: 'delete'
+  readonly resource: AgentResource
+  readonly revision: number
+  /** `namespace/name`, or `name`. */
+  readonly key: string
+}
+export interface SyncFrame {
+  readonly kind: 'sync'
+  readonly revision: number
+}
+export interface ResetFrame {
+  readonly kind: 'reset'
+}
+/** The hub asks the node for something; the answer is any number of `data` frames and one `end` with the same id. */
+export interface CallFrame {
+  readonly kind: 'call'
+  readonly id: number
+  readonly call: NodeCall
+}
+/** The asker went away; the node stops answering. */
+export interface CancelFrame {
+  readonly kind: 'cancel'
+  readonly id: number
+}
+
+/** What a hub may ask of a node. */
+export type NodeCall =
+  | {
+      readonly method: 'logs'
+      readonly namespace: string
+      readonly pod: string
+      readonly container: string
+      readonly follow: boolean
+      readonly previous: boolean
+      readonly tailLines?: number
+      readonly limitBytes?: number
+      /** RFC 3339. */
+      readonly sinceTime?: string
+      readonly timestamps: boolean
+    }
+  /** The ruleset that the kernel holds, as `nft` prints it. */
+  | { readonly method: 'rules' }
+
+export type HubFrame = WelcomeFrame | SetFrame | DeleteFrame | SyncFrame | ResetFrame | CallFrame | CancelFrame
+
+// ── agent to hub ────────────────────────────────────────────────────────────
+
+/** First frame of an agent. `revision` is the last one that it holds in full, absent if it holds nothing. */
+export interface HelloFrame {
+  readonly kind: 'hello'
+  readonly version: number
+  readonly node: string
+  readonly agent: string
+  readonly revision?: number
+  readonly time: number
+}
+/** How far the node's kernel is. Sent after each pass of the sync loop. */
+export interface AckFrame {
+  readonly kind: 'ack'
+  /** The last revision that the node has received in full. */
+  readonly received: number
+  /** The last revision whose rules the kernel accepted. */
+  readonly applied: number
+  /** Set while the kernel refuses: error code and the tool's own words. */
+  readonly failed?: { readonly code: string; readonly message: string }
+}
+export interface ReportFrame {
+  readonly kind: 'report'
+  readonly report: NodeReport
+}
+export interface DataFrame {
+  readonly kind: 'data'
+  readonly id: number
+  readonly bytes: Uint8Array
+}
+export interface EndFrame {
+  readonly kind: 'end'
+  readonly id: number
+  /** Absent when the call was answered in full. */
+  readonly error?: { readonly code: string; readonly message: string }
+}
+
+/** What a node tells of itself. */
+export type NodeReport =
+  /** Registration, and later every change of the node's own status. */
+  | { readonly kind: 'node'; readonly labels: Readonly<Record<string, string>>; readonly status: NodeStatus }
+  /** Measured load, every few seconds; kept in memory by the hub and used by the scheduler. */
+  | { readonly kind: 'usage'; readonly usage: NodeUsage }
+  /** The node is alive; the hub renews its Lease. */
+  | { readonly kind: 'lease' }
+  | { readonly kind: 'pod'; readonly key: string; readonly uid: string; readonly status: PodStatus }
+  /** Every container of a pod that was being deleted has ended; the object may go. */
+  | { readonly kind: 'podGone'; readonly key: string; readonly uid: string }
+  | { readonly kind: 'event'; readonly event: NodeEvent }
+
+/** Measured, not requested. */
+export interface NodeUsage {
+  /** Thousandths of a core, averaged over the reporting interval. */
+  readonly cpuMillis: number
+  readonly memoryBytes: number
+  /** What the node has in all, in the same units. */
+  readonly cpuCapacityMillis: number
+  readonly memoryCapacityBytes: number
+}
+
+/** The makings of a core/v1 Event about an object on the node. */
+export interface NodeEvent {
+  readonly type: 'Normal' | 'Warning'
+  readonly reason: string
+  readonly message: string
+  readonly about: {
+    readonly kind: 'Pod' | 'Node' | 'Service'
+    readonly namespace?: string
+    readonly name: string
+    readonly uid: string
+    /** e.g. `spec.containers{web}` */
+    readonly fieldPath?: string
+  }
+}
+
+export type AgentFrame = HelloFrame | AckFrame | ReportFrame | DataFrame | EndFrame
+export type Frame = HubFrame | AgentFrame
+export type { ContainerStatus }

@@ -1,0 +1,73 @@
+/**
+ * The Kubernetes object types that the rooms speak of. The shapes come from `kubernetes-models` (generated from the
+ * Kubernetes OpenAPI document); here they only get the one promise that everything in the store keeps: it has metadata.
+ */
+import type { IDeployment } from 'kubernetes-models/apps/v1/Deployment'
+import type { IReplicaSet } from 'kubernetes-models/apps/v1/ReplicaSet'
+import type { ILease } from 'kubernetes-models/coordination.k8s.io/v1/Lease'
+import type { IEndpointSlice } from 'kubernetes-models/discovery.k8s.io/v1/EndpointSlice'
+import type { IConfigMap } from 'kubernetes-models/v1/ConfigMap'
+import type { IEndpoints } from 'kubernetes-models/v1/Endpoints'
+import type { IEvent } from 'kubernetes-models/v1/Event'
+import type { INamespace } from 'kubernetes-models/v1/Namespace'
+import type { INode } from 'kubernetes-models/v1/Node'
+import type { IPod } from 'kubernetes-models/v1/Pod'
+import type { ISecret } from 'kubernetes-models/v1/Secret'
+import type { IService } from 'kubernetes-models/v1/Service'
+import type { IServiceAccount } from 'kubernetes-models/v1/ServiceAccount'
+
+type ModelMeta = NonNullable<IPod['metadata']>
+
+/** metadata as the store keeps it: what the server fills in is always there. `namespace` is absent on cluster-wide kinds. */
+export type ObjectMeta = ModelMeta & {
+  name: string
+  uid: string
+  /** Decimal string of the store's revision. */
+  resourceVersion: string
+  /** RFC 3339, UTC, whole seconds. */
+  creationTimestamp: string
+}
+
+export type OwnerReference = NonNullable<ModelMeta['ownerReferences']>[number]
+
+/** Any object that the store holds. Treat it as frozen: a change is a new value. */
+export interface KubeObject {
+  apiVersion: string
+  kind: string
+  metadata: ObjectMeta
+  spec?: unknown
+  status?: unknown
+}
+
+type Stored<T> = Omit<T, 'metadata'> & { metadata: ObjectMeta }
+
+export type Pod = Stored<IPod>
+export type Node = Stored<INode>
+export type Service = Stored<IService>
+export type EndpointSlice = Stored<IEndpointSlice>
+export type Endpoints = Stored<IEndpoints>
+export type Namespace = Stored<INamespace>
+export type ConfigMap = Stored<IConfigMap>
+export type Secret = Stored<ISecret>
+export type ServiceAccount = Stored<IServiceAccount>
+export type Deployment = Stored<IDeployment>
+export type ReplicaSet = Stored<IReplicaSet>
+export type Lease = Stored<ILease>
+export type Event = Stored<IEvent>
+
+export type PodSpec = NonNullable<IPod['spec']>
+export type PodStatus = NonNullable<IPod['status']>
+export type PodTemplateSpec = NonNullable<IDeployment['spec']>['template']
+export type Container = PodSpec['containers'][number]
+export type ContainerStatus = NonNullable<PodStatus['containerStatuses']>[number]
+export type NodeStatus = NonNullable<INode['status']>
+export type NodeCondition = NonNullable<NodeStatus['conditions']>[number]
+export type ServiceSpec = NonNullable<IService['spec']>
+export type ServicePort = NonNullable<ServiceSpec['ports']>[number]
+export type LabelSelector = NonNullable<IDeployment['spec']>['selector']
+
+/** `namespace/name`, or just `name` for a cluster-wide object. The key of every table that holds one kind. */
+export function keyOf(object: { metadata: { namespace?: string; name: string } }): string {
+  const { namespace, name } = object.metadata
+  return namespace ? `${namespace}/${name}` : name
+}

@@ -1,0 +1,81 @@
+/**
+ * The kinds that the hub serves, one row each: what discovery says of them, and the words by which the rooms address them.
+ * A `Resource` is the plural name, with the API group behind a dot where there is one (`pods`, `deployments.apps`).
+ */
+
+export interface ResourceKind {
+  readonly resource: Resource
+  readonly group: string
+  readonly version: string
+  readonly plural: string
+  readonly singular: string
+  readonly kind: string
+  readonly namespaced: boolean
+  readonly shortNames: readonly string[]
+  readonly categories: readonly string[]
+  readonly subresources: readonly Subresource[]
+}
+
+export type Subresource = 'status' | 'scale' | 'binding' | 'log' | 'eviction' | 'finalize'
+
+const rows = [
+  // resource, version, kind, namespaced, short names, subresources, in `kubectl get all`
+  ['namespaces', 'v1', 'Namespace', false, ['ns'], ['status', 'finalize'], false],
+  ['nodes', 'v1', 'Node', false, ['no'], ['status'], false],
+  ['pods', 'v1', 'Pod', true, ['po'], ['status', 'binding', 'log', 'eviction'], true],
+  ['services', 'v1', 'Service', true, ['svc'], ['status'], true],
+  ['endpoints', 'v1', 'Endpoints', true, ['ep'], [], false],
+  ['configmaps', 'v1', 'ConfigMap', true, ['cm'], [], false],
+  ['secrets', 'v1', 'Secret', true, [], [], false],
+  ['serviceaccounts', 'v1', 'ServiceAccount', true, ['sa'], [], false],
+  ['events', 'v1', 'Event', true, ['ev'], [], false],
+  ['deployments.apps', 'v1', 'Deployment', true, ['deploy'], ['status', 'scale'], true],
+  ['replicasets.apps', 'v1', 'ReplicaSet', true, ['rs'], ['status', 'scale'], true],
+  ['endpointslices.discovery.k8s.io', 'v1', 'EndpointSlice', true, [], [], false],
+  ['leases.coordination.k8s.io', 'v1', 'Lease', true, [], [], false],
+] as const
+
+export type Resource = (typeof rows)[number][0]
+
+/** Every kind served, in the order in which discovery lists them. */
+export const resourceKinds: readonly ResourceKind[] = rows.map(
+  ([resource, version, kind, namespaced, shortNames, subresources, inAll]) => {
+    const dot = resource.indexOf('.')
+    const plural = dot < 0 ? resource : resource.slice(0, dot)
+    return {
+      resource,
+      group: dot < 0 ? '' : resource.slice(dot + 1),
+      version,
+      plural,
+      singular: kind.toLowerCase(),
+      kind,
+      namespaced,
+      shortNames,
+      categories: inAll ? ['all'] : [],
+      subresources,
+    }
+  },
+)
+
+const byResource = new Map(resourceKinds.map((k) => [k.resource, k]))
+const byType = new Map(resourceKinds.map((k) => [`${apiVersionOf(k)} ${k.kind}`, k]))
+
+/** The row of a resource. */
+export function kindOf(resource: Resource): ResourceKind {
+  return byResource.get(resource)!
+}
+
+/** The row for an object's own words (`apps/v1`, `Deployment`), or undefined where the hub does not serve it. */
+export function kindByType(apiVersion: string, kind: string): ResourceKind | undefined {
+  return byType.get(`${apiVersion} ${kind}`)
+}
+
+/** Whether a string names a resource that the hub serves. */
+export function isResource(word: string): word is Resource {
+  return byResource.has(word as Resource)
+}
+
+/** `v1`, or `group/version`. */
+export function apiVersionOf(kind: Pick<ResourceKind, 'group' | 'version'>): string {
+  return kind.group === '' ? kind.version : `${kind.group}/${kind.version}`
+}

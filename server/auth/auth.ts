@@ -1,0 +1,20 @@
+/** Who is asking, and may they. The PKI behind it is in `pki.ts`. */
+
+export interface User {
+  /** e.g. `wherry-admin`, `system:node:node1`, `system:anonymous` */
+  readonly name: string
+  readonly groups: readonly string[]
+}
+
+/** What a request wants, in the words of Kubernetes' SubjectAccessReview. */
+export interface Wish {
+  readonly verb: string
+  readonly path: string
+  readonly resource?: string
+  readonly subresource?: string
+  readonly namespace?: string
+  readonly name?: string
+}
+
+/** Groups that mean something to the hub. */
+export const groups = { admins: 'system:masters', nodes: 'system:nodes', authenticated: 'system:authenticated' } as const

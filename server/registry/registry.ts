@@ -1,0 +1,46 @@
+/**
+ * The verbs on objects, with everything that Kubernetes promises about them: defaults, validation, allocation, uid and
+ * generation, optimistic locking, finalizers, graceful deletion. REST, the controllers and the agents' reports all come
+ * through here; nothing else writes to the store. Failures are `StatusError`s.
+ */
+import type { KubeObject } from '../../api/objects.ts'
+import type { Subresource } from '../../api/resources.ts'
+import type { Ref } from '../store/store.ts'
+
+export interface Registry {
+  /**
+   * Creates an object of which only the user's part is known. `ref.name` may be '' where metadata has `generateName`.
+   * @throws StatusError AlreadyExists, Invalid, Forbidden (namespace is terminating), NotFound (no such namespace)
+   */
+  create(ref: Ref, draft: Draft, options?: WriteOptions): Promise<KubeObject>
+
+  /**
+   * Changes an object: `change` maps the current state to the wished one (it may run again when the state moved).
+   * What may not change is kept or refused, as Kubernetes does it: without `subresource` the status is kept, with
+   * `status` everything but the status. A `metadata.resourceVersion` in the wish that differs from the current one is a Conflict.
+   * @throws StatusError NotFound, Conflict, Invalid
+   */
+  update(ref: Ref, change: (current: KubeObject) => Draft, options?: WriteOptions & { subresource?: Subresource }): Promise<KubeObject>
+
+  /**
+   * Deletes: at once, or by setting `deletionTimestamp` where there are finalizers or a grace period to wait for.
+   * @returns the object as it is then, and whether it is gone
+   * @throws StatusError NotFound, Conflict (preconditions)
+   */
+  remove(ref: Ref, options?: RemoveOptions): Promise<{ readonly object: KubeObject; readonly gone: boolean }>
+}
+
+/** An object as a client sends it: nothing of it is trusted. */
+export type Draft = { readonly [field: string]: unknown }
+
+export interface WriteOptions {
+  /** Do everything but the write. */
+  readonly dryRun?: boolean
+}
+
+/** meta/v1 DeleteOptions. */
+export interface RemoveOptions extends WriteOptions {
+  readonly gracePeriodSeconds?: number
+  readonly propagationPolicy?: 'Background' | 'Foreground' | 'Orphan'
+  readonly preconditions?: { readonly uid?: string; readonly resourceVersion?: string }
+}
