@@ -30,6 +30,7 @@ export interface StatusCause {
     | 'FieldValueForbidden'
     | 'FieldValueTooLong'
     | 'FieldValueNotFound'
+    | 'ResourceVersionTooLarge'
   readonly field: string
   readonly message: string
 }

@@ -1,0 +1,107 @@
+/**
+ * What the agent knows of the cluster: the objects that the hub sent, by kind. Unknown is not empty: nothing is told to
+ * anybody before the first `sync` marker, and a `reset` keeps the old objects until the `sync` that ends it.
+ */
+import { agentResources, type AgentResource, type HubFrame } from '../../api/frames.ts'
+import { keyOf, type EndpointSlice, type KubeObject, type Node, type Pod, type Service } from '../../api/objects.ts'
+
+interface Kinds {
+  nodes: Node
+  services: Service
+  'endpointslices.discovery.k8s.io': EndpointSlice
+  pods: Pod
+}
+
+/** The objects that changed up to a `sync`, with their state before and after it. */
+export interface Changed<R extends AgentResource = AgentResource> {
+  readonly resource: R
+  readonly key: string
+  readonly before: Kinds[R] | undefined
+  readonly after: Kinds[R] | undefined
+}
+
+/** What one `sync` marker completed. */
+export interface Batch {
+  readonly revision: number
+  /** True for the first `sync` of this process: everything is news. */
+  readonly first: boolean
+  readonly changes: readonly Changed[]
+}
+
+export interface Tables {
+  /** Takes one frame of the hub's stream; gives a batch when the frame was a `sync`. */
+  take(frame: HubFrame): Batch | undefined
+  /** The last revision that is held in full: what `hello` resumes from. Undefined before the first sync and within a reset. */
+  revision(): number | undefined
+  get<R extends AgentResource>(resource: R, key: string): Kinds[R] | undefined
+  all<R extends AgentResource>(resource: R): ReadonlyMap<string, Kinds[R]>
+}
+
+export function createTables(): Tables {
+  const tables = new Map<AgentResource, Map<string, KubeObject>>(agentResources.map((r) => [r, new Map()]))
+  /** State before the current batch of everything that the batch touched. */
+  let touched = new Map<string, { resource: AgentResource; key: string; before: KubeObject | undefined }>()
+  /** During a reset: what has been named again. */
+  let named: Set<string> | undefined
+  let revision: number | undefined
+  let synced = false
+
+  const put = (resource: AgentResource, key: string, after: KubeObject | undefined): void => {
+    const table = tables.get(resource)!
+    const id = `${resource} ${key}`
+    const before = table.get(key)
+    if (!touched.has(id)) touched.set(id, { resource, key, before })
+    if (after) table.set(key, after)
+    else table.delete(key)
+  }
+
+  const finish = (at: number): Batch => {
+    if (named) {
+      for (const [resource, table] of tables) {
+        for (const key of [...table.keys()]) if (!named.has(`${resource} ${key}`)) put(resource, key, undefined)
+      }
+      named = undefined
+    }
+    const changes: Changed[] = []
+    for (const { resource, key, before } of touched.values()) {
+      const after = tables.get(resource)!.get(key)
+      const same = before?.metadata.uid === after?.metadata.uid && before?.metadata.resourceVersion === after?.metadata.resourceVersion
+      if (!same) changes.push({ resource, key, before, after } as Changed)
+    }
+    touched = new Map()
+    const first = !synced
+    synced = true
+    revision = at
+    return { revision: at, first, changes }
+  }
+
+  return {
+    take(frame) {
+      switch (frame.kind) {
+        case 'set': {
+          const key = keyOf(frame.object)
+          named?.add(`${frame.resource} ${key}`)
+          put(frame.resource, key, frame.object)
+          return undefined
+        }
+        case 'delete':
+          named?.delete(`${frame.resource} ${frame.key}`)
+          put(frame.resource, frame.key, undefined)
+          return undefined
+        case 'reset':
+          named = new Set()
+          revision = undefined
+          return undefined
+        case 'sync':
+          return finish(frame.revision)
+        case 'welcome':
+        case 'call':
+        case 'cancel':
+          return undefined
+      }
+    },
+    revision: () => revision,
+    get: <R extends AgentResource>(resource: R, key: string) => tables.get(resource)!.get(key) as Kinds[R] | undefined,
+    all: <R extends AgentResource>(resource: R) => tables.get(resource)! as unknown as ReadonlyMap<string, Kinds[R]>,
+  }
+}

@@ -1,0 +1,21 @@
+/** All controllers of the hub, in one list. */
+import type { Controller, ControllerDeps } from './controller.ts'
+import { createDeploymentController } from './deployment.ts'
+import { createEndpointsController } from './endpoints.ts'
+import { createGarbageController } from './garbage.ts'
+import { createNamespaceController } from './namespaces.ts'
+import { createNodeLifeController } from './node-life.ts'
+import { createNodeRangeController } from './node-ranges.ts'
+import { createReplicaSetController } from './replicaset.ts'
+
+export function createControllers(deps: ControllerDeps & { readonly clusterCIDR: string }): readonly Controller[] {
+  return [
+    createDeploymentController(deps),
+    createReplicaSetController(deps),
+    createEndpointsController(deps),
+    createNodeRangeController(deps),
+    createNodeLifeController(deps),
+    createNamespaceController(deps),
+    createGarbageController(deps),
+  ]
+}

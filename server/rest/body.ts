@@ -1,0 +1,111 @@
+/** Reading what a client sends: bounded, decoded, and every mistake named with its place. */
+import type { IncomingMessage } from 'node:http'
+import { parseDocument } from 'yaml'
+import { StatusError, badRequest } from '../../api/status.ts'
+
+/** The largest body in bytes, as in Kubernetes. */
+export const maxBodyBytes = 3 * 1024 * 1024
+/** How deep objects and lists may be nested. */
+export const maxDepth = 100
+
+/** The Content-Type without its parameters, in lower case; '' if there is none. */
+export function contentTypeOf(req: IncomingMessage): string {
+  return (req.headers['content-type'] ?? '').split(';', 1)[0]!.trim().toLowerCase()
+}
+
+/**
+ * The body as a value, or undefined if it is empty. JSON and YAML are read, in UTF-8.
+ * @throws StatusError UnsupportedMediaType, RequestEntityTooLarge, BadRequest
+ */
+export async function readBody(req: IncomingMessage): Promise<unknown> {
+  const type = contentTypeOf(req)
+  const format = formatOf(type)
+  if (req.headers['content-encoding'] && req.headers['content-encoding'] !== 'identity') {
+    throw new StatusError('UnsupportedMediaType', `a body must be sent without Content-Encoding, not as ${req.headers['content-encoding']}`)
+  }
+  const text = await readText(req)
+  if (text.trim() === '') return undefined
+  const value = format === 'yaml' ? parseYaml(text) : parseJson(text)
+  checkShape(value)
+  return value
+}
+
+/** JSON where nothing is said. Any `+json` and `+yaml` type counts, for the patches. */
+function formatOf(type: string): 'json' | 'yaml' {
+  if (type === '' || type === 'application/json' || type === '*/*' || type.endsWith('+json')) return 'json'
+  if (type === 'application/yaml' || type === 'application/x-yaml' || type === 'text/yaml' || type.endsWith('+yaml')) return 'yaml'
+  throw new StatusError('UnsupportedMediaType', `a body must be application/json or application/yaml, not ${type}`)
+}
+
+async function readText(req: IncomingMessage): Promise<string> {
+  const chunks: Buffer[] = []
+  let size = 0
+  for await (const chunk of req as AsyncIterable<Buffer>) {
+    size += chunk.length
+    if (size > maxBodyBytes) throw new StatusError('RequestEntityTooLarge', `a request body may have ${maxBodyBytes} bytes`)
+    chunks.push(chunk)
+  }
+  try {
+    return new TextDecoder('utf-8', { fatal: true }).decode(Buffer.concat(chunks))
+  } catch (e) {
+    throw new StatusError('BadRequest', 'the request body is not UTF-8', undefined, { cause: e })
+  }
+}
+
+/** @throws StatusError BadRequest with line and column */
+export function parseJson(text: string): unknown {
+  try {
+    return JSON.parse(text)
+  } catch (e) {
+    const reason = (e as Error).message
+    const at = /at position (\d+)/.exec(reason)
+    // V8 names the place except where the text ends too early.
+    const place = at ? placeOf(text, Number(at[1])) : placeOf(text, text.length)
+    throw new StatusError('BadRequest', `the request body is not JSON: ${place}: ${reason.replace(/ \(line.*/, '')}`, undefined, { cause: e })
+  }
+}
+
+function placeOf(text: string, offset: number): string {
+  const before = text.slice(0, offset)
+  const line = before.split('\n').length
+  return `line ${line}, column ${offset - before.lastIndexOf('\n')}`
+}
+
+function parseYaml(text: string): unknown {
+  const document = parseDocument(text, { version: '1.1', uniqueKeys: true, prettyErrors: true, merge: true })
+  const [error] = document.errors
+  if (error) {
+    const place = error.linePos ? `line ${error.linePos[0].line}, column ${error.linePos[0].col}: ` : ''
+    throw badRequest(`the request body is not YAML: ${place}${error.message.split('\n', 1)[0]}`)
+  }
+  try {
+    // Aliases can make a small text into a huge value; a hundred are plenty for a manifest.
+    return document.toJS({ maxAliasCount: 100 }) as unknown
+  } catch (e) {
+    throw new StatusError('BadRequest', `the request body is not usable YAML: ${(e as Error).message}`, undefined, { cause: e })
+  }
+}
+
+/** Refuses what later steps must not meet: bottomless nesting, and the one field name that means something to the language. */
+function checkShape(root: unknown): void {
+  let level: readonly unknown[] = [root]
+  for (let depth = 0; level.length > 0; depth++) {
+    if (depth > maxDepth) throw badRequest(`the request body is nested deeper than ${maxDepth} levels`)
+    const next: unknown[] = []
+    for (const value of level) {
+      if (typeof value !== 'object' || value === null) continue
+      if (Object.hasOwn(value, '__proto__')) throw badRequest('the request body has a field called __proto__, which is not allowed')
+      next.push(...(Object.values(value) as unknown[]))
+    }
+    level = next
+  }
+}
+
+/**
+ * The body as an object with fields.
+ * @throws StatusError BadRequest
+ */
+export function asObject(body: unknown, what: string): { readonly [field: string]: unknown } {
+  if (typeof body === 'object' && body !== null && !Array.isArray(body)) return body as { readonly [field: string]: unknown }
+  throw badRequest(body === undefined ? `the request has no body, it must be ${what}` : `the request body must be ${what}`)
+}

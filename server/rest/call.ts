@@ -1,0 +1,52 @@
+/** One request on its way through the room, and what the room works with. */
+import type { IncomingMessage, ServerResponse } from 'node:http'
+import type { Clock } from '../../api/clock.ts'
+import type { ClusterStatus, JoinAnswer, JoinRequest } from '../../api/hub.ts'
+import type { Log } from '../../api/log.ts'
+import type { User, Wish } from '../auth/auth.ts'
+import type { Sessions } from '../hub/sessions.ts'
+import type { Registry } from '../registry/registry.ts'
+import type { Store } from '../store/store.ts'
+
+/** The hub's own paths, which others answer. What they throw should be a StatusError. */
+export interface HubHandlers {
+  status(): ClusterStatus
+  /** The ruleset of a node as text. */
+  rules(node: string, signal: AbortSignal): AsyncIterable<Uint8Array>
+  /** Checks the token itself: a joining node has no certificate yet. */
+  join(request: JoinRequest): Promise<JoinAnswer>
+}
+
+/** One line of /livez, /readyz and /healthz. `run` returns what is wrong, or undefined. */
+export interface HealthCheck {
+  readonly name: string
+  /** Checks that tell whether to send requests here, not whether to restart, are left out of /livez. */
+  readonly readyOnly?: boolean
+  readonly run: () => string | undefined
+}
+
+export interface RestDeps {
+  readonly store: Store
+  readonly registry: Registry
+  readonly sessions: Sessions
+  /** Who is asking; never throws, an unknown caller is `system:anonymous`. */
+  readonly authenticate: (req: IncomingMessage) => User
+  readonly authorize: (user: User, wish: Wish) => boolean
+  readonly log: Log
+  readonly clock: Clock
+  /** Wherry's own version, e.g. `0.1.0`. */
+  readonly version: string
+  /** Without it the hub's own paths are 404. */
+  readonly hub?: HubHandlers
+  readonly checks?: readonly HealthCheck[]
+}
+
+/** What every step of a request's way may need. `signal` aborts when the client goes away. */
+export interface Call {
+  readonly deps: RestDeps
+  readonly req: IncomingMessage
+  readonly res: ServerResponse
+  readonly query: URLSearchParams
+  readonly user: User
+  readonly signal: AbortSignal
+}

@@ -1,0 +1,87 @@
+/** The patch formats of the API, each a function from the current object to the wished one. */
+import jsonPatch from 'fast-json-patch'
+import type { Operation } from 'fast-json-patch'
+import type { Resource } from '../../../api/resources.ts'
+import { StatusError, badRequest } from '../../../api/status.ts'
+import { shapeOf } from './keys.ts'
+import { strategicMerge } from './strategic.ts'
+
+export type PatchFormat = 'json' | 'merge' | 'strategic'
+
+type JsonMap = { readonly [field: string]: unknown }
+
+const formats: Readonly<Record<string, PatchFormat>> = {
+  'application/json-patch+json': 'json',
+  'application/merge-patch+json': 'merge',
+  'application/strategic-merge-patch+json': 'strategic',
+}
+
+/** More operations than this in one JSON patch are refused, as Kubernetes does. */
+const maxOperations = 10_000
+
+/**
+ * The format that a Content-Type (without parameters) stands for.
+ * @throws StatusError UnsupportedMediaType
+ */
+export function patchFormat(contentType: string): PatchFormat {
+  const format = Object.hasOwn(formats, contentType) ? formats[contentType] : undefined
+  if (format) return format
+  const offered = Object.keys(formats).join(', ')
+  if (contentType.startsWith('application/apply-patch+')) {
+    throw new StatusError('UnsupportedMediaType', `server-side apply is not offered: apply without --server-side, or send one of ${offered}`)
+  }
+  throw new StatusError('UnsupportedMediaType', `a patch must be one of ${offered}, not ${contentType || 'without a Content-Type'}`)
+}
+
+/**
+ * The object after the patch; `current` stays as it is.
+ * @throws StatusError BadRequest (not a patch), Invalid (does not fit the object), RequestEntityTooLarge
+ */
+export function applyPatch(format: PatchFormat, current: JsonMap, patch: unknown, resource?: Resource): JsonMap {
+  switch (format) {
+    case 'json':
+      return applyOperations(current, patch)
+    case 'merge':
+      return mergePatch(current, patchMap(patch)) as JsonMap
+    case 'strategic':
+      return strategicMerge(current, patchMap(patch), resource ? shapeOf(resource) : {})
+  }
+}
+
+function patchMap(patch: unknown): JsonMap {
+  if (isMap(patch)) return patch
+  throw badRequest('a merge patch must be a JSON object')
+}
+
+/** RFC 6902. */
+function applyOperations(current: JsonMap, patch: unknown): JsonMap {
+  if (!Array.isArray(patch)) throw badRequest('a JSON patch must be a list of operations')
+  if (patch.length > maxOperations) {
+    throw new StatusError('RequestEntityTooLarge', `a JSON patch may have ${maxOperations} operations, this one has ${patch.length}`)
+  }
+  let result: unknown
+  try {
+    result = jsonPatch.applyPatch(current, patch as Operation[], true, false).newDocument
+  } catch (e) {
+    // The library puts the whole document behind the first line of its message.
+    const [reason] = String((e as Error).message).split('\n')
+    throw new StatusError('Invalid', `the JSON patch cannot be applied: ${reason}`, undefined, { cause: e })
+  }
+  if (!isMap(result)) throw new StatusError('Invalid', 'the JSON patch leaves no object')
+  return result
+}
+
+/** RFC 7386. */
+function mergePatch(current: unknown, patch: unknown): unknown {
+  if (!isMap(patch)) return patch
+  const merged: Record<string, unknown> = isMap(current) ? { ...current } : {}
+  for (const [field, value] of Object.entries(patch)) {
+    if (value === null) delete merged[field]
+    else merged[field] = mergePatch(merged[field], value)
+  }
+  return merged
+}
+
+function isMap(value: unknown): value is JsonMap {
+  return typeof value === 'object' && value !== null && !Array.isArray(value)
+}

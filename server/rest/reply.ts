@@ -1,0 +1,43 @@
+/** Writing answers. */
+import { stringify } from 'yaml'
+import type { Call } from './call.ts'
+import type { Wanted } from './accept.ts'
+import type { Status, StatusError } from '../../api/status.ts'
+
+/** Sends a value as JSON (indented with `?pretty`) or YAML. */
+export function sendValue(call: Call, value: unknown, options: { code?: number; media?: Wanted['media'] } = {}): void {
+  const yaml = options.media === 'yaml'
+  const body = yaml ? stringify(value, { aliasDuplicateObjects: false }) : `${JSON.stringify(value, null, isPretty(call) ? 2 : undefined)}\n`
+  sendText(call, body, { code: options.code ?? 200, type: yaml ? 'application/yaml' : 'application/json' })
+}
+
+export function sendText(call: Call, body: string | Uint8Array, options: { code: number; type: string }): void {
+  const { res, req } = call
+  res.statusCode = options.code
+  res.setHeader('Content-Type', options.type)
+  res.setHeader('Content-Length', Buffer.byteLength(body))
+  res.setHeader('Cache-Control', 'no-cache, private')
+  res.end(req.method === 'HEAD' ? undefined : body)
+}
+
+/** The answer to a failure. */
+export function sendFailure(call: Call, error: StatusError): void {
+  const { status } = error
+  if (status.details?.retryAfterSeconds !== undefined) call.res.setHeader('Retry-After', status.details.retryAfterSeconds)
+  sendValue(call, status, { code: status.code })
+}
+
+export function success(details: Status['details']): Status {
+  return { kind: 'Status', apiVersion: 'v1', metadata: {}, status: 'Success', ...(details && { details }), code: 200 }
+}
+
+/** RFC 7234 Warning headers, which kubectl shows to its user. Quotes and line breaks cannot stand in one. */
+export function warn(call: Call, warnings: readonly string[]): void {
+  const lines = warnings.map((text) => `299 - "${text.replaceAll(/[\\"]/g, "'").replaceAll(/[^\x20-\x7e]/g, ' ')}"`)
+  if (lines.length > 0) call.res.setHeader('Warning', lines)
+}
+
+function isPretty({ query }: Call): boolean {
+  const pretty = query.get('pretty')
+  return pretty === '' || pretty === '1' || pretty === 'true'
+}

@@ -1,0 +1,123 @@
+/** Tables as the server prints them for kubectl: meta.k8s.io/v1 Table. */
+import type { ConfigMap, KubeObject, Lease, Namespace, Secret, ServiceAccount } from '../../../api/objects.ts'
+import type { Resource } from '../../../api/resources.ts'
+import { ageColumn, joined, nameColumn } from './columns.ts'
+import type { Cell, Column } from './columns.ts'
+import { eventColumns } from './events.ts'
+import { nodeColumns } from './nodes.ts'
+import { podColumns } from './pods.ts'
+import { endpointsColumns, serviceColumns, sliceColumns } from './services.ts'
+import { deploymentColumns, replicaSetColumns } from './workloads.ts'
+
+export type IncludeObject = 'None' | 'Metadata' | 'Object'
+
+/** meta.k8s.io/v1 TableRow. */
+export interface Row {
+  readonly cells: readonly Cell[]
+  readonly object: unknown
+}
+
+export interface ColumnDefinition {
+  readonly name: string
+  readonly type: string
+  readonly format: string
+  readonly description: string
+  readonly priority: number
+}
+
+export interface Table {
+  readonly kind: 'Table'
+  readonly apiVersion: 'meta.k8s.io/v1'
+  readonly metadata: { readonly resourceVersion?: string; readonly continue?: string; readonly remainingItemCount?: number }
+  readonly columnDefinitions: readonly ColumnDefinition[] | null
+  readonly rows: readonly Row[]
+}
+
+const namespaceColumns: readonly Column<Namespace>[] = [
+  nameColumn,
+  { name: 'Status', description: 'Active or Terminating.', cell: (n) => n.status?.phase ?? 'Active' },
+  ageColumn,
+]
+
+const configMapColumns: readonly Column<ConfigMap>[] = [
+  nameColumn,
+  {
+    name: 'Data',
+    type: 'integer',
+    description: 'Number of entries.',
+    cell: (c) => Object.keys(c.data ?? {}).length + Object.keys(c.binaryData ?? {}).length,
+  },
+  ageColumn,
+]
+
+const secretColumns: readonly Column<Secret>[] = [
+  nameColumn,
+  { name: 'Type', description: 'What the secret is for.', cell: (s) => s.type ?? 'Opaque' },
+  { name: 'Data', type: 'integer', description: 'Number of entries.', cell: (s) => Object.keys(s.data ?? {}).length },
+  ageColumn,
+]
+
+const leaseColumns: readonly Column<Lease>[] = [
+  nameColumn,
+  { name: 'Holder', description: 'Who holds the lease.', cell: (l) => joined([l.spec?.holderIdentity]) },
+  ageColumn,
+]
+
+const serviceAccountColumns: readonly Column<ServiceAccount>[] = [
+  nameColumn,
+  { name: 'Secrets', type: 'integer', description: 'Number of secrets it names.', cell: (a) => a.secrets?.length ?? 0 },
+  ageColumn,
+]
+
+/** The columns of each kind, kept under the type that its cells expect. */
+const columns: Readonly<Record<Resource, readonly Column<never>[]>> = {
+  pods: podColumns,
+  nodes: nodeColumns,
+  services: serviceColumns,
+  endpoints: endpointsColumns,
+  'endpointslices.discovery.k8s.io': sliceColumns,
+  'deployments.apps': deploymentColumns,
+  'replicasets.apps': replicaSetColumns,
+  events: eventColumns,
+  namespaces: namespaceColumns,
+  configmaps: configMapColumns,
+  secrets: secretColumns,
+  serviceaccounts: serviceAccountColumns,
+  'leases.coordination.k8s.io': leaseColumns,
+}
+
+const columnsOf = (resource: Resource): readonly Column<KubeObject>[] => columns[resource] as readonly Column<KubeObject>[]
+
+export function columnDefinitions(resource: Resource): readonly ColumnDefinition[] {
+  return columnsOf(resource).map((c) => ({
+    name: c.name,
+    type: c.type ?? 'string',
+    format: c.format ?? '',
+    description: c.description,
+    priority: c.priority ?? 0,
+  }))
+}
+
+export interface RowOptions {
+  readonly resource: Resource
+  readonly include: IncludeObject
+  /** ms since 1970 */
+  readonly now: number
+}
+
+/** One object as a row. A cell that cannot be read from a malformed object is `<invalid>`; the row stays. */
+export function rowOf(object: KubeObject, { resource, include, now }: RowOptions): Row {
+  const cells = columnsOf(resource).map((column) => {
+    try {
+      return column.cell(object, now)
+    } catch {
+      return '<invalid>'
+    }
+  })
+  return { cells, object: include === 'None' ? null : include === 'Object' ? object : partial(object) }
+}
+
+/** meta.k8s.io/v1 PartialObjectMetadata: an object without its content. */
+export function partial(object: KubeObject): Pick<KubeObject, 'kind' | 'apiVersion' | 'metadata'> {
+  return { kind: 'PartialObjectMetadata', apiVersion: 'meta.k8s.io/v1', metadata: object.metadata }
+}

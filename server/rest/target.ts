@@ -1,0 +1,83 @@
+/** What a URL's path points at. */
+import { resourceKinds } from '../../api/resources.ts'
+import type { ResourceKind, Subresource } from '../../api/resources.ts'
+import { hubPaths } from '../../api/hub.ts'
+
+/** A collection (`name` is '') or an object of a kind. `namespace` is '' for cluster-wide kinds and for lists over all namespaces. */
+export interface ResourceTarget {
+  readonly kind: 'resource'
+  readonly of: ResourceKind
+  readonly namespace: string
+  readonly name: string
+  readonly subresource?: Subresource
+}
+
+export type Target =
+  | ResourceTarget
+  /** Legacy and aggregated discovery: `/api` and `/apis`. */
+  | { readonly kind: 'groups'; readonly legacy: boolean }
+  | { readonly kind: 'group'; readonly group: string }
+  | { readonly kind: 'groupVersion'; readonly group: string; readonly version: string }
+  | { readonly kind: 'version' }
+  | { readonly kind: 'health'; readonly check: 'livez' | 'readyz' | 'healthz' }
+  | { readonly kind: 'openapi2' }
+  /** The index (`path` is ''), or the document of one group version (`api/v1`, `apis/apps/v1`). */
+  | { readonly kind: 'openapi3'; readonly path: string }
+  | { readonly kind: 'hubStatus' }
+  | { readonly kind: 'hubRules'; readonly node: string }
+  | { readonly kind: 'hubJoin' }
+  /** Nothing that the hub serves; `resource` is what the path would name if it did. */
+  | { readonly kind: 'unknown'; readonly resource?: string; readonly group?: string; readonly namespace?: string }
+
+const healthChecks: ReadonlySet<string> = new Set(['livez', 'readyz', 'healthz'])
+
+/**
+ * Reads a path (percent-encoded, without the query). A trailing slash is ignored.
+ * @throws URIError where the percent-encoding is broken
+ */
+export function parseTarget(path: string): Target {
+  const parts = path.split('/').filter((part) => part !== '').map(decodeURIComponent)
+  const [first = '', second, third] = parts
+  if (parts.some((part) => part.includes('/'))) return { kind: 'unknown' }
+  if (first === 'api') return parts.length === 1 ? { kind: 'groups', legacy: true } : inGroup('', parts.slice(1))
+  if (first === 'apis') return parts.length === 1 ? { kind: 'groups', legacy: false } : inGroup(second!, parts.slice(2))
+  if (first === 'version' && parts.length === 1) return { kind: 'version' }
+  if (healthChecks.has(first) && parts.length === 1) return { kind: 'health', check: first as 'livez' }
+  if (first === 'openapi' && second === 'v2' && parts.length === 2) return { kind: 'openapi2' }
+  if (first === 'openapi' && second === 'v3') return { kind: 'openapi3', path: parts.slice(2).join('/') }
+  if (`/${parts.join('/')}` === hubPaths.status) return { kind: 'hubStatus' }
+  if (`/${parts.join('/')}` === hubPaths.join) return { kind: 'hubJoin' }
+  if (`/${first}/${second}/${third}` === hubPaths.nodes && parts.length === 5 && parts[4] === 'rules') {
+    return { kind: 'hubRules', node: parts[3]! }
+  }
+  return { kind: 'unknown' }
+}
+
+function inGroup(group: string, parts: readonly string[]): Target {
+  const known = resourceKinds.filter((k) => k.group === group)
+  const [version, ...rest] = parts
+  if (known.length === 0) return { kind: 'unknown', group, ...(rest[0] !== undefined && { resource: rest[0] }) }
+  if (version === undefined) return { kind: 'group', group }
+  const served = known.filter((k) => k.version === version)
+  if (rest.length === 0) return served.length > 0 ? { kind: 'groupVersion', group, version } : { kind: 'unknown', group }
+  return inVersion(served, group, rest)
+}
+
+function inVersion(served: readonly ResourceKind[], group: string, parts: readonly string[]): Target {
+  const inNamespace = parts[0] === 'namespaces' && parts.length > 2 && !isNamespaceSubresource(parts)
+  const namespace = inNamespace ? parts[1]! : ''
+  const [plural = '', name = '', subresource, ...more] = inNamespace ? parts.slice(2) : parts
+  const of = served.find((k) => k.plural === plural)
+  const unknown: Target = { kind: 'unknown', group, resource: plural, ...(namespace && { namespace }) }
+  if (!of || more.length > 0) return unknown
+  // An object of a namespaced kind has no address without its namespace; its collection has one, for reading.
+  if (of.namespaced !== inNamespace && (name !== '' || inNamespace)) return unknown
+  if (subresource === undefined) return { kind: 'resource', of, namespace, name }
+  const sub = of.subresources.find((s) => s === subresource)
+  return sub ? { kind: 'resource', of, namespace, name, subresource: sub } : unknown
+}
+
+/** `/api/v1/namespaces/NAME/status` is no collection called `status`. */
+function isNamespaceSubresource(parts: readonly string[]): boolean {
+  return parts.length === 3 && (parts[2] === 'status' || parts[2] === 'finalize')
+}
