@@ -1,6 +1,7 @@
 /** Reading what a client sends: bounded, decoded, and every mistake named with its place. */
 import type { IncomingMessage } from 'node:http'
 import { parseDocument } from 'yaml'
+import type { Tags } from 'yaml'
 import { StatusError, badRequest } from '../../api/status.ts'
 
 /** The largest body in bytes, as in Kubernetes. */
@@ -71,8 +72,16 @@ function placeOf(text: string, offset: number): string {
   return `line ${line}, column ${offset - before.lastIndexOf('\n')}`
 }
 
+/** YAML 1.1 as Kubernetes reads it: `yes` is true, but times and `12:30` are strings, and there are no tags beyond JSON. */
+function withoutTimes(tags: Tags): Tags {
+  return tags.filter((tag) => {
+    if (typeof tag === 'string') return true
+    return !/:(timestamp|omap|pairs|set|binary)$/.test(tag.tag) && !('format' in tag && tag.format === 'TIME')
+  })
+}
+
 function parseYaml(text: string): unknown {
-  const document = parseDocument(text, { version: '1.1', uniqueKeys: true, prettyErrors: true, merge: true })
+  const document = parseDocument(text, { version: '1.1', uniqueKeys: true, prettyErrors: true, merge: true, customTags: withoutTimes })
   const [error] = document.errors
   if (error) {
     const place = error.linePos ? `line ${error.linePos[0].line}, column ${error.linePos[0].col}: ` : ''

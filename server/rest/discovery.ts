@@ -1,0 +1,117 @@
+/** What the hub serves, told in both of the forms that clients ask for: one document per group version, or all in one. */
+import { apiVersionOf, resourceKinds } from '../../api/resources.ts'
+import type { ResourceKind, Subresource } from '../../api/resources.ts'
+import { alternatives } from './accept.ts'
+
+const verbs = ['create', 'delete', 'deletecollection', 'get', 'list', 'patch', 'update', 'watch'] as const
+
+interface SubresourceKind {
+  readonly group?: string
+  readonly version?: string
+  readonly kind?: string
+  readonly verbs: readonly string[]
+}
+
+/** The kind of a subresource where it is not that of its parent. */
+export const subresourceKinds: Readonly<Record<Subresource, SubresourceKind>> = {
+  status: { verbs: ['get', 'patch', 'update'] },
+  scale: { group: 'autoscaling', version: 'v1', kind: 'Scale', verbs: ['get', 'patch', 'update'] },
+  binding: { kind: 'Binding', verbs: ['create'] },
+  eviction: { group: 'policy', version: 'v1', kind: 'Eviction', verbs: ['create'] },
+  log: { verbs: ['get'] },
+  finalize: { verbs: ['update'] },
+}
+
+const groupsServed = (): readonly string[] => [...new Set(resourceKinds.map((k) => k.group))]
+const versionsOf = (group: string): readonly string[] => [...new Set(kindsOf(group).map((k) => k.version))]
+const kindsOf = (group: string, version?: string): readonly ResourceKind[] =>
+  resourceKinds.filter((k) => k.group === group && (version === undefined || k.version === version))
+
+/** `/api` without aggregation. */
+export function apiVersions(host: string): unknown {
+  const serverAddressByClientCIDRs = [{ clientCIDR: '0.0.0.0/0', serverAddress: host }]
+  return { kind: 'APIVersions', versions: versionsOf(''), serverAddressByClientCIDRs }
+}
+
+function groupOf(name: string): Record<string, unknown> {
+  const versions = versionsOf(name).map((version) => ({ groupVersion: `${name}/${version}`, version }))
+  return { name, versions, preferredVersion: versions[0] }
+}
+
+/** `/apis` without aggregation. */
+export function apiGroupList(): unknown {
+  const named = groupsServed().filter((group) => group !== '')
+  return { kind: 'APIGroupList', apiVersion: 'v1', groups: named.map(groupOf) }
+}
+
+/** `/apis/GROUP`. */
+export function apiGroup(group: string): unknown {
+  return { kind: 'APIGroup', apiVersion: 'v1', ...groupOf(group) }
+}
+
+/** `/api/v1` and `/apis/GROUP/VERSION`. */
+export function apiResourceList(group: string, version: string): unknown {
+  const resources = kindsOf(group, version).flatMap((k) => [
+    {
+      name: k.plural,
+      singularName: k.singular,
+      namespaced: k.namespaced,
+      kind: k.kind,
+      verbs,
+      ...(k.shortNames.length > 0 && { shortNames: k.shortNames }),
+      ...(k.categories.length > 0 && { categories: k.categories }),
+    },
+    ...k.subresources.map((sub) => ({
+      name: `${k.plural}/${sub}`,
+      singularName: '',
+      namespaced: k.namespaced,
+      ...('group' in subresourceKinds[sub] && { group: subresourceKinds[sub].group, version: subresourceKinds[sub].version }),
+      kind: subresourceKinds[sub].kind ?? k.kind,
+      verbs: subresourceKinds[sub].verbs,
+    })),
+  ])
+  return { kind: 'APIResourceList', apiVersion: 'v1', groupVersion: apiVersionOf({ group, version }), resources }
+}
+
+/** The version of apidiscovery.k8s.io that an Accept header prefers over the plain form, if any. */
+export function aggregatedVersion(accept: string | undefined): 'v2' | 'v2beta1' | undefined {
+  for (const { type, parameters } of alternatives(accept)) {
+    if (type !== 'application/json' && type !== '*/*') continue
+    const { as, g, v } = parameters
+    if (as === undefined) return undefined
+    if (as === 'APIGroupDiscoveryList' && g === 'apidiscovery.k8s.io' && (v === 'v2' || v === 'v2beta1')) return v
+  }
+  return undefined
+}
+
+/** The Content-Type by which a client tells that it got the aggregated form. */
+export const aggregatedType = (version: string): string => `application/json;g=apidiscovery.k8s.io;v=${version};as=APIGroupDiscoveryList`
+
+/** `/api` (`legacy`) or `/apis` in the aggregated form (KEP-3352). */
+export function aggregated(legacy: boolean, version: 'v2' | 'v2beta1'): unknown {
+  const items = groupsServed()
+    .filter((group) => (group === '') === legacy)
+    .map((group) => ({
+      metadata: { ...(group && { name: group }), creationTimestamp: null },
+      versions: versionsOf(group).map((v) => ({ version: v, resources: kindsOf(group, v).map(discovered), freshness: 'Current' })),
+    }))
+  return { kind: 'APIGroupDiscoveryList', apiVersion: `apidiscovery.k8s.io/${version}`, metadata: {}, items }
+}
+
+function discovered(k: ResourceKind): unknown {
+  const own = { group: k.group, version: k.version, kind: k.kind }
+  const subresources = k.subresources.map((sub) => {
+    const { verbs: allowed, ...kind } = subresourceKinds[sub]
+    return { subresource: sub, responseKind: { ...own, ...kind }, verbs: allowed }
+  })
+  return {
+    resource: k.plural,
+    responseKind: own,
+    scope: k.namespaced ? 'Namespaced' : 'Cluster',
+    singularResource: k.singular,
+    verbs,
+    ...(k.shortNames.length > 0 && { shortNames: k.shortNames }),
+    ...(k.categories.length > 0 && { categories: k.categories }),
+    ...(subresources.length > 0 && { subresources }),
+  }
+}

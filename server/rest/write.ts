@@ -1,0 +1,66 @@
+/** create, update and patch. */
+import type { KubeObject } from '../../api/objects.ts'
+import { badRequest, conflict } from '../../api/status.ts'
+import type { WriteOptions } from '../registry/registry.ts'
+import type { Ref } from '../store/store.ts'
+import { negotiate } from './accept.ts'
+import { asObject, contentTypeOf, readBody } from './body.ts'
+import type { Call } from './call.ts'
+import { checkFields, draftOf } from './draft.ts'
+import { applyPatch, patchFormat } from './patch/patch.ts'
+import { dryRun } from './query.ts'
+import { sendObject } from './read.ts'
+import type { ResourceTarget } from './target.ts'
+
+export function refOf({ of, namespace, name }: ResourceTarget): Ref {
+  return { resource: of.resource, namespace, name }
+}
+
+export function writeOptions(call: Call): WriteOptions {
+  return { dryRun: dryRun(call.query.getAll('dryRun')) }
+}
+
+/** POST on a collection. */
+export async function create(call: Call, target: ResourceTarget): Promise<void> {
+  const wanted = negotiate(call.req.headers.accept)
+  const options = writeOptions(call)
+  const draft = draftOf(asObject(await readBody(call.req), `a ${target.of.kind}`), target)
+  checkFields(call, target, draft)
+  const name = typeof draft.metadata.name === 'string' ? draft.metadata.name : ''
+  const object = await call.deps.registry.create({ ...refOf(target), name }, draft, options)
+  sendObject(call, object, { target, wanted, code: 201 })
+}
+
+/** PUT on an object or on its status or finalize subresource. */
+export async function update(call: Call, target: ResourceTarget): Promise<void> {
+  const wanted = negotiate(call.req.headers.accept)
+  const options = { ...writeOptions(call), ...(target.subresource && { subresource: target.subresource }) }
+  const draft = draftOf(asObject(await readBody(call.req), `a ${target.of.kind}`), target)
+  checkFields(call, target, draft)
+  const object = await call.deps.registry.update(refOf(target), (current) => sameUid(target, current, draft), options)
+  sendObject(call, object, { target, wanted })
+}
+
+/** PATCH on an object or its status. The patch is applied anew if the object moves meanwhile. */
+export async function patch(call: Call, target: ResourceTarget): Promise<void> {
+  const wanted = negotiate(call.req.headers.accept)
+  const format = patchFormat(contentTypeOf(call.req))
+  const options = { ...writeOptions(call), ...(target.subresource && { subresource: target.subresource }) }
+  const body = await readBody(call.req)
+  if (body === undefined) throw badRequest('the request has no body, it must be a patch')
+  const change = (current: KubeObject) => {
+    const patched = applyPatch(format, { ...current }, body, target.of.resource)
+    const draft = draftOf(patched, target)
+    checkFields(call, target, draft)
+    return sameUid(target, current, draft)
+  }
+  const object = await call.deps.registry.update(refOf(target), change, options)
+  sendObject(call, object, { target, wanted })
+}
+
+/** A draft that names the uid of another object by that name means that other one. */
+function sameUid<D extends { readonly metadata: { readonly [field: string]: unknown } }>(target: ResourceTarget, current: KubeObject, draft: D): D {
+  const { uid } = draft.metadata
+  if (typeof uid !== 'string' || uid === '' || uid === current.metadata.uid) return draft
+  throw conflict(target.of, target.name, `Precondition failed: UID in precondition: ${uid}, UID in object meta: ${current.metadata.uid}`)
+}
