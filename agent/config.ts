@@ -1,0 +1,89 @@
+/** The agent's flags, and the only place where it reads its environment. */
+import { parseArgs } from 'node:util'
+import { WherryError } from '../api/errors.ts'
+import type { LogLevel } from '../api/log.ts'
+
+export interface AgentConfig {
+  readonly node: string
+  /** https URL of the hub. */
+  readonly hub: string
+  /** node.crt, node.key and ca.crt, as `wherry join` writes them. */
+  readonly credentials: string
+  /** CNI state, container logs and records. */
+  readonly state: string
+  readonly containerdAddress: string
+  /** Pods' cgroups are made under this path. */
+  readonly cgroupRoot: string
+  readonly clusterCIDR: string
+  readonly serviceCIDR: string
+  /** What "measured load" means: the whole machine, or this node's cgroup where several nodes share one machine. */
+  readonly usageFrom: 'machine' | 'cgroup'
+  readonly kernel: 'auto' | 'libnftables' | 'process'
+  readonly logLevel: LogLevel
+}
+
+export const usage = `Usage: agent --node NAME --hub URL --credentials DIR [options]
+
+  --node NAME                   this node's name, as in its certificate
+  --hub URL                     https://HOST:PORT of the hub
+  --credentials DIR             node.crt, node.key and ca.crt (made by: wherry join)
+  --state DIR                   CNI state and container logs (default /var/lib/wherry/agent)
+  --containerd-address SOCKET   (default /run/containerd/containerd.sock)
+  --cgroup-root PATH            pods' cgroups go below it (default /wherry)
+  --cluster-cidr CIDR           pod addresses (default 10.244.0.0/16)
+  --service-cidr CIDR           virtual IPs (default 10.96.0.0/12)
+  --usage-from WHAT             machine or cgroup: whose load is reported (default machine)
+  --kernel HOW                  auto, libnftables (in process) or process (nft) (default auto)
+  --log-level LEVEL             error, warn, info, debug or trace (default info; or WHERRY_LOG)
+`
+
+const options = {
+  node: { type: 'string' },
+  hub: { type: 'string' },
+  credentials: { type: 'string' },
+  state: { type: 'string', default: '/var/lib/wherry/agent' },
+  'containerd-address': { type: 'string', default: '/run/containerd/containerd.sock' },
+  'cgroup-root': { type: 'string', default: '/wherry' },
+  'cluster-cidr': { type: 'string', default: '10.244.0.0/16' },
+  'service-cidr': { type: 'string', default: '10.96.0.0/12' },
+  'usage-from': { type: 'string', default: 'machine' },
+  kernel: { type: 'string', default: 'auto' },
+  'log-level': { type: 'string' },
+} as const
+
+/** @throws WherryError USAGE, naming the flag */
+export function parseConfig(argv: readonly string[], env: Readonly<Record<string, string | undefined>> = process.env): AgentConfig {
+  const values = read(argv)
+  return {
+    node: required(values.node, 'node'),
+    hub: required(values.hub, 'hub'),
+    credentials: required(values.credentials, 'credentials'),
+    state: values.state,
+    containerdAddress: values['containerd-address'],
+    cgroupRoot: values['cgroup-root'],
+    clusterCIDR: values['cluster-cidr'],
+    serviceCIDR: values['service-cidr'],
+    usageFrom: oneOf('usage-from', values['usage-from'], ['machine', 'cgroup']),
+    kernel: oneOf('kernel', values.kernel, ['auto', 'libnftables', 'process']),
+    logLevel: oneOf('log-level', values['log-level'] ?? env['WHERRY_LOG'] ?? 'info', ['error', 'warn', 'info', 'debug', 'trace']),
+  }
+}
+
+function read(argv: readonly string[]) {
+  try {
+    return parseArgs({ args: [...argv], options }).values
+  } catch (e) {
+    throw new WherryError('USAGE', `${(e as Error).message}\n\n${usage}`, { cause: e })
+  }
+}
+
+function required(value: string | undefined, flag: string): string {
+  if (!value) throw new WherryError('USAGE', `--${flag} is missing\n\n${usage}`)
+  return value
+}
+
+function oneOf<T extends string>(flag: string, value: string, allowed: readonly T[]): T {
+  const found = allowed.find((a) => a === value)
+  if (!found) throw new WherryError('USAGE', `--${flag} ${value}: expected one of ${allowed.join(', ')}`)
+  return found
+}

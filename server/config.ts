@@ -1,0 +1,78 @@
+/** The hub's flags, and the only place where it reads its environment. */
+import { parseArgs } from 'node:util'
+import { WherryError } from '../api/errors.ts'
+import type { LogLevel } from '../api/log.ts'
+
+export interface HubConfig {
+  /** Where database, PKI and token are kept. */
+  readonly data: string
+  readonly listen: { readonly host: string; readonly port: number }
+  /** A listening socket that the parent process opened and passed on: connections wait in it while the hub restarts. */
+  readonly listenFd?: number
+  /** The URL that the admin's kubeconfig names. */
+  readonly kubeconfigServer: string
+  /** Further names and addresses for the server's certificate. */
+  readonly tlsSans: readonly string[]
+  readonly clusterCIDR: string
+  readonly serviceCIDR: string
+  readonly logLevel: LogLevel
+}
+
+export const usage = `Usage: hub --data DIR [options]
+
+  --data DIR                 database, certificates and the join token (made at the first start)
+  --listen HOST:PORT         where the API is served (default 127.0.0.1:6443)
+  --listen-fd N              serve on this inherited listening socket as well
+  --kubeconfig-server URL    the URL written into admin.kubeconfig (default https:// and --listen)
+  --tls-san NAME[,NAME]      further names or addresses for the server's certificate
+  --cluster-cidr CIDR        pod addresses (default 10.244.0.0/16)
+  --service-cidr CIDR        virtual IPs (default 10.96.0.0/12)
+  --log-level LEVEL          error, warn, info, debug or trace (default info; or WHERRY_LOG)
+`
+
+const levels: readonly string[] = ['error', 'warn', 'info', 'debug', 'trace']
+
+/** @throws WherryError USAGE, naming the flag */
+export function parseConfig(argv: readonly string[], env: Readonly<Record<string, string | undefined>> = process.env): HubConfig {
+  const { values } = read(argv)
+  if (!values.data) throw new WherryError('USAGE', `--data is missing: say where the hub keeps its state\n\n${usage}`)
+  const [, host, port] = /^\[?(.+?)\]?:(\d+)$/.exec(values.listen) ?? []
+  if (!host || Number(port) > 65535) throw new WherryError('USAGE', `--listen ${values.listen}: expected HOST:PORT`)
+  const fd = values['listen-fd']
+  if (fd !== undefined && !/^\d+$/.test(fd)) throw new WherryError('USAGE', `--listen-fd ${fd}: expected a number`)
+  const logLevel = values['log-level'] ?? env['WHERRY_LOG'] ?? 'info'
+  if (!levels.includes(logLevel)) throw new WherryError('USAGE', `--log-level ${logLevel}: expected one of ${levels.join(', ')}`)
+  for (const flag of ['cluster-cidr', 'service-cidr'] as const) {
+    if (!/^\d+\.\d+\.\d+\.\d+\/\d+$/.test(values[flag])) throw new WherryError('USAGE', `--${flag} ${values[flag]}: expected an IPv4 range such as 10.96.0.0/12`)
+  }
+  return {
+    data: values.data,
+    listen: { host, port: Number(port) },
+    ...(fd !== undefined && { listenFd: Number(fd) }),
+    kubeconfigServer: values['kubeconfig-server'] ?? `https://${values.listen}`,
+    tlsSans: (values['tls-san'] ?? '').split(',').filter((s) => s !== ''),
+    clusterCIDR: values['cluster-cidr'],
+    serviceCIDR: values['service-cidr'],
+    logLevel: logLevel as LogLevel,
+  }
+}
+
+function read(argv: readonly string[]) {
+  try {
+    return parseArgs({
+      args: [...argv],
+      options: {
+        data: { type: 'string' },
+        listen: { type: 'string', default: '127.0.0.1:6443' },
+        'listen-fd': { type: 'string' },
+        'kubeconfig-server': { type: 'string' },
+        'tls-san': { type: 'string' },
+        'cluster-cidr': { type: 'string', default: '10.244.0.0/16' },
+        'service-cidr': { type: 'string', default: '10.96.0.0/12' },
+        'log-level': { type: 'string' },
+      },
+    })
+  } catch (e) {
+    throw new WherryError('USAGE', `${(e as Error).message}\n\n${usage}`, { cause: e })
+  }
+}
