@@ -13,6 +13,9 @@ export const errorCodes = {
   STORE_COMPACTED: 'the asked-for revision is older than the history that is kept',
   STORE_CLOSED: 'the store was closed',
   STORE_BROKEN: 'the store on disk could not be read or written',
+  // rules
+  RULES_UNREADABLE: 'a listing of the rules, or a rule in it, is nothing that the reader knows',
+  RULES_MISUSED: 'the rule maker was asked for something that it does not do',
   // kernel and processes
   KERNEL_EXISTS: 'the kernel holds an object of that name already',
   KERNEL_NOT_FOUND: 'the kernel does not hold the object that a command names',

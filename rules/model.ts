@@ -72,7 +72,7 @@ export type Rule =
 
 export interface Chain {
   readonly name: ChainName
-  /** `type nat hook prerouting priority dstnat; policy accept;`, absent on a regular chain. */
+  /** `type nat hook prerouting priority -100; policy accept;` with the priority as a number; absent on a regular chain. */
   readonly base?: string
   readonly rules: readonly Rule[]
 }

@@ -3,9 +3,13 @@ import type { IncomingMessage } from 'node:http'
 import { parseDocument } from 'yaml'
 import type { Tags } from 'yaml'
 import { StatusError, badRequest } from '../../api/status.ts'
+import { faultOf } from './fault.ts'
+import { decodeObject, protobufType } from './protobuf/decode.ts'
 
 /** The largest body in bytes, as in Kubernetes. */
 export const maxBodyBytes = 3 * 1024 * 1024
+/** A body that is too large is read to its end up to here, because most clients hear an answer only after they sent all. */
+const drainBytes = 4 * maxBodyBytes
 /** How deep objects and lists may be nested. */
 export const maxDepth = 100
 
@@ -15,7 +19,7 @@ export function contentTypeOf(req: IncomingMessage): string {
 }
 
 /**
- * The body as a value, or undefined if it is empty. JSON and YAML are read, in UTF-8.
+ * The body as a value, or undefined if it is empty. JSON and YAML are read, in UTF-8, and Kubernetes protobuf.
  * @throws StatusError UnsupportedMediaType, RequestEntityTooLarge, BadRequest
  */
 export async function readBody(req: IncomingMessage): Promise<unknown> {
@@ -24,7 +28,9 @@ export async function readBody(req: IncomingMessage): Promise<unknown> {
   if (req.headers['content-encoding'] && req.headers['content-encoding'] !== 'identity') {
     throw new StatusError('UnsupportedMediaType', `a body must be sent without Content-Encoding, not as ${req.headers['content-encoding']}`)
   }
-  const text = await readText(req)
+  const bytes = await readBytes(req)
+  if (format === 'protobuf') return bytes.length === 0 ? undefined : decodeObject(bytes)
+  const text = textOf(bytes)
   if (text.trim() === '') return undefined
   const value = format === 'yaml' ? parseYaml(text) : parseJson(text)
   checkShape(value)
@@ -32,22 +38,31 @@ export async function readBody(req: IncomingMessage): Promise<unknown> {
 }
 
 /** JSON where nothing is said. Any `+json` and `+yaml` type counts, for the patches. */
-function formatOf(type: string): 'json' | 'yaml' {
+function formatOf(type: string): 'json' | 'yaml' | 'protobuf' {
+  if (type === protobufType) return 'protobuf'
   if (type === '' || type === 'application/json' || type === '*/*' || type.endsWith('+json')) return 'json'
   if (type === 'application/yaml' || type === 'application/x-yaml' || type === 'text/yaml' || type.endsWith('+yaml')) return 'yaml'
   throw new StatusError('UnsupportedMediaType', `a body must be application/json or application/yaml, not ${type}`)
 }
 
-async function readText(req: IncomingMessage): Promise<string> {
+async function readBytes(req: IncomingMessage): Promise<Buffer> {
+  const tooLarge = new StatusError('RequestEntityTooLarge', `a request body may have ${maxBodyBytes} bytes`)
+  if (Number(req.headers['content-length'] ?? 0) > drainBytes) throw tooLarge
   const chunks: Buffer[] = []
   let size = 0
-  for await (const chunk of req as AsyncIterable<Buffer>) {
+  // The connection has to outlive a refusal, which is why the iterator must not destroy it.
+  for await (const chunk of req.iterator({ destroyOnReturn: false }) as AsyncIterable<Buffer>) {
     size += chunk.length
-    if (size > maxBodyBytes) throw new StatusError('RequestEntityTooLarge', `a request body may have ${maxBodyBytes} bytes`)
-    chunks.push(chunk)
+    if (size <= maxBodyBytes) chunks.push(chunk)
+    if (size > drainBytes) throw tooLarge
   }
+  if (size > maxBodyBytes) throw tooLarge
+  return Buffer.concat(chunks)
+}
+
+function textOf(bytes: Buffer): string {
   try {
-    return new TextDecoder('utf-8', { fatal: true }).decode(Buffer.concat(chunks))
+    return new TextDecoder('utf-8', { fatal: true }).decode(bytes)
   } catch (e) {
     throw new StatusError('BadRequest', 'the request body is not UTF-8', undefined, { cause: e })
   }
@@ -58,18 +73,15 @@ export function parseJson(text: string): unknown {
   try {
     return JSON.parse(text)
   } catch (e) {
-    const reason = (e as Error).message
-    const at = /at position (\d+)/.exec(reason)
-    // V8 names the place except where the text ends too early.
-    const place = at ? placeOf(text, Number(at[1])) : placeOf(text, text.length)
-    throw new StatusError('BadRequest', `the request body is not JSON: ${place}: ${reason.replace(/ \(line.*/, '')}`, undefined, { cause: e })
+    throw new StatusError('BadRequest', `the request body is not JSON: ${placeOf(text, faultOf(text))} is unexpected`, undefined, { cause: e })
   }
 }
 
 function placeOf(text: string, offset: number): string {
   const before = text.slice(0, offset)
   const line = before.split('\n').length
-  return `line ${line}, column ${offset - before.lastIndexOf('\n')}`
+  const what = offset >= text.length ? 'the end' : JSON.stringify(/\w+|[^]/y.exec(text.slice(offset))![0].slice(0, 20))
+  return `line ${line}, column ${offset - before.lastIndexOf('\n')}: ${what}`
 }
 
 /** YAML 1.1 as Kubernetes reads it: `yes` is true, but times and `12:30` are strings, and there are no tags beyond JSON. */

@@ -14,7 +14,7 @@ import type { IncludeObject, Table } from './table/table.ts'
 import type { ResourceTarget } from './target.ts'
 
 /** How long a reader that knows a newer revision than we do is kept waiting for it. */
-const freshWaitMs = 3_000
+export const freshWaitMs = 3_000
 
 /** The stored object. @throws StatusError NotFound */
 export function stored(call: Call, { of, namespace, name }: ResourceTarget): KubeObject {

@@ -4,11 +4,11 @@ import type { Call } from './call.ts'
 import type { Wanted } from './accept.ts'
 import type { Status, StatusError } from '../../api/status.ts'
 
-/** Sends a value as JSON (indented with `?pretty`) or YAML. */
-export function sendValue(call: Call, value: unknown, options: { code?: number; media?: Wanted['media'] } = {}): void {
+/** Sends a value as JSON (indented with `?pretty`) or YAML. `type` is a narrower name for the JSON. */
+export function sendValue(call: Call, value: unknown, options: { code?: number; media?: Wanted['media']; type?: string } = {}): void {
   const yaml = options.media === 'yaml'
   const body = yaml ? stringify(value, { aliasDuplicateObjects: false }) : `${JSON.stringify(value, null, isPretty(call) ? 2 : undefined)}\n`
-  sendText(call, body, { code: options.code ?? 200, type: yaml ? 'application/yaml' : 'application/json' })
+  sendText(call, body, { code: options.code ?? 200, type: yaml ? 'application/yaml' : (options.type ?? 'application/json') })
 }
 
 export function sendText(call: Call, body: string | Uint8Array, options: { code: number; type: string }): void {

@@ -56,7 +56,7 @@ export function parseTarget(path: string): Target {
 function inGroup(group: string, parts: readonly string[]): Target {
   const known = resourceKinds.filter((k) => k.group === group)
   const [version, ...rest] = parts
-  if (known.length === 0) return { kind: 'unknown', group, ...(rest[0] !== undefined && { resource: rest[0] }) }
+  if (known.length === 0) return inVersion([], group, rest)
   if (version === undefined) return { kind: 'group', group }
   const served = known.filter((k) => k.version === version)
   if (rest.length === 0) return served.length > 0 ? { kind: 'groupVersion', group, version } : { kind: 'unknown', group }
@@ -68,7 +68,7 @@ function inVersion(served: readonly ResourceKind[], group: string, parts: readon
   const namespace = inNamespace ? parts[1]! : ''
   const [plural = '', name = '', subresource, ...more] = inNamespace ? parts.slice(2) : parts
   const of = served.find((k) => k.plural === plural)
-  const unknown: Target = { kind: 'unknown', group, resource: plural, ...(namespace && { namespace }) }
+  const unknown: Target = { kind: 'unknown', group, ...(plural && { resource: plural }), ...(namespace && { namespace }) }
   if (!of || more.length > 0) return unknown
   // An object of a namespaced kind has no address without its namespace; its collection has one, for reading.
   if (of.namespaced !== inNamespace && (name !== '' || inNamespace)) return unknown

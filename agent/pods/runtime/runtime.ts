@@ -13,7 +13,7 @@ export interface Runtime {
   list(signal: AbortSignal): Promise<readonly ContainerState[]>
   /** Sends a signal to the container's first process; no error if it has ended. */
   kill(id: string, posixSignal: 'SIGTERM' | 'SIGKILL', signal: AbortSignal): Promise<void>
-  /** Takes an ended container away; its log stays until `dropLogs`. No error if it is gone. */
+  /** Takes an ended or never started container away; its log stays. No error if it is gone. @throws RuntimeError CONTAINER_CREATE if it runs */
   remove(id: string, signal: AbortSignal): Promise<void>
   /** Called whenever a container may have changed state, so that nobody has to poll. Returns the way to stop. */
   watch(onChange: () => void): () => void
@@ -35,7 +35,14 @@ export interface ContainerSpec {
   readonly mounts: readonly { readonly source: string; readonly target: string; readonly readOnly: boolean }[]
   readonly cpuMillisLimit?: number
   readonly memoryBytesLimit?: number
+  /** Weight against other containers when cores are scarce; 1024 is one core's worth. */
+  readonly cpuShares?: number
   readonly privileged: boolean
+  readonly readOnlyRoot?: boolean
+  /** Whether setuid programs may raise rights (`allowPrivilegeEscalation`); undefined means yes. */
+  readonly noNewPrivileges?: boolean
+  /** Added to and dropped from the runtime's usual set, by names such as `NET_ADMIN`, or `ALL`. */
+  readonly capabilities?: { readonly add: readonly string[]; readonly drop: readonly string[] }
   /** Where stdout and stderr go. */
   readonly logPath: string
   readonly labels: Readonly<Record<string, string>>
@@ -44,9 +51,16 @@ export interface ContainerSpec {
 export type ContainerState = {
   readonly id: string
   readonly image: string
+  /** Digest of the image's manifest, `sha256:…`. */
+  readonly imageId?: string
   readonly labels: Readonly<Record<string, string>>
+  /** RFC 3339. */
+  readonly createdAt?: string
 } & (
   | { readonly phase: 'created' }
   | { readonly phase: 'running'; readonly pid: number }
-  | { readonly phase: 'exited'; readonly exitCode: number; readonly finishedAt?: string }
+  | { readonly phase: 'exited'; readonly exitCode: number; readonly finishedAt?: string; readonly why?: ExitCause }
 )
+
+/** `oom`: the kernel killed it for want of memory. `lost`: nobody saw how it ended (the machine went down); the exit code is 255. */
+export type ExitCause = 'oom' | 'lost'

@@ -6,11 +6,11 @@
 import type { Resource } from '../../../api/resources.ts'
 
 export type Rule =
-  /** A list of maps, each known by the value of `key`. */
-  | { readonly kind: 'list'; readonly key: string; readonly item: Shape }
+  /** A list of maps, each known by the value of `key`. With `retain`, clients are to name in `$retainKeys` what stays of one. */
+  | { readonly kind: 'list'; readonly key: string; readonly item: Shape; readonly retain?: true }
   /** A list of primitives without order or doubles. */
   | { readonly kind: 'set' }
-  | { readonly kind: 'map'; readonly of: Shape }
+  | { readonly kind: 'map'; readonly of: Shape; readonly retain?: true }
 
 export interface Shape {
   readonly [field: string]: Rule
@@ -37,7 +37,7 @@ const podSpec: Shape = {
   containers: list('name', container),
   initContainers: list('name', container),
   ephemeralContainers: list('name', container),
-  volumes: list('name'),
+  volumes: { kind: 'list', key: 'name', item: plain, retain: true },
   imagePullSecrets: list('name'),
   hostAliases: list('ip'),
   topologySpreadConstraints: list('topologyKey'),
@@ -53,7 +53,7 @@ const specs: Partial<Record<Resource, Shape>> = {
   namespaces: { status: map({ conditions }) },
   services: { spec: map({ ports: list('port') }), status: map({ conditions }) },
   serviceaccounts: { secrets: list('name') },
-  'deployments.apps': { spec: map({ template }), status: map({ conditions }) },
+  'deployments.apps': { spec: map({ template, strategy: { kind: 'map', of: plain, retain: true } }), status: map({ conditions }) },
   'replicasets.apps': { spec: map({ template }), status: map({ conditions }) },
 }
 

@@ -1,0 +1,101 @@
+/** nftables as the agent's kernel, over either door. */
+import type { Log } from '../../api/log.ts'
+import { errorKeys } from '../../api/log.ts'
+import { isWherryError } from '../../api/errors.ts'
+import { parse, render, tableName } from '../../rules/index.ts'
+import type { Family } from '../../rules/model.ts'
+import type { Door } from './door.ts'
+import { KernelError } from './errors.ts'
+import { ExecError, type Exec } from './exec.ts'
+import type { Kernel } from './kernel.ts'
+import { openLibnftables } from './libnftables.ts'
+import { openNftProcess } from './nft-process.ts'
+
+/** `auto`: in process where that works, else as a process. */
+export type NftDoor = 'libnftables' | 'process' | 'auto'
+
+export interface NftKernelOptions {
+  readonly prefer: NftDoor
+  /** The family of our table; one kernel is one table. */
+  readonly family: Family
+  readonly exec: Exec
+  readonly log: Log
+}
+
+/**
+ * Opens a way to the kernel and looks whether it works.
+ * @throws KernelError SETUP if none does, with the way out in its message
+ */
+export async function openNftKernel(options: NftKernelOptions, signal: AbortSignal): Promise<Kernel> {
+  const { family, log } = options
+  const door = await openDoor(options, signal)
+  log.info('The kernel is reached.', { how: door.how, family })
+  return createNftKernel({ door, family, log })
+}
+
+async function openDoor({ prefer, exec, log }: NftKernelOptions, signal: AbortSignal): Promise<Door> {
+  const asProcess = await attempt(openNftProcess(exec, signal))
+  signal.throwIfAborted()
+  const inProcess = prefer === 'process' ? undefined : await attempt(openLibnftables())
+  if (inProcess?.door) {
+    // To list 100,000 elements takes a second: too long to hold up this process if another one can do it.
+    return asProcess.door ? { ...inProcess.door, list: asProcess.door.list } : inProcess.door
+  }
+  if (inProcess && prefer === 'libnftables') throw inProcess.failure
+  if (!asProcess.door) {
+    const way = 'install the packages nftables and libnftables1, and run as root'
+    throw new KernelError('SETUP', `nft: neither libnftables nor the nft command can be used; ${way}`, { cause: asProcess.failure })
+  }
+  if (inProcess) log.warn('Each change of the kernel takes a process, which is slower than calling libnftables.', errorKeys(inProcess.failure))
+  return asProcess.door
+}
+
+type Attempt = { readonly door: Door } | { readonly door?: undefined; readonly failure: KernelError | ExecError }
+
+async function attempt(opening: Promise<Door>): Promise<Attempt> {
+  try {
+    return { door: await opening }
+  } catch (failure) {
+    if (failure instanceof KernelError || failure instanceof ExecError) return { failure }
+    throw failure
+  }
+}
+
+export interface NftKernelDeps {
+  readonly door: Door
+  readonly family: Family
+  readonly log: Log
+}
+
+export function createNftKernel({ door, family, log }: NftKernelDeps): Kernel {
+  const table = { family, name: tableName }
+  return {
+    how: door.how,
+    async apply(transaction, signal) {
+      if (transaction.family !== family) {
+        throw new KernelError('KERNEL_REFUSED', `family: the transaction is for ${transaction.family}, this kernel is for ${family}`)
+      }
+      if (transaction.operations.length === 0) return
+      const text = render(transaction)
+      log.trace('A transaction goes to the kernel.', { how: door.how, text })
+      await door.run(text, signal)
+    },
+    async read(signal) {
+      try {
+        return parse(await door.list(table, 'exact', signal))
+      } catch (e) {
+        if (isWherryError(e, 'KERNEL_NOT_FOUND')) return undefined
+        throw e
+      }
+    },
+    async print(signal) {
+      try {
+        return await door.list(table, 'people', signal)
+      } catch (e) {
+        if (isWherryError(e, 'KERNEL_NOT_FOUND')) return ''
+        throw e
+      }
+    },
+    close: () => door.close(),
+  }
+}

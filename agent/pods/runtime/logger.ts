@@ -1,0 +1,27 @@
+/**
+ * The process that containerd's shim starts beside each container (`ctr run --log-uri binary://…`): it reads the container's
+ * stdout from descriptor 3 and its stderr from 4, and says by closing 5 that it is ready. It lives as long as the
+ * container holds its outputs open, whatever happens to the agent. Its one argument is the log's path.
+ */
+import { closeSync, createReadStream } from 'node:fs'
+import { argv, exit } from 'node:process'
+import type { LogStream } from './log-format.ts'
+import { createLogWriter } from './log-writer.ts'
+
+const streams: readonly (readonly [number, LogStream])[] = [
+  [3, 'stdout'],
+  [4, 'stderr'],
+]
+const path = argv[2]
+if (!path) exit(2)
+const writer = createLogWriter(path, Date.now)
+
+// The shim asks with SIGTERM once the container has ended; what is still in the pipes is read first, and their end ends us.
+process.on('SIGTERM', () => {})
+for (const [fd, stream] of streams) {
+  createReadStream('', { fd })
+    .on('data', (bytes) => writer.write(stream, bytes as Buffer))
+    .on('end', () => writer.end(stream))
+    .on('error', () => writer.end(stream))
+}
+closeSync(5)

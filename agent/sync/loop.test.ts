@@ -1,0 +1,173 @@
+import { afterEach, describe, expect, test } from 'vitest'
+import { silentLog } from '../../api/log.ts'
+import { adopt, plan, trace } from '../../rules/index.ts'
+import type { NodeView, ServiceKey, ServiceView } from '../../rules/model.ts'
+import { createFakeClock, settled } from '../../test/kit/clock.ts'
+import { createFaultyKernel } from '../kernel/fake/faulty.ts'
+import { createFakeKernel } from '../kernel/fake/nft.ts'
+import type { Kernel } from '../kernel/kernel.ts'
+import { createSyncLoop, type Progress } from './loop.ts'
+
+const vip = (n: number): string => `10.96.0.${n}`
+const service = (n: number, ...endpoints: string[]): ServiceView => ({
+  key: `default/s${n}`,
+  created: '2026-01-01T00:00:00Z',
+  clusterIPs: [vip(n)],
+  ports: [
+    {
+      name: '',
+      protocol: 'tcp',
+      port: 80,
+      endpoints: endpoints.map((address) => ({ address, port: 8080, local: false, ready: true, serving: true, terminating: false })),
+    },
+  ],
+})
+
+const ends: (() => Promise<void>)[] = []
+afterEach(async () => {
+  for (const end of ends.splice(0)) await end()
+})
+
+function agent(kernel: Kernel) {
+  const clock = createFakeClock()
+  const services = new Map<ServiceKey, ServiceView>()
+  const view: NodeView = { config: { clusterCIDRs: ['10.244.0.0/16'], nodePortAddresses: ['198.18.0.11'] }, services }
+  let revision = 0
+  const progress: Progress[] = []
+  const loop = createSyncLoop({
+    kernel,
+    family: 'ip',
+    wish: () => ({ view, revision }),
+    onProgress: (p) => progress.push(p),
+    onApplied: () => {},
+    log: silentLog,
+    clock,
+    random: () => 0.5,
+  })
+  const stop = new AbortController()
+  const running = loop.run(stop.signal)
+  ends.push(async () => {
+    stop.abort()
+    await running
+  })
+  return {
+    clock,
+    loop,
+    progress,
+    view,
+    async set(changed: 'all' | 'these', ...wished: ServiceView[]) {
+      revision++
+      for (const s of wished) services.set(s.key, s)
+      loop.wake(changed === 'all' ? 'all' : new Set(wished.map((s) => s.key)))
+      await settled()
+    },
+    async remove(key: ServiceKey) {
+      revision++
+      services.delete(key)
+      loop.wake(new Set([key]))
+      await settled()
+    },
+  }
+}
+
+/** Where a connection from a pod to a virtual IP ends up. */
+async function reaches(kernel: Kernel, n: number): Promise<string> {
+  const listing = (await kernel.read(AbortSignal.timeout(1000)))!
+  const packet = { hook: 'prerouting', protocol: 'tcp', source: '10.244.1.9', sourcePort: 40000, destination: vip(n), destinationPort: 80 } as const
+  return JSON.stringify(trace(listing, packet, () => 0).fate)
+}
+
+describe('the sync loop', () => {
+  test('does nothing before it is woken, not even after an audit', async () => {
+    const kernel = createFakeKernel({ family: 'ip' })
+    const { loop, clock } = agent(kernel)
+    loop.audit()
+    await clock.advance(60_000)
+    expect(kernel.accepted).toEqual([])
+    expect(await kernel.read(AbortSignal.timeout(1000))).toBeUndefined()
+  })
+
+  test('applies a change, remembers it, and tells the revision', async () => {
+    const kernel = createFakeKernel({ family: 'ip' })
+    const a = agent(kernel)
+    await a.set('all', service(1, '10.244.1.2'))
+    expect(await reaches(kernel, 1)).toContain('10.244.1.2')
+    await a.set('these', service(1, '10.244.2.2'))
+    expect(await reaches(kernel, 1)).toContain('10.244.2.2')
+    await a.remove('default/s1')
+    expect(await reaches(kernel, 1)).not.toContain('10.244.2.2')
+    expect(a.progress).toEqual([{ applied: 1 }, { applied: 2 }, { applied: 3 }])
+    expect(kernel.accepted).toHaveLength(3)
+  })
+
+  test('writes nothing where nothing is different', async () => {
+    const kernel = createFakeKernel({ family: 'ip' })
+    const a = agent(kernel)
+    await a.set('all', service(1, '10.244.1.2'))
+    await a.set('these', service(1, '10.244.1.2'))
+    await a.set('all')
+    expect(kernel.accepted).toHaveLength(1)
+    expect(a.progress.at(-1)).toEqual({ applied: 3 })
+  })
+
+  test('an agent that starts anew over the same kernel writes nothing', async () => {
+    const before = createFakeKernel({ family: 'ip' })
+    await agent(before).set('all', service(1, '10.244.1.2'), service(2, '10.244.1.2', '10.244.2.2'))
+    const held = (await before.read(AbortSignal.timeout(1000)))!
+    const kernel = createFakeKernel({ family: 'ip', held })
+    const again = agent(kernel)
+    await again.set('all', service(1, '10.244.1.2'), service(2, '10.244.1.2', '10.244.2.2'))
+    expect(kernel.accepted).toEqual([])
+    expect(again.progress).toEqual([{ applied: 1 }])
+    await again.set('these', service(1))
+    expect(kernel.accepted, 'and goes on from what it read').toHaveLength(1)
+  })
+
+  test('an audit repairs what other hands changed, and only that', async () => {
+    const kernel = createFakeKernel({ family: 'ip' })
+    const a = agent(kernel)
+    await a.set('all', service(1, '10.244.1.2'), service(2, '10.244.2.2'))
+    await kernel.apply({ family: 'ip', operations: [{ kind: 'delete-elements', set: 'services', keys: [`${vip(1)} . tcp . 80`] }] }, AbortSignal.timeout(1000))
+    expect(await reaches(kernel, 1)).not.toContain('10.244.1.2')
+    a.loop.audit()
+    await settled()
+    expect(await reaches(kernel, 1)).toContain('10.244.1.2')
+    expect(kernel.accepted.at(-1)!.operations).toHaveLength(1)
+  })
+
+  test('after a refusal it tells why, waits, reads the kernel back and tries again', async () => {
+    const kernel = createFakeKernel({ family: 'ip' })
+    let failing = true
+    const stubborn: Kernel = {
+      ...kernel,
+      apply: (t, signal) => (failing ? Promise.reject(Object.assign(new Error('no'), { code: 'KERNEL_REFUSED' })) : kernel.apply(t, signal)),
+    }
+    const a = agent(stubborn)
+    await a.set('all', service(1, '10.244.1.2'))
+    expect(a.progress).toEqual([{ applied: 0, failed: { code: 'KERNEL_REFUSED', message: 'no' } }])
+    await a.set('these', service(2, '10.244.2.2'))
+    failing = false
+    await a.clock.advance(10_000)
+    expect(await reaches(kernel, 1)).toContain('10.244.1.2')
+    expect(await reaches(kernel, 2)).toContain('10.244.2.2')
+    expect(a.progress.at(-1)).toEqual({ applied: 2 })
+  })
+
+  test.each(['before', 'after'] as const)('comes to the right kernel though every third transaction fails (%s it took effect)', async (when) => {
+    const kernel = createFakeKernel({ family: 'ip' })
+    let n = 0
+    const a = agent(createFaultyKernel(kernel, { share: 0.3, when, random: () => (n = (n * 16807 + 11) % 2147483647) / 2147483647 }))
+    await a.set('all')
+    for (let i = 1; i <= 60; i++) {
+      const target = 1 + (i % 7)
+      if (i % 5 === 0) await a.remove(`default/s${target}`)
+      else await a.set('these', service(target, ...Array.from({ length: i % 4 }, (_, e) => `10.244.1.${1 + e + i}`)))
+      await a.clock.advance(i % 3 === 0 ? 6_000 : 0)
+    }
+    await a.clock.advance(60_000)
+    const listing = await kernel.read(AbortSignal.timeout(1000))
+    const left = plan(adopt('ip', listing), a.view, 'all')
+    expect(left.transaction?.operations ?? []).toEqual([])
+    expect(a.progress.at(-1)!.failed).toBeUndefined()
+  })
+})

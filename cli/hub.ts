@@ -1,0 +1,75 @@
+/** Asks a hub over HTTPS with a client certificate. */
+import { Agent, request } from 'node:https'
+import type { Status } from '../api/status.ts'
+import { CliError } from './error.ts'
+import type { HubAccess } from './kubeconfig.ts'
+
+export interface HubClient {
+  readonly server: string
+  /** GET, answer as text. @throws CliError LINK_LOST if nobody answers, LINK_REFUSED with the hub's words if it says no */
+  text(path: string, signal: AbortSignal): Promise<string>
+  /** GET, answer as JSON. Errors as in `text`. */
+  json<T>(path: string, signal: AbortSignal): Promise<T>
+  close(): void
+}
+
+const timeoutMs = 10_000
+const longestAnswer = 256 * 1024 * 1024
+
+export function createHubClient(access: HubAccess): HubClient {
+  const agent = new Agent({ keepAlive: true, maxSockets: 4, ca: access.ca, cert: access.certificate, key: access.key })
+  const text = (path: string, signal: AbortSignal): Promise<string> => get(access.server, path, agent, signal)
+  return {
+    server: access.server,
+    text,
+    json: async <T>(path: string, signal: AbortSignal) => JSON.parse(await text(path, signal)) as T,
+    close: () => agent.destroy(),
+  }
+}
+
+function get(server: string, path: string, agent: Agent, signal: AbortSignal): Promise<string> {
+  return new Promise((resolve, reject) => {
+    const call = request(new URL(path, server), { agent, signal, timeout: timeoutMs, headers: { accept: 'application/json, text/plain' } })
+    const lost = (error: Error): void => reject(signal.aborted ? (signal.reason as Error) : notReached(server, error))
+    call.on('timeout', () => call.destroy(new Error(`no answer within ${timeoutMs / 1000} s`)))
+    call.on('error', lost)
+    call.on('response', (answer) => {
+      const parts: Buffer[] = []
+      let size = 0
+      answer.on('error', lost)
+      answer.on('data', (part: Buffer) => {
+        size += part.length
+        if (size > longestAnswer) call.destroy(new Error('the answer is longer than 256 MiB'))
+        parts.push(part)
+      })
+      answer.on('end', () => {
+        const body = Buffer.concat(parts).toString('utf8')
+        const code = answer.statusCode ?? 0
+        if (code >= 200 && code < 300) resolve(body)
+        else reject(refused(code, body, path))
+      })
+    })
+    call.end()
+  })
+}
+
+export function notReached(server: string, cause: Error): CliError {
+  return new CliError(
+    'LINK_LOST',
+    `the hub at ${server} does not answer (${cause.message || (cause as NodeJS.ErrnoException).code})`,
+    'start the lab with `wherry up`; if it runs, read logs/hub.log in its state directory',
+    { cause },
+  )
+}
+
+/** The hub's own words, from a Kubernetes Status where it sends one. */
+export function refused(code: number, body: string, path: string): CliError {
+  let words = body.trim().slice(0, 300)
+  try {
+    words = (JSON.parse(body) as Partial<Status>).message ?? words
+  } catch {
+    // not a Status: the text itself
+  }
+  const advice = code === 401 || code === 403 ? 'use the kubeconfig that `wherry up` wrote' : 'the hub\'s log tells more'
+  return new CliError('LINK_REFUSED', `the hub answered ${code} to ${path}: ${words || 'no reason given'}`, advice)
+}

@@ -1,0 +1,135 @@
+/** The commands of `wherry` and their help. What they do is in the files that they call. */
+import { Command, InvalidArgumentError } from 'commander'
+import type { ClusterWish, commands, JoinWish } from './commands.ts'
+import type { LabWish } from './lab/memory.ts'
+
+/** What `main.ts` gives: everything that a command may touch. */
+export type Actions = ReturnType<typeof commands>
+
+const labHelp = `
+A lab is a whole cluster on this one machine: a hub and some nodes, each in a network namespace of its own, each node with its
+own containerd. Nothing of it is in the machine's own network but the API on 127.0.0.1.
+
+Examples:
+  wherry up                    build the lab, run the demo on it, and show that every virtual IP answers
+  wherry status                nodes, their measured load, services, and on how many kernels each one is live
+  wherry rules node1           the nftables rules by which node1 routes services
+  wherry rules node1 --service default/web
+                               only what concerns one service
+  wherry exec node2 -- ip -brief address
+                               run a command in a node's network
+  wherry down                  take everything away, and look whether something is left
+
+With kubectl:
+  export KUBECONFIG=/var/lib/wherry/lab/kubeconfig
+  kubectl get nodes,pods,services -o wide
+
+Files:
+  /var/lib/wherry/lab/kubeconfig     the administrator's access to the API
+  /var/lib/wherry/lab/logs/          one log for each process: hub, agents, containerds, supervisor
+  /var/lib/wherry/lab/hub/           the hub's database, certificates and join token
+  /var/lib/wherry/lab/nodeN/         a node's credentials, containers and containerd
+  /run/wherry/lab/                   sockets, and who runs
+  vagrant/demo/web.yaml              the demo's manifests
+
+Exit codes: 0 done, 1 something failed, 2 the command was not used as it should be, 3 the machine lacks something.`
+
+export function createProgram(actions: Actions, version: string): Command {
+  const program = new Command('wherry')
+    .description('Kubernetes services on Linux nodes, and the hub that feeds them.')
+    .version(version)
+    .enablePositionalOptions()
+    .exitOverride()
+    .configureOutput({ outputError: (text, write) => write(`wherry: ${text.replace(/^error: /, '')}`) })
+    .showHelpAfterError('        `wherry --help` shows how it is used')
+    .addHelpText('after', labHelp)
+  addLabCommands(program, actions)
+  addClusterCommands(program, actions)
+  addProcessCommands(program, actions)
+  return program
+}
+
+function addLabCommands(program: Command, actions: Actions): void {
+  withLab(program.command('up'))
+    .description('build the lab, or repair what is missing of it; run the demo and check every answer')
+    .option('--nodes <count>', 'how many nodes (default: 3, or as many as there are)', wholeNumber)
+    .option('--port <port>', 'the API\'s port on 127.0.0.1 (default: 6443)', wholeNumber)
+    .addHelpText('after', '\nPrints each step with its time, a table of who asked whom and which pod answered, and the rules that did it.\nMay be run again at any time. Exit code 0 only if every answer was right.')
+    .action((options: LabWish) => actions.up(options))
+  withLab(program.command('down'))
+    .description('take the lab away and check that nothing of it is left')
+    .addHelpText('after', '\nEnds processes and containers, removes mounts, namespaces, control groups and directories, logs too.\nExit code 1 with a list if something is left.')
+    .action((options: LabWish) => actions.down(options))
+  withLab(program.command('exec'))
+    .description('run a command in a node\'s network')
+    .usage('<node> -- <command> [arguments...]')
+    .argument('<node>', 'a node of the lab, e.g. node1')
+    .argument('<command...>', 'the command and its arguments')
+    .passThroughOptions()
+    .addHelpText('after', '\nOnly the network is the node\'s; files and processes are the machine\'s. The exit code is the command\'s.\n\nExample:\n  wherry exec node1 -- nft list table ip wherry')
+    .action((node: string, command: string[], options: LabWish) => actions.exec(node, command, options))
+  const lab = program.command('lab', { hidden: true }).description('what a lab runs by itself')
+  lab.command('supervise').requiredOption('--run-dir <dir>').action((options: { runDir: string }) => actions.supervise(options.runDir))
+}
+
+function addClusterCommands(program: Command, actions: Actions): void {
+  withCluster(program.command('status'))
+    .description('nodes, their measured load, services, and on how many kernels each one is live')
+    .addHelpText(
+      'after',
+      '\nCPU is in cores, memory in MiB, both measured. RECEIVED and APPLIED are revisions of the hub\'s store: what the node has heard,\n' +
+        'and what its kernel has accepted. RULES is live when the kernel has every service as it is now.',
+    )
+    .action((options: ClusterWish) => actions.status(options))
+  withCluster(program.command('rules'))
+    .description('the rules by which a node routes services, as its kernel holds them')
+    .argument('[node]', 'the node; the first one if absent')
+    .option('--service <namespace/name>', 'only what concerns one service')
+    .action((node: string | undefined, options: ClusterWish & { service?: string }) => actions.rules(node, options))
+}
+
+function addProcessCommands(program: Command, actions: Actions): void {
+  program
+    .command('join')
+    .description('make this machine a node of a hub: get a certificate for it')
+    .argument('<url>', 'https://HOST:6443 of the hub')
+    .requiredOption('--token <token>', 'from the file join-token in the hub\'s data directory')
+    .requiredOption('--ca-cert-hash <hash>', 'sha256:…, the hash of the hub CA\'s public key')
+    .option('--node <name>', 'the node\'s name (default: this machine\'s host name)')
+    .option('--credentials <dir>', 'where key and certificates go', '/var/lib/wherry/agent/credentials')
+    .addHelpText(
+      'after',
+      '\nWrites node.key, node.crt, ca.crt and agent.json, for root\'s eyes only. Then start the agent: wherry agent\n\n' +
+        'The hash of a CA:\n  openssl x509 -pubkey -noout -in pki/ca.crt | openssl pkey -pubin -outform der | sha256sum',
+    )
+    .action((url: string, options: JoinWish) => actions.join(url, options))
+  for (const name of ['agent', 'hub'] as const) {
+    program
+      .command(name)
+      .description(name === 'agent' ? 'run a node\'s agent in the foreground (after: wherry join)' : 'run a hub in the foreground')
+      .argument('[flags...]', `flags of the ${name}; see: wherry ${name} -- --help`)
+      .passThroughOptions()
+      .allowUnknownOption()
+      .action((flags: string[]) => actions[name](flags))
+  }
+}
+
+/** A second lab beside the first: for tests, so it is not in the help. */
+function withLab(command: Command): Command {
+  const hidden = [
+    command.createOption('--name <name>', 'prefix of all that the lab makes'),
+    command.createOption('--state-dir <dir>', 'where its state is kept'),
+    command.createOption('--run-dir <dir>', 'where its sockets are'),
+  ]
+  for (const option of hidden) command.addOption(option.hideHelp())
+  return command
+}
+
+function withCluster(command: Command): Command {
+  return withLab(command).option('--kubeconfig <file>', 'another cluster than the lab of this machine')
+}
+
+function wholeNumber(text: string): number {
+  if (!/^\d+$/.test(text)) throw new InvalidArgumentError('It is not a whole number.')
+  return Number(text)
+}

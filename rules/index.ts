@@ -1,0 +1,11 @@
+/** The public verbs of the rules room. The nouns are in model.ts. */
+export { adopt, commit, type Accepted, type Plan } from './accepted.ts'
+export { RulesError } from './error.ts'
+export type { Problem } from './fragment.ts'
+export { masqueradeMark, tableName } from './names.ts'
+export { parse } from './parse.ts'
+export { plan } from './plan.ts'
+export { render } from './render.ts'
+export { rulesetOf } from './ruleset.ts'
+export { select, type Selection } from './select.ts'
+export { outcomes, trace, type Fate, type Journey, type Packet, type Step } from './trace.ts'

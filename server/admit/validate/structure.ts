@@ -1,0 +1,111 @@
+/**
+ * Whether an object has the shape of its kind: types, required fields, closed sets of words. The compiled validators are
+ * those of `kubernetes-models`; each is loaded when its kind is first written.
+ */
+import type { Resource } from '../../../api/resources.ts'
+import type { StatusCause } from '../../../api/status.ts'
+import { required, unsupported, wrong } from '../causes.ts'
+
+/** What the compiled validators report (an ajv error object). */
+interface Fault {
+  readonly instancePath: string
+  readonly keyword: string
+  readonly params: Readonly<Record<string, unknown>>
+}
+type Compiled = ((data: unknown) => boolean) & { errors?: readonly Fault[] | null }
+
+/** Finds what is wrong with the shape of an object; the list is bounded. */
+export type Structure = (object: unknown) => readonly StatusCause[]
+
+const loaders: Readonly<Record<Resource, () => Promise<{ readonly validate: unknown }>>> = {
+  namespaces: () => import('kubernetes-models/_schemas/IoK8sApiCoreV1Namespace'),
+  nodes: () => import('kubernetes-models/_schemas/IoK8sApiCoreV1Node'),
+  pods: () => import('kubernetes-models/_schemas/IoK8sApiCoreV1Pod'),
+  services: () => import('kubernetes-models/_schemas/IoK8sApiCoreV1Service'),
+  endpoints: () => import('kubernetes-models/_schemas/IoK8sApiCoreV1Endpoints'),
+  configmaps: () => import('kubernetes-models/_schemas/IoK8sApiCoreV1ConfigMap'),
+  secrets: () => import('kubernetes-models/_schemas/IoK8sApiCoreV1Secret'),
+  serviceaccounts: () => import('kubernetes-models/_schemas/IoK8sApiCoreV1ServiceAccount'),
+  events: () => import('kubernetes-models/_schemas/IoK8sApiCoreV1Event'),
+  'deployments.apps': () => import('kubernetes-models/_schemas/IoK8sApiAppsV1Deployment'),
+  'replicasets.apps': () => import('kubernetes-models/_schemas/IoK8sApiAppsV1ReplicaSet'),
+  'endpointslices.discovery.k8s.io': () => import('kubernetes-models/_schemas/IoK8sApiDiscoveryV1EndpointSlice'),
+  'leases.coordination.k8s.io': () => import('kubernetes-models/_schemas/IoK8sApiCoordinationV1Lease'),
+}
+
+/** More are not told of at once. */
+const maxCauses = 50
+
+/** The structural check of a kind. */
+export async function loadStructure(resource: Resource): Promise<Structure> {
+  const validate = (await loaders[resource]()).validate as Compiled
+  return (object) => (validate(object) ? [] : causesOf(validate.errors ?? [], object))
+}
+
+/** One cause for each place: a value that fits none of several forms is one fault, not one for each form. */
+function causesOf(faults: readonly Fault[], object: unknown): readonly StatusCause[] {
+  const eitherOr = new Set(faults.filter((f) => f.keyword === 'oneOf' || f.keyword === 'anyOf').map((f) => f.instancePath))
+  const causes = new Map<string, StatusCause>()
+  for (const fault of faults) {
+    if (eitherOr.has(fault.instancePath) && fault.keyword !== 'oneOf' && fault.keyword !== 'anyOf') continue
+    const cause = causeOf(fault, object)
+    if (!causes.has(cause.field)) causes.set(cause.field, cause)
+    if (causes.size >= maxCauses) break
+  }
+  return [...causes.values()]
+}
+
+const typeNames: Readonly<Record<string, string>> = {
+  string: 'a string',
+  integer: 'a whole number',
+  number: 'a number',
+  boolean: 'true or false',
+  object: 'an object',
+  array: 'a list',
+}
+
+const formatNames: Readonly<Record<string, string>> = {
+  int32: 'a whole number of 32 bits',
+  int64: 'a whole number of 64 bits',
+  'date-time': 'a time as in RFC 3339, such as 2026-01-31T12:00:00Z',
+  byte: 'base64',
+}
+
+function causeOf({ instancePath, keyword, params }: Fault, object: unknown): StatusCause {
+  const steps = instancePath.split('/').slice(1).map((s) => s.replaceAll('~1', '/').replaceAll('~0', '~'))
+  const field = fieldPath(steps)
+  const value = valueAt(object, steps)
+  switch (keyword) {
+    case 'required':
+      return required(fieldPath([...steps, String(params['missingProperty'])]))
+    case 'enum':
+      return unsupported(field, value, (params['allowedValues'] as readonly unknown[]).map(String))
+    case 'type':
+      return wrong(field, value, `must be ${typeNames[String(params['type'])] ?? String(params['type'])}`)
+    case 'format':
+      return wrong(field, value, `must be ${formatNames[String(params['format'])] ?? `in the form ${String(params['format'])}`}`)
+    case 'oneOf':
+    case 'anyOf':
+      return wrong(field, value, 'must be a string or a number')
+    default:
+      return wrong(field, value, `does not meet the rule ${keyword}`)
+  }
+}
+
+/** Maps with free keys: their keys stand in brackets. */
+const maps: ReadonlySet<string> = new Set([
+  'labels', 'annotations', 'matchLabels', 'nodeSelector', 'selector', 'data', 'binaryData', 'stringData',
+  'limits', 'requests', 'capacity', 'allocatable', 'overhead', 'allocatedResources',
+])
+
+/** `spec.containers[0].resources.limits[cpu]` from the steps to it. */
+export function fieldPath(steps: readonly string[]): string {
+  return steps.reduce((path, step, i) => {
+    if (/^\d+$/.test(step) || (maps.has(steps[i - 1] ?? '') && step !== 'matchLabels' && step !== 'matchExpressions')) return `${path}[${step}]`
+    return path === '' ? step : `${path}.${step}`
+  }, '')
+}
+
+function valueAt(object: unknown, steps: readonly string[]): unknown {
+  return steps.reduce<unknown>((v, step) => (typeof v === 'object' && v !== null ? (v as Readonly<Record<string, unknown>>)[step] : undefined), object)
+}

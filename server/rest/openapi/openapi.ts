@@ -1,0 +1,72 @@
+/** Answers /openapi/v2 and /openapi/v3. The documents are made when they are first asked for, and kept. */
+import { gzip } from 'node:zlib'
+import { promisify } from 'node:util'
+import { StatusError } from '../../../api/status.ts'
+import { alternatives } from '../accept.ts'
+import type { Call } from '../call.ts'
+import { sendText } from '../reply.ts'
+import { encodeSwagger, protoTypes } from './proto.ts'
+import { schemasOf } from './schemas.ts'
+import { swagger } from './v2.ts'
+import { document, documentKinds, index } from './v3.ts'
+
+export interface OpenApi {
+  /** @throws StatusError NotAcceptable */
+  v2(call: Call): Promise<void>
+  /** @param path '' for the index. @throws StatusError NotAcceptable, NotFound */
+  v3(call: Call, path: string): Promise<void>
+}
+
+const json = 'application/json'
+
+function once<T>(make: () => T): () => T {
+  let made: { readonly value: T } | undefined
+  return () => (made ??= { value: make() }).value
+}
+
+/** @param version of the documents */
+export function createOpenApi(version: string): OpenApi {
+  const document2 = once(() => swagger(schemasOf(), version))
+  const json2 = once(() => JSON.stringify(document2()))
+  const proto2 = once(() => encodeSwagger(document2()))
+  const documents3 = once(() => {
+    const texts = [...documentKinds()].map(([path, kinds]) => [path, JSON.stringify(document(kinds, schemasOf(kinds), version))] as const)
+    return new Map(texts)
+  })
+  const index3 = once(() => JSON.stringify(index(documents3())))
+  const zipped = new Map<string, Promise<Uint8Array>>()
+
+  const send = async (call: Call, body: string | Uint8Array, { type, path = '' }: { type: string; path?: string }): Promise<void> => {
+    call.res.setHeader('Vary', 'Accept-Encoding, Accept')
+    if (!/\bgzip\b/.test(String(call.req.headers['accept-encoding'] ?? ''))) return sendText(call, body, { code: 200, type })
+    const key = `${type} ${path}`
+    const made = zipped.get(key) ?? promisify(gzip)(body)
+    zipped.set(key, made)
+    const bytes = await made
+    call.res.setHeader('Content-Encoding', 'gzip')
+    sendText(call, bytes, { code: 200, type })
+  }
+
+  return {
+    v2(call) {
+      const type = choose(call, [json, ...protoTypes])
+      // Go refuses to read the older of the two names in an answer, for its @.
+      return type === json ? send(call, json2(), { type }) : send(call, proto2(), { type: protoTypes[1] })
+    },
+    v3(call, path) {
+      choose(call, [json])
+      const text = path === '' ? index3() : documents3().get(path)
+      if (text === undefined) throw new StatusError('NotFound', 'the server could not find the requested resource')
+      return send(call, text, { type: json, path: `v3/${path}` })
+    },
+  }
+}
+
+/** The first of the client's alternatives that is offered. */
+function choose(call: Call, offered: readonly string[]): string {
+  for (const { type } of alternatives(call.req.headers.accept)) {
+    if (offered.includes(type)) return type
+    if (type === '*/*' || type === 'application/*') return offered[0]!
+  }
+  throw new StatusError('NotAcceptable', `only ${offered.join(', ')} can be had here`)
+}

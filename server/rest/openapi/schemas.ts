@@ -1,0 +1,62 @@
+/** The definitions that the OpenAPI documents carry: those of the served kinds, marked with what patches need to know. */
+import { apiVersionOf, resourceKinds } from '../../../api/resources.ts'
+import type { ResourceKind } from '../../../api/resources.ts'
+import { shapeOf } from '../patch/keys.ts'
+import type { Rule, Shape } from '../patch/keys.ts'
+import { definitionOf, loadDefinitions } from './models.ts'
+import type { Definitions, Schema } from './models.ts'
+
+const moduleOf = (k: ResourceKind): string => `kubernetes-models/${apiVersionOf(k)}/${k.kind}`
+
+/** The name of a kind's definition. */
+export const definitionNameOf = (k: ResourceKind): string => definitionOf(moduleOf(k))
+
+/** All definitions that some kinds need, with `x-kubernetes-group-version-kind`, patch strategies and merge keys. */
+export function schemasOf(kinds: readonly ResourceKind[] = resourceKinds): Definitions {
+  const schemas = new Map(loadDefinitions(kinds.map(moduleOf)))
+  for (const k of kinds) {
+    const name = definitionNameOf(k)
+    mark(schemas, name, shapeOf(k.resource))
+    const { group, version, kind } = k
+    schemas.set(name, { ...schemas.get(name)!, 'x-kubernetes-group-version-kind': [{ group, version, kind }] })
+  }
+  return schemas
+}
+
+/** Writes the merge rules of a shape into a definition and into those behind it. */
+function mark(schemas: Map<string, Schema>, name: string, shape: Shape): void {
+  const schema = schemas.get(name)
+  if (!schema?.properties) return
+  const properties: Record<string, Schema> = { ...schema.properties }
+  for (const [field, rule] of Object.entries(shape)) {
+    const property = properties[field]
+    if (!property) continue
+    properties[field] = { ...property, ...extensions(rule) }
+    const inner = property.$ref ?? property.items?.$ref
+    if (inner && rule.kind !== 'set') mark(schemas, inner, rule.kind === 'list' ? rule.item : rule.of)
+  }
+  schemas.set(name, { ...schema, properties })
+}
+
+function extensions(rule: Rule): Schema {
+  switch (rule.kind) {
+    case 'list':
+      return { 'x-kubernetes-patch-merge-key': rule.key, 'x-kubernetes-patch-strategy': rule.retain ? 'merge,retainKeys' : 'merge' }
+    case 'set':
+      return { 'x-kubernetes-patch-strategy': 'merge' }
+    case 'map':
+      return rule.retain ? { 'x-kubernetes-patch-strategy': 'retainKeys' } : {}
+  }
+}
+
+/** The same schema with the references that a document needs: `prefix` before each name. */
+export function withRefs(schema: Schema, prefix: string): Schema {
+  const { $ref, items, additionalProperties, properties, ...rest } = schema
+  return {
+    ...rest,
+    ...($ref !== undefined && { $ref: prefix + $ref }),
+    ...(items && { items: withRefs(items, prefix) }),
+    ...(additionalProperties && { additionalProperties: withRefs(additionalProperties, prefix) }),
+    ...(properties && { properties: Object.fromEntries(Object.entries(properties).map(([k, v]) => [k, withRefs(v, prefix)])) }),
+  }
+}

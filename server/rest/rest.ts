@@ -1,0 +1,156 @@
+/**
+ * The HTTP face of the hub: every request becomes a call on the registry, the store or a node, every failure a Status.
+ * Authorization comes first; then the path, the method, the parameters and the body are looked at.
+ */
+import { ServerResponse } from 'node:http'
+import type { IncomingMessage } from 'node:http'
+import type { Duplex } from 'node:stream'
+import { WebSocketServer } from 'ws'
+import { errorKeys } from '../../api/log.ts'
+import { StatusError, badRequest } from '../../api/status.ts'
+import type { User, Wish } from '../auth/auth.ts'
+import type { Call, RestDeps } from './call.ts'
+import { createOpenApi } from './openapi/openapi.ts'
+import { flag } from './query.ts'
+import { sendFailure } from './reply.ts'
+import { route, wishOf } from './routes.ts'
+import type { Shared } from './routes.ts'
+import { parseTarget } from './target.ts'
+import type { Target } from './target.ts'
+import { createEventTexts } from './watch/encode.ts'
+import { socketSink } from './watch/sink.ts'
+import { prepareWatch } from './watch/watch.ts'
+
+export interface Rest {
+  /** Answers a request; never throws. Listener for `request` of a node:http or node:https server. */
+  handle(req: IncomingMessage, res: ServerResponse): void
+  /**
+   * Takes a WebSocket upgrade on an API path (a watch). Paths that are not its own it leaves alone and returns false.
+   * What it refuses, it answers with a Status.
+   */
+  upgrade(req: IncomingMessage, socket: Duplex, head: Buffer): boolean
+}
+
+const anonymous = 'system:anonymous'
+/** A WebSocket of a watch is only listened to for its end. */
+const maxIncomingBytes = 1024
+
+export function createRest(deps: RestDeps): Rest {
+  const shared: Shared = { openapi: createOpenApi(deps.version), texts: createEventTexts() }
+  const sockets = new WebSocketServer({ noServer: true, maxPayload: maxIncomingBytes })
+
+  const run = (req: IncomingMessage, res: ServerResponse, answer: Answer): void => {
+    answerTo(req, res, answer).catch((e: unknown) => {
+      deps.log.error('request failed', { method: req.method, url: req.url, ...errorKeys(e) })
+      req.socket.destroy()
+    })
+  }
+  const answerTo = async (req: IncomingMessage, res: ServerResponse, answer: Answer): Promise<void> => {
+    const started = deps.clock.now()
+    const { call, gone } = open(deps, req, res)
+    try {
+      const { target, path } = locate(req)
+      if (target.kind !== 'hubJoin') authorize(call, wishOf(call, target, path))
+      await answer(call, target)
+    } catch (e) {
+      fail(call, e)
+    }
+    if (!res.writableEnded && !res.destroyed) await gone
+    const ms = deps.clock.now() - started
+    deps.log.debug('request', { method: req.method, url: req.url, user: call.user.name, code: res.statusCode, ms })
+  }
+
+  return {
+    handle: (req, res) => run(req, res, (call, target) => route(call, target, shared)),
+    upgrade(req, socket, head) {
+      if (!/^\/apis?\//.test(req.url ?? '')) return false
+      const res = new ServerResponse(req)
+      res.assignSocket(socket as Parameters<typeof res.assignSocket>[0])
+      res.shouldKeepAlive = false
+      res.on('finish', () => socket.end())
+      socket.on('error', (e) => deps.log.debug('socket failed', errorKeys(e)))
+      run(req, res, async (call, target) => {
+        if (target.kind !== 'resource' || target.subresource || !flag(call.query, 'watch')) {
+          throw badRequest('a WebSocket here must be a watch: GET on a collection with ?watch=1')
+        }
+        const follow = await prepareWatch(call, target, shared.texts)
+        if (call.signal.aborted) return
+        res.detachSocket(socket as Parameters<typeof res.detachSocket>[0])
+        sockets.handleUpgrade(req, socket, head, (ws) => {
+          ws.on('error', (e) => deps.log.debug('socket failed', errorKeys(e)))
+          follow(socketSink(ws)).catch((e: unknown) => {
+            deps.log.error('watch failed', errorKeys(e))
+            ws.terminate()
+          })
+        })
+      })
+      return true
+    },
+  }
+}
+
+type Answer = (call: Call, target: Target) => Promise<void>
+
+/** The request with what it needs on its way. `gone` resolves when the connection is done with it. */
+function open(deps: RestDeps, req: IncomingMessage, res: ServerResponse): { call: Call; gone: Promise<void> } {
+  const { promise: gone, resolve } = Promise.withResolvers<void>()
+  const life = new AbortController()
+  const end = (): void => {
+    life.abort(new StatusError('Timeout', 'the client went away'))
+    resolve()
+  }
+  res.once('close', end)
+  req.socket.once('close', end)
+  void gone.then(() => req.socket.off('close', end))
+  const query = new URLSearchParams(/\?(.*)$/s.exec(req.url ?? '')?.[1])
+  return { call: { deps, req, res, query, user: deps.authenticate(req), signal: life.signal }, gone }
+}
+
+/** @throws StatusError BadRequest where the path cannot be decoded */
+function locate(req: IncomingMessage): { target: Target; path: string } {
+  const path = (req.url ?? '/').split('?', 1)[0]!
+  try {
+    return { target: parseTarget(path), path }
+  } catch (e) {
+    throw new StatusError('BadRequest', 'the path is not percent-encoded correctly', undefined, { cause: e })
+  }
+}
+
+/** @throws StatusError Unauthorized for an unknown caller, else Forbidden */
+function authorize({ deps, user }: Call, wish: Wish): void {
+  if (deps.authorize(user, wish)) return
+  if (user.name === anonymous) throw new StatusError('Unauthorized', 'Unauthorized')
+  throw forbidden(user, wish)
+}
+
+function forbidden(user: User, { verb, path, resource, subresource, namespace, name = '' }: Wish): StatusError {
+  if (resource === undefined) {
+    return new StatusError('Forbidden', `forbidden: User ${JSON.stringify(user.name)} cannot ${verb} path ${JSON.stringify(path)}`)
+  }
+  const dot = resource.indexOf('.')
+  const group = dot < 0 ? '' : resource.slice(dot + 1)
+  const plural = dot < 0 ? resource : resource.slice(0, dot)
+  const what = subresource ? `${plural}/${subresource}` : plural
+  const where = namespace ? `in the namespace "${namespace}"` : 'at the cluster scope'
+  const subject = name ? `${resource} "${name}"` : resource
+  const message = `${subject} is forbidden: User ${JSON.stringify(user.name)} cannot ${verb} resource "${what}" in API group "${group}" ${where}`
+  return new StatusError('Forbidden', message, { ...(name && { name }), ...(group && { group }), kind: plural })
+}
+
+function fail(call: Call, e: unknown): void {
+  const { deps, req, res, user } = call
+  if (call.signal.aborted) return
+  let failure: StatusError
+  if (e instanceof StatusError) {
+    failure = e
+  } else {
+    deps.log.error('request failed', { method: req.method, url: req.url, user: user.name, ...errorKeys(e) })
+    failure = new StatusError('InternalError', 'Internal error occurred: the hub has logged it')
+  }
+  // Too late for a Status: the client is to see that the answer is not whole.
+  if (res.headersSent) return void res.destroy()
+  res.removeHeader('Content-Length')
+  // What is left of the body is not worth reading, but the connection must not be used with it inside.
+  if (!req.complete) res.setHeader('Connection', 'close')
+  sendFailure(call, failure)
+}

@@ -1,0 +1,94 @@
+/** scale, binding and eviction: small views on an object that stand for a change of it. */
+import type { KubeObject } from '../../api/objects.ts'
+import { badRequest, conflict, invalid } from '../../api/status.ts'
+import type { StatusCause } from '../../api/status.ts'
+import { negotiate } from './accept.ts'
+import { asObject, contentTypeOf, readBody } from './body.ts'
+import type { Call } from './call.ts'
+import { metadataOf } from './draft.ts'
+import { applyPatch, patchFormat } from './patch/patch.ts'
+import { settle, stored } from './read.ts'
+import { removeOptions } from './remove.ts'
+import { sendValue, success } from './reply.ts'
+import { selectorText } from './table/workloads.ts'
+import type { ResourceTarget } from './target.ts'
+import { refOf, writeOptions } from './write.ts'
+
+type JsonMap = { readonly [field: string]: unknown }
+type Selector = Parameters<typeof selectorText>[0]
+
+/** autoscaling/v1 Scale of a deployment or replica set. */
+export function scaleOf({ metadata, spec, status }: KubeObject): JsonMap {
+  const { replicas = 1, selector } = (spec ?? {}) as { replicas?: number; selector?: Selector }
+  const { name, namespace, uid, resourceVersion, creationTimestamp } = metadata
+  return {
+    kind: 'Scale',
+    apiVersion: 'autoscaling/v1',
+    metadata: { name, namespace, uid, resourceVersion, creationTimestamp },
+    spec: { replicas },
+    status: { replicas: (status as { replicas?: number } | undefined)?.replicas ?? 0, selector: selectorText(selector) },
+  }
+}
+
+export async function getScale(call: Call, target: ResourceTarget): Promise<void> {
+  const { media } = negotiate(call.req.headers.accept)
+  await settle(call)
+  sendValue(call, scaleOf(stored(call, target)), { media })
+}
+
+/** PUT or PATCH of the scale: of all that the client sends, `spec.replicas` counts, and a resourceVersion as its condition. */
+export async function setScale(call: Call, target: ResourceTarget): Promise<void> {
+  const { media } = negotiate(call.req.headers.accept)
+  const format = call.req.method === 'PATCH' ? patchFormat(contentTypeOf(call.req)) : undefined
+  const options = writeOptions(call)
+  const body = await readBody(call.req)
+  const change = (current: KubeObject) => {
+    const wish = format ? applyPatch(format, scaleOf(current), body) : asObject(body, 'a Scale')
+    const { resourceVersion } = metadataOf(wish)
+    return {
+      ...current,
+      metadata: { ...current.metadata, resourceVersion: resourceVersion ?? current.metadata.resourceVersion },
+      spec: { ...(current.spec as JsonMap | undefined), replicas: replicasOf(target, wish) },
+    }
+  }
+  sendValue(call, scaleOf(await call.deps.registry.update(refOf(target), change, options)), { media })
+}
+
+function replicasOf({ name }: ResourceTarget, wish: JsonMap): number {
+  if ((wish.kind ?? 'Scale') !== 'Scale') throw badRequest(`the kind in the data (${String(wish.kind)}) does not match the expected kind (Scale)`)
+  const replicas = asObject(wish.spec ?? {}, 'a Scale with spec as an object').replicas ?? 0
+  if (Number.isSafeInteger(replicas) && (replicas as number) >= 0) return replicas as number
+  const message = `Invalid value: ${JSON.stringify(replicas)}: must be a whole number from 0 up`
+  const cause: StatusCause = { reason: 'FieldValueInvalid', field: 'spec.replicas', message }
+  throw invalid({ group: 'autoscaling', version: 'v1', kind: 'Scale', plural: 'scales' }, name, [cause])
+}
+
+/** POST pods/NAME/binding: gives a pod to a node. */
+export async function bind(call: Call, target: ResourceTarget): Promise<void> {
+  const { media } = negotiate(call.req.headers.accept)
+  const options = { ...writeOptions(call), subresource: 'binding' } as const
+  const binding = asObject(await readBody(call.req), 'a Binding')
+  const node = asObject(binding.target, 'a Binding with a target')
+  if ((node.kind ?? 'Node') !== 'Node') throw badRequest(`target.kind must be Node, not ${JSON.stringify(node.kind)}`)
+  if (typeof node.name !== 'string' || node.name === '') throw badRequest('target.name must name a node')
+  await call.deps.registry.update(
+    refOf(target),
+    (current) => {
+      const spec = current.spec as { readonly nodeName?: string } | undefined
+      if (spec?.nodeName) throw conflict(target.of, target.name, `pod ${target.name} is already assigned to node "${spec.nodeName}"`)
+      return { ...current, spec: { ...spec, nodeName: node.name } }
+    },
+    options,
+  )
+  sendValue(call, { ...success(undefined), code: 201 }, { code: 201, media })
+}
+
+/** POST pods/NAME/eviction: a delete that asks politely; nothing here can refuse it yet. */
+export async function evict(call: Call, target: ResourceTarget): Promise<void> {
+  const { media } = negotiate(call.req.headers.accept)
+  const eviction = asObject(await readBody(call.req), 'an Eviction')
+  const given = eviction.deleteOptions === undefined || eviction.deleteOptions === null ? undefined : eviction.deleteOptions
+  const options = removeOptions(call.query, given)
+  await call.deps.registry.remove(refOf(target), options)
+  sendValue(call, { ...success(undefined), code: 201 }, { code: 201, media })
+}

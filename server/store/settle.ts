@@ -1,0 +1,46 @@
+/**
+ * Makes a value the store's own: plain JSON data, deep-frozen, sharing with `held` (a settled value) every part that is
+ * equal to it. So `settle(next, held) === held` says that nothing changed, and no caller can reach into the store.
+ * Drops what JSON drops (undefined fields) so that memory holds exactly what the disk will give back.
+ * @throws TypeError for what JSON cannot carry
+ */
+export function settle(next: unknown, held: unknown): unknown {
+  if (next === held && typeof next === 'object') return held
+  if (next === null || typeof next === 'string' || typeof next === 'boolean') return next
+  // JSON prints -0 as 0.
+  if (typeof next === 'number' && Number.isFinite(next)) return next + 0
+  if (Array.isArray(next)) return settleList(next, Array.isArray(held) ? (held as unknown[]) : [])
+  if (isPlain(next)) return settleMap(next, isPlain(held) ? held : {})
+  throw new TypeError(`the store keeps JSON, which has no such ${typeof next}`)
+}
+
+type Plain = Record<string, unknown>
+
+function isPlain(value: unknown): value is Plain {
+  if (typeof value !== 'object' || value === null || Array.isArray(value)) return false
+  const prototype: unknown = Object.getPrototypeOf(value)
+  return prototype === Object.prototype || prototype === null
+}
+
+function settleList(next: readonly unknown[], held: readonly unknown[]): readonly unknown[] {
+  const list = next.map((item, i) => settle(item, held[i]))
+  // A `held` that is the empty stand-in is not frozen and must not be given out.
+  const same = list.length === held.length && list.every((item, i) => item === held[i]) && Object.isFrozen(held)
+  return same ? held : Object.freeze(list)
+}
+
+function settleMap(next: Plain, held: Plain): Plain {
+  const fields: [string, unknown][] = []
+  let same = Object.isFrozen(held)
+  for (const key of Object.keys(next)) {
+    const value = next[key]
+    if (value === undefined) continue
+    const known = Object.hasOwn(held, key)
+    const settled = settle(value, known ? held[key] : undefined)
+    same &&= known && settled === held[key]
+    fields.push([key, settled])
+  }
+  if (same && fields.length === Object.keys(held).length) return held
+  // fromEntries defines its fields, so that a field named __proto__ stays one.
+  return Object.freeze(Object.fromEntries(fields))
+}

@@ -1,0 +1,49 @@
+import fc from 'fast-check'
+import { expect, test } from 'vitest'
+import type { KubeObject } from '../../api/objects.ts'
+import { createTables } from './tables.ts'
+
+const word = fc.constantFrom('', 'a', 'a-b', 'aa', 'b', 'z.9')
+const step = fc.record({ namespace: word, name: word.filter((w) => w !== ''), put: fc.boolean(), look: fc.boolean() })
+
+const objectOf = (namespace: string, name: string): KubeObject => ({
+  apiVersion: 'v1',
+  kind: 'ConfigMap',
+  metadata: { name, ...(namespace && { namespace }), uid: '', resourceVersion: '', creationTimestamp: '' },
+})
+const order = (a: string, b: string): number => (a < b ? -1 : Number(a > b))
+
+test('tables agree with a plain map that is sorted for every list', () => {
+  fc.assert(
+    fc.property(fc.array(step, { maxLength: 60 }), (steps) => {
+      const tables = createTables()
+      const twin = new Map<string, KubeObject>()
+      const sorted = (only?: string): KubeObject[] =>
+        [...twin.values()]
+          .filter((o) => only === undefined || (o.metadata.namespace ?? '') === only)
+          .toSorted((a, b) => order(a.metadata.namespace ?? '', b.metadata.namespace ?? '') || order(a.metadata.name, b.metadata.name))
+      for (const { namespace, name, put, look } of steps) {
+        const ref = { resource: 'configmaps', namespace, name } as const
+        const object = put ? objectOf(namespace, name) : undefined
+        tables.set(ref, object)
+        if (object) twin.set(`${namespace}/${name}`, object)
+        else twin.delete(`${namespace}/${name}`)
+        expect(tables.get(ref)).toBe(object)
+        if (!look) continue
+        expect(tables.list('configmaps')).toEqual(sorted())
+        expect(tables.list('configmaps', namespace)).toEqual(sorted(namespace))
+      }
+    }),
+  )
+})
+
+test('a list is made once until something changes', () => {
+  const tables = createTables()
+  tables.set({ resource: 'configmaps', namespace: 'a', name: 'x' }, objectOf('a', 'x'))
+  const [all, some] = [tables.list('configmaps'), tables.list('configmaps', 'a')]
+  expect([tables.list('configmaps'), tables.list('configmaps', 'a')].map((l, i) => l === [all, some][i])).toEqual([true, true])
+  tables.set({ resource: 'pods', namespace: 'a', name: 'x' }, objectOf('a', 'x'))
+  expect(tables.list('configmaps')).toBe(all)
+  tables.set({ resource: 'configmaps', namespace: 'b', name: 'x' }, objectOf('b', 'x'))
+  expect([all.length, some.length, tables.list('configmaps').length]).toEqual([1, 1, 2])
+})
