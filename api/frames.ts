@@ -20,6 +20,21 @@ export const limits = {
   pingMs: 5_000,
 } as const
 
+/**
+ * Codes with which either side closes the WebSocket on purpose (RFC 6455: 4000 to 4999 belong to the application).
+ * The reason beside the code says more, in words.
+ */
+export const closeCodes = {
+  /** It stops, or starts again. */
+  leaving: 1001,
+  /** What came was no frame, or not the one whose turn it was. */
+  malformed: 4000,
+  /** A newer session of the same node took the place of this one. */
+  replaced: 4001,
+  /** The hub does not want this agent as it is: LINK_REFUSED. */
+  refused: 4002,
+} as const
+
 /** The sets of objects that an agent is sent, of pods and of secrets only those of its own node. */
 export const agentResources = ['nodes', 'services', 'endpointslices.discovery.k8s.io', 'pods'] as const satisfies readonly Resource[]
 export type AgentResource = (typeof agentResources)[number]

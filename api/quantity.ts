@@ -33,7 +33,10 @@ export function parseQuantity(value: string | number): Quantity {
   const text = String(value)
   const [, sign, digits, suffix = ''] = (text.length <= maxLength && form.exec(text)) || []
   if (digits === undefined) {
-    throw badRequest(`quantity ${JSON.stringify(text.slice(0, maxLength))} must be a number with at most one suffix, such as 2, 0.5, 250m, 64Mi, 1G or 1e3`)
+    throw badRequest(
+      `quantity ${JSON.stringify(text.slice(0, maxLength))} must be a number with at most one suffix, ` +
+        'such as 2, 0.5, 250m, 64Mi, 1G or 1e3',
+    )
   }
   const [whole = '', fraction = ''] = digits.split('.')
   const [num, den] = worth(suffix, text)

@@ -1,6 +1,13 @@
 import fc from 'fast-check'
 import { describe, expect, test } from 'vitest'
-import { matchesFields, matchesLabels, matchesSelector, parseFieldSelector, parseLabelSelector, selectableFields } from './selectors.ts'
+import {
+  matchesFields,
+  matchesLabels,
+  matchesSelector,
+  parseFieldSelector,
+  parseLabelSelector,
+  selectableFields,
+} from './selectors.ts'
 import { resourceKinds } from './resources.ts'
 import { StatusError } from './status.ts'
 
@@ -103,7 +110,9 @@ describe('a field selector', () => {
   })
 
   test('escapes are taken away', () => {
-    expect(parseFieldSelector('metadata.name=a\\,b\\=c\\\\d', 'pods')).toEqual([{ field: 'metadata.name', equal: true, value: 'a,b=c\\d' }])
+    expect(parseFieldSelector('metadata.name=a\\,b\\=c\\\\d', 'pods')).toEqual([
+      { field: 'metadata.name', equal: true, value: 'a,b=c\\d' },
+    ])
   })
 
   test.each([
@@ -132,7 +141,10 @@ describe('a field selector', () => {
 })
 
 test('any text is a selector or refused', () => {
-  const text = fc.string({ unit: fc.constantFrom('a', 'b', '=', '!', ',', '(', ')', ' ', '\\', '<', 'in', '/', '.'), maxLength: 30 })
+  const text = fc.string({
+    unit: fc.constantFrom('a', 'b', '=', '!', ',', '(', ')', ' ', '\\', '<', 'in', '/', '.'),
+    maxLength: 30,
+  })
   fc.assert(
     fc.property(text, (t) => {
       for (const parse of [() => parseLabelSelector(t), () => parseFieldSelector(t, 'pods')]) {

@@ -55,7 +55,10 @@ function labelRequirement(term: string, text: string): LabelRequirement {
   const compared = /^([^\s()!=<>,]+)\s*(==|=|!=|>|<)\s*([^\s()!=<>,]*)$/.exec(term)
   if (compared) {
     const operators = { '=': 'In', '==': 'In', '!=': 'NotIn', '>': 'Gt', '<': 'Lt' } as const
-    return checked({ key: compared[1]!, operator: operators[compared[2] as keyof typeof operators], values: [compared[3]!] }, text)
+    return checked(
+      { key: compared[1]!, operator: operators[compared[2] as keyof typeof operators], values: [compared[3]!] },
+      text,
+    )
   }
   throw badRequest(
     `unable to parse the label selector ${JSON.stringify(text)}: found ${JSON.stringify(term)} where one of ` +
@@ -78,7 +81,8 @@ function checked(requirement: LabelRequirement, text: string): LabelRequirement 
 }
 
 const whole = /^-?\d{1,18}$/
-const notWhole = (value: string): string | undefined => (whole.test(value) ? undefined : "must be a whole number where it is compared by '>' or '<'")
+const notWhole = (value: string): string | undefined =>
+  whole.test(value) ? undefined : "must be a whole number where it is compared by '>' or '<'"
 
 /** Whether labels meet every requirement. */
 export function matchesLabels(requirements: readonly LabelRequirement[], labels: Labels | undefined): boolean {
@@ -112,7 +116,11 @@ export function matchesSelector(selector: LabelSelector | undefined, labels: Lab
 }
 
 function selectorRequirements(selector: LabelSelector): readonly LabelRequirement[] {
-  const equal = Object.entries(selector.matchLabels ?? {}).map(([key, value]) => ({ key, operator: 'In' as const, values: [value] }))
+  const equal = Object.entries(selector.matchLabels ?? {}).map(([key, value]) => ({
+    key,
+    operator: 'In' as const,
+    values: [value],
+  }))
   const others = (selector.matchExpressions ?? []).map(({ key, operator, values = [] }) => ({
     key,
     operator: operator as LabelRequirement['operator'],
@@ -132,7 +140,9 @@ export interface FieldRequirement {
 
 const namespaced = ['metadata.name', 'metadata.namespace']
 const clusterWide = ['metadata.name']
-const involved = ['kind', 'namespace', 'name', 'uid', 'apiVersion', 'resourceVersion', 'fieldPath'].map((f) => `involvedObject.${f}`)
+const involved = ['kind', 'namespace', 'name', 'uid', 'apiVersion', 'resourceVersion', 'fieldPath'].map(
+  (f) => `involvedObject.${f}`,
+)
 
 /** The fields by which each kind can be selected: those of Kubernetes. */
 export const selectableFields: Readonly<Record<Resource, readonly string[]>> = {
@@ -172,13 +182,21 @@ function splitUnescaped(text: string): readonly string[] {
 function fieldRequirement(term: string, text: string, resource: Resource): FieldRequirement {
   const [, field, operator, escaped] = /^\s*([^\s=!\\]+)\s*(!=|==|=)([^]*)$/.exec(term) ?? []
   if (field === undefined || escaped === undefined) {
-    throw badRequest(`invalid field selector ${JSON.stringify(text)}: found ${JSON.stringify(term)} where FIELD=VALUE or FIELD!=VALUE is expected`)
+    throw badRequest(
+      `invalid field selector ${JSON.stringify(text)}: found ${JSON.stringify(term)} ` +
+        'where FIELD=VALUE or FIELD!=VALUE is expected',
+    )
   }
   if (/(?:^|[^\\])(?:\\\\)*=/.test(escaped) || /^(?:\\[\\,=]|[^\\])*$/.exec(escaped) === null) {
-    throw badRequest(`invalid field selector ${JSON.stringify(text)}: in the value of ${field}, write '=' as '\\=', ',' as '\\,' and '\\' as '\\\\'`)
+    throw badRequest(
+      `invalid field selector ${JSON.stringify(text)}: ` +
+        `in the value of ${field}, write '=' as '\\=', ',' as '\\,' and '\\' as '\\\\'`,
+    )
   }
   if (!selectableFields[resource].includes(field)) {
-    throw badRequest(`field label not supported: ${field}; ${resource} can be selected by ${selectableFields[resource].join(', ')}`)
+    throw badRequest(
+      `field label not supported: ${field}; ${resource} can be selected by ${selectableFields[resource].join(', ')}`,
+    )
   }
   return { field, equal: operator !== '!=', value: escaped.replace(/\\([\\,=])/g, '$1') }
 }

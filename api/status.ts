@@ -31,6 +31,7 @@ export interface StatusCause {
     | 'FieldValueTooLong'
     | 'FieldValueNotFound'
     | 'ResourceVersionTooLarge'
+    | 'NamespaceTerminating'
   readonly field: string
   readonly message: string
 }

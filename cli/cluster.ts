@@ -15,7 +15,8 @@ export interface Cluster {
 }
 
 export async function readCluster(hub: HubClient, signal: AbortSignal): Promise<Cluster> {
-  const list = async <T>(path: string): Promise<readonly T[]> => (await hub.json<{ readonly items: readonly T[] }>(path, signal)).items
+  const list = async <T>(path: string): Promise<readonly T[]> =>
+    (await hub.json<{ readonly items: readonly T[] }>(path, signal)).items
   const [nodes, services, slices, pods] = await Promise.all([
     list<Node>('/api/v1/nodes'),
     list<Service>('/api/v1/services'),
@@ -41,7 +42,9 @@ export function isPodReady(pod: Pod): boolean {
 
 export function slicesOf(cluster: Cluster, service: Service): readonly EndpointSlice[] {
   return cluster.slices.filter(
-    ({ metadata }) => metadata.namespace === service.metadata.namespace && metadata.labels?.['kubernetes.io/service-name'] === service.metadata.name,
+    ({ metadata }) =>
+      metadata.namespace === service.metadata.namespace &&
+      metadata.labels?.['kubernetes.io/service-name'] === service.metadata.name,
   )
 }
 
@@ -58,7 +61,9 @@ export function liveOn(cluster: Cluster, service: Service): readonly NodeLink[] 
 
 /** What to look for in a node's rules. */
 export function marksOf(cluster: Cluster, service: Service): ServiceMarks {
-  const endpoints = slicesOf(cluster, service).flatMap((slice) => slice.endpoints ?? []).flatMap((endpoint) => endpoint.addresses)
+  const endpoints = slicesOf(cluster, service)
+    .flatMap((slice) => slice.endpoints ?? [])
+    .flatMap((endpoint) => endpoint.addresses)
   return {
     key: keyOf(service),
     addresses: [...clusterIPsOf(service), ...endpoints],
@@ -70,9 +75,17 @@ export function marksOf(cluster: Cluster, service: Service): ServiceMarks {
 export function describeCluster(cluster: Cluster, server: string): string {
   const { status } = cluster
   const newest = Math.max(0, ...cluster.services.map((service) => revisionOf(cluster, service)))
-  const nodes = cluster.nodes.map((node) => nodeRow(node, status.nodes.find((link) => link.name === node.metadata.name), newest))
+  const nodes = cluster.nodes.map((node) =>
+    nodeRow(
+      node,
+      status.nodes.find((link) => link.name === node.metadata.name),
+      newest,
+    ),
+  )
   const services = cluster.services.map((service) => serviceRow(cluster, service))
-  const failures = status.nodes.filter((link) => link.failed).map((link) => `${link.name}: kernel refused, ${link.failed!.code}: ${link.failed!.message}\n`)
+  const failures = status.nodes
+    .filter((link) => link.failed)
+    .map((link) => `${link.name}: kernel refused, ${link.failed!.code}: ${link.failed!.message}\n`)
   return [
     `Hub ${server}, version ${status.version}, revision ${status.revision}\n\n`,
     formatTable(['NODE', 'READY', 'ADDRESS', 'CPU', 'MEMORY', 'LINK', 'RECEIVED', 'APPLIED', 'RULES'], nodes),

@@ -53,10 +53,10 @@ export const agentCredentials = '/var/lib/wherry/agent/credentials'
 
 export function commands(deps: CommandDeps) {
   const { config, exec, clock, write, signal } = deps
-  const steps = createSteps({ write, now: clock.now, colour: config.colour })
+  const steps = createSteps({ write, now: () => clock.now(), colour: config.colour })
   /** Runs one of our own mains in the foreground. */
   const lendMain = async (file: string, flags: readonly string[]): Promise<void> =>
-    deps.setExitCode(await exec.lend([...config.node, join(config.root, file), ...flags], signal))
+    deps.setExitCode(await exec.lend([...config.node, join(config.root, file), ...flags]))
 
   return {
     up: (wish: LabWish) => labUp(wish, steps, deps),
@@ -65,9 +65,12 @@ export function commands(deps: CommandDeps) {
 
     async exec(name: string, command: readonly string[], wish: LabWish): Promise<void> {
       requireRoot(process.platform, process.getuid?.())
+      if (command.length === 0)
+        throw new CliError('USAGE', 'no command is given', 'write it behind the node: wherry exec node1 -- ip address')
       const node = nodeOf(recallPlan(wish).plan, name)
-      if (!listNamespaces().includes(node.namespace)) throw new CliError('USAGE', `the lab does not run: there is no ${node.namespace}`, 'start it with `wherry up`')
-      deps.setExitCode(await exec.lend(inside(node.namespace, command), signal))
+      if (!listNamespaces().includes(node.namespace))
+        throw new CliError('USAGE', `the lab does not run: there is no ${node.namespace}`, 'start it with `wherry up`')
+      deps.setExitCode(await exec.lend(inside(node.namespace, command)))
     },
 
     async status(wish: ClusterWish): Promise<void> {
@@ -115,6 +118,10 @@ export function agentFlags(flags: readonly string[]): readonly string[] {
     return ['--credentials', dir, '--node', identity.node, '--hub', identity.hub, ...flags]
   } catch {
     if (flags.includes('--node') && flags.includes('--hub')) return flags
-    throw new CliError('USAGE', `this machine is not a node yet: there is no ${dir}/agent.json`, 'run `wherry join` first, or give --node, --hub and --credentials')
+    throw new CliError(
+      'USAGE',
+      `this machine is not a node yet: there is no ${dir}/agent.json`,
+      'run `wherry join` first, or give --node, --hub and --credentials',
+    )
   }
 }

@@ -17,13 +17,16 @@ export interface CliConfig {
 
 const administratorsPath = ['/usr/local/sbin', '/usr/local/bin', '/usr/sbin', '/usr/bin', '/sbin', '/bin']
 
-/** @param env the process's environment @param isTerminal whether standard output is one */
-export function readConfig(env: Readonly<Record<string, string | undefined>>, isTerminal: boolean): CliConfig {
+/** Whether standard output is a terminal decides about colours. */
+export function readConfig(
+  stdout: { readonly isTTY?: boolean },
+  env: Readonly<Record<string, string | undefined>> = process.env,
+): CliConfig {
   const given = (env.PATH ?? '').split(':').filter((dir) => dir !== '')
   const path = [...given, ...administratorsPath.filter((dir) => !given.includes(dir))].join(':')
   return {
     path,
-    colour: isTerminal && !env.NO_COLOR && env.TERM !== 'dumb',
+    colour: stdout.isTTY === true && !env.NO_COLOR && env.TERM !== 'dumb',
     debug: Boolean(env.WHERRY_DEBUG),
     root: dirname(dirname(fileURLToPath(import.meta.url))),
     node: [process.execPath, '--experimental-ffi', '--disable-warning=ExperimentalWarning'],

@@ -33,12 +33,12 @@ export interface DetachOptions {
 }
 
 export interface Exec {
-  /** Runs a program to its end. @throws CliError EXEC_FAILED with the tool's own words, EXEC_TIMEOUT, SETUP if there is no such program */
+  /** Runs a program to its end. @throws CliError EXEC_FAILED with the tool's words, EXEC_TIMEOUT, SETUP if there is no such program */
   run(argv: readonly string[], options: RunOptions): Promise<RunResult>
   /** The same, but a failing exit code is an answer and not an error. */
   tryRun(argv: readonly string[], options: RunOptions): Promise<RunResult>
-  /** Lends the program our terminal until it ends; resolves with its exit code. */
-  lend(argv: readonly string[], signal: AbortSignal): Promise<number>
+  /** Lends the program our terminal until it ends, Ctrl-C included; resolves with its exit code. */
+  lend(argv: readonly string[]): Promise<number>
   /** Starts a program in a process group of its own that goes on when we end. */
   detach(argv: readonly string[], options: DetachOptions): Promise<Detached>
 }
@@ -61,7 +61,11 @@ export function createExec(path: string, extra: Readonly<Record<string, string>>
     })
     if (result.isCanceled) throw options.signal.reason as Error
     if (result.timedOut) {
-      throw new CliError('EXEC_TIMEOUT', `\`${argv.join(' ')}\` did not end within ${options.timeoutMs / 1000} s`, 'look at the machine\'s load, then try again')
+      throw new CliError(
+        'EXEC_TIMEOUT',
+        `\`${argv.join(' ')}\` did not end within ${options.timeoutMs / 1000} s`,
+        "look at the machine's load, then try again",
+      )
     }
     if (result.exitCode === undefined && result.signal === undefined) throw notStarted(file, result.cause)
     return { stdout: result.stdout, stderr: result.stderr, exitCode: result.exitCode ?? 128 }
@@ -76,16 +80,25 @@ export function createExec(path: string, extra: Readonly<Record<string, string>>
       throw new CliError(
         'EXEC_FAILED',
         `\`${argv.join(' ')}\` ended with ${result.exitCode}${words && `: ${words}`}`,
-        'the text after the colon is the tool\'s own; `wherry up` may be run again, it repairs what is missing',
+        "the text after the colon is the tool's own; `wherry up` may be run again, it repairs what is missing",
       )
     },
-    async lend(argv, signal) {
-      const [file, ...args] = argv as [string, ...string[]]
-      const result = await execa(file, args, { env, extendEnv: true, reject: false, stdio: 'inherit', cancelSignal: signal })
-      if (result.exitCode === undefined && result.signal === undefined) throw notStarted(file, result.cause)
-      return result.exitCode ?? 128 + (result.signalDescription === undefined ? 0 : signalNumber(result.signal))
-    },
+    lend: (argv) => lend(argv, env),
     detach: (argv, options) => detach(argv, options, env),
+  }
+}
+
+async function lend(argv: readonly string[], env: Readonly<Record<string, string>>): Promise<number> {
+  const [file, ...args] = argv as [string, ...string[]]
+  // The terminal sends it to both; what it means is the program's to say.
+  const ignore = (): void => {}
+  process.on('SIGINT', ignore)
+  try {
+    const result = await execa(file, args, { env, extendEnv: true, reject: false, stdio: 'inherit' })
+    if (result.exitCode === undefined && result.signal === undefined) throw notStarted(file, result.cause)
+    return result.exitCode ?? 128 + signalNumber(result.signal)
+  } finally {
+    process.off('SIGINT', ignore)
   }
 }
 
@@ -94,8 +107,20 @@ async function detach(argv: readonly string[], options: DetachOptions, env: Read
   const log = openSync(options.log, 'a', 0o600)
   try {
     // execa passes any descriptor on; its types know the numbers up to 9.
-    const stdio = ['ignore', log, log, ...(options.descriptor === undefined ? [] : [options.descriptor])] as unknown as ['ignore', 1, 2]
-    const child = execa(file, args, { env, extendEnv: false, reject: false, detached: true, cleanup: false, buffer: false, stdio })
+    const stdio = ['ignore', log, log, ...(options.descriptor === undefined ? [] : [options.descriptor])] as unknown as [
+      'ignore',
+      1,
+      2,
+    ]
+    const child = execa(file, args, {
+      env,
+      extendEnv: false,
+      reject: false,
+      detached: true,
+      cleanup: false,
+      buffer: false,
+      stdio,
+    })
     if (child.pid === undefined) throw notStarted(file, (await child).cause)
     const ended = child.then((result) => result.signal ?? `exit code ${result.exitCode}`)
     return { pid: child.pid, ended, release: () => child.nodeChildProcess.unref() }

@@ -29,7 +29,12 @@ export function createHubClient(access: HubAccess): HubClient {
 
 function get(server: string, path: string, agent: Agent, signal: AbortSignal): Promise<string> {
   return new Promise((resolve, reject) => {
-    const call = request(new URL(path, server), { agent, signal, timeout: timeoutMs, headers: { accept: 'application/json, text/plain' } })
+    const call = request(new URL(path, server), {
+      agent,
+      signal,
+      timeout: timeoutMs,
+      headers: { accept: 'application/json, text/plain' },
+    })
     const lost = (error: Error): void => reject(signal.aborted ? (signal.reason as Error) : notReached(server, error))
     call.on('timeout', () => call.destroy(new Error(`no answer within ${timeoutMs / 1000} s`)))
     call.on('error', lost)
@@ -70,6 +75,6 @@ export function refused(code: number, body: string, path: string): CliError {
   } catch {
     // not a Status: the text itself
   }
-  const advice = code === 401 || code === 403 ? 'use the kubeconfig that `wherry up` wrote' : 'the hub\'s log tells more'
+  const advice = code === 401 || code === 403 ? 'use the kubeconfig that `wherry up` wrote' : "the hub's log tells more"
   return new CliError('LINK_REFUSED', `the hub answered ${code} to ${path}: ${words || 'no reason given'}`, advice)
 }

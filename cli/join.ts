@@ -35,7 +35,11 @@ const timeoutMs = 10_000
 export async function joinNode(options: JoinOptions): Promise<void> {
   const url = checkedUrl(options.url)
   if (!/^sha256:[0-9a-f]{64}$/.test(options.caHash)) {
-    throw new CliError('USAGE', `--ca-cert-hash ${options.caHash} is not a hash`, 'give sha256: and 64 hexadecimal digits, as `wherry up` prints it')
+    throw new CliError(
+      'USAGE',
+      `--ca-cert-hash ${options.caHash} is not a hash`,
+      'give sha256: and 64 hexadecimal digits, as `wherry up` prints it',
+    )
   }
   const ca = await pinnedCA(url, options)
   const { key, csr } = makeCertificateRequest(options.node)
@@ -61,7 +65,9 @@ export function hasCredentials(dir: string, node: string, ca: string, nowMs: num
     const identity = JSON.parse(readFileSync(join(dir, 'agent.json'), 'utf8')) as AgentIdentity
     readFileSync(join(dir, 'node.key'))
     return (
-      identity.node === node && certificate.verify(new X509Certificate(ca).publicKey) && certificate.validToDate.getTime() > nowMs + 86_400_000
+      identity.node === node &&
+      certificate.verify(new X509Certificate(ca).publicKey) &&
+      certificate.validToDate.getTime() > nowMs + 86_400_000
     )
   } catch {
     return false
@@ -77,14 +83,19 @@ async function pinnedCA(url: URL, options: JoinOptions): Promise<string> {
   throw new CliError(
     'LINK_REFUSED',
     `the hub at ${url.origin} is not the one that you mean: its CA has ${found[0] ?? 'not been shown'}, not ${options.caHash}`,
-    'compare URL and --ca-cert-hash with what the hub\'s own machine prints; nothing was sent to it',
+    "compare URL and --ca-cert-hash with what the hub's own machine prints; nothing was sent to it",
   )
 }
 
 /** Every certificate that the server shows. Nothing is believed yet: the caller checks a hash. */
 function chainOf(url: URL, signal: AbortSignal): Promise<readonly X509Certificate[]> {
   return new Promise((resolve, reject) => {
-    const socket: TLSSocket = connect({ host: url.hostname, port: Number(url.port || 443), rejectUnauthorized: false, timeout: timeoutMs })
+    const socket: TLSSocket = connect({
+      host: url.hostname,
+      port: Number(url.port || 443),
+      rejectUnauthorized: false,
+      timeout: timeoutMs,
+    })
     const stop = (): void => void socket.destroy(signal.reason as Error)
     const end = (): void => signal.removeEventListener('abort', stop)
     signal.addEventListener('abort', stop, { once: true })
@@ -131,7 +142,11 @@ function post(url: URL, ca: string, body: JoinRequest, signal: AbortSignal): Pro
 /** The certificate must be for our key and from the CA that was pinned. */
 function checkAnswer(answer: JoinAnswer, options: JoinOptions, key: string): void {
   const broken = (what: string): CliError =>
-    new CliError('LINK_REFUSED', `the hub's answer does not fit: ${what}`, 'hub and wherry may be of different versions: use the same on both machines')
+    new CliError(
+      'LINK_REFUSED',
+      `the hub's answer does not fit: ${what}`,
+      'hub and wherry may be of different versions: use the same on both machines',
+    )
   if (typeof answer.certificate !== 'string' || typeof answer.ca !== 'string') throw broken('certificate or ca is missing')
   if (publicKeyHash(answer.ca) !== options.caHash) throw broken('the CA in it is another one')
   const certificate = new X509Certificate(answer.certificate)
@@ -154,16 +169,30 @@ function checkedUrl(text: string): URL {
 }
 
 function tokenRefused(url: URL): CliError {
-  return new CliError('LINK_REFUSED', `the hub at ${url.origin} does not take this token`, 'the right one is in the file join-token of the hub\'s data directory')
+  return new CliError(
+    'LINK_REFUSED',
+    `the hub at ${url.origin} does not take this token`,
+    "the right one is in the file join-token of the hub's data directory",
+  )
 }
 
 function explained(url: URL, error: Error): CliError {
   const code = (error as NodeJS.ErrnoException).code
   if (code === 'CERT_NOT_YET_VALID' || code === 'CERT_HAS_EXPIRED') {
-    return new CliError('LINK_REFUSED', `the hub's certificate is not valid at this machine's time (${error.message})`, 'set the clocks of both machines right', { cause: error })
+    return new CliError(
+      'LINK_REFUSED',
+      `the hub's certificate is not valid at this machine's time (${error.message})`,
+      'set the clocks of both machines right',
+      { cause: error },
+    )
   }
   if (code === 'ERR_TLS_CERT_ALTNAME_INVALID') {
-    return new CliError('LINK_REFUSED', `the hub's certificate is not for ${url.hostname}`, `start the hub with --tls-san ${url.hostname}, or use a name that it has`, { cause: error })
+    return new CliError(
+      'LINK_REFUSED',
+      `the hub's certificate is not for ${url.hostname}`,
+      `start the hub with --tls-san ${url.hostname}, or use a name that it has`,
+      { cause: error },
+    )
   }
   return notReached(url.origin, error)
 }

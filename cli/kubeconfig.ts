@@ -25,7 +25,12 @@ export function readKubeconfig(file: string): HubAccess {
   try {
     text = readFileSync(file, 'utf8')
   } catch (error) {
-    throw new CliError('USAGE', `there is no kubeconfig at ${file}`, 'start a lab with `wherry up`, or name a file with --kubeconfig FILE', { cause: error })
+    throw new CliError(
+      'USAGE',
+      `there is no kubeconfig at ${file}`,
+      'start a lab with `wherry up`, or name a file with --kubeconfig FILE',
+      { cause: error },
+    )
   }
   return parseKubeconfig(text, file)
 }
@@ -63,5 +68,9 @@ function pem(from: Record<string, unknown>, name: string, file: string): string 
 }
 
 function lacks(file: string, what: string): CliError {
-  return new CliError('USAGE', `the kubeconfig ${file} lacks ${what}`, 'wherry needs a file with server, CA and client certificate, such as the one that `wherry up` writes')
+  return new CliError(
+    'USAGE',
+    `the kubeconfig ${file} lacks ${what}`,
+    'wherry needs a file with server, CA and client certificate, such as the one that `wherry up` writes',
+  )
 }

@@ -12,7 +12,7 @@ import { createProcesses } from './lab/process.ts'
 import type { Farewell } from './lab/supervisor.ts'
 import { createProgram } from './program.ts'
 
-const config = readConfig(process.env, process.stdout.isTTY)
+const config = readConfig(process.stdout)
 const stop = new AbortController()
 
 /** SIGTERM and SIGINT: end the children. SIGUSR2: leave them running. */
@@ -29,7 +29,7 @@ const actions = commands({
   exec: createExec(config.path),
   processes: createProcesses(),
   clock: systemClock,
-  log: createLog({ level: 'info', write: (line) => process.stdout.write(line), now: systemClock.now }),
+  log: createLog({ level: 'info', write: (line) => process.stdout.write(line), now: () => systemClock.now() }),
   write: (text) => process.stdout.write(text),
   signal: stop.signal,
   farewell,
@@ -46,7 +46,11 @@ try {
 } catch (error) {
   if (error instanceof CommanderError) process.exitCode = error.exitCode === 0 ? 0 : 2
   else {
-    process.stderr.write(stop.signal.aborted ? 'wherry: interrupted\n        run the same command again; it goes on where it was\n' : describeError(error))
+    process.stderr.write(
+      stop.signal.aborted
+        ? 'wherry: interrupted\n        run the same command again; it goes on where it was\n'
+        : describeError(error),
+    )
     if (config.debug) console.error(error)
     process.exitCode = stop.signal.aborted ? 130 : exitCodeOf(error)
   }

@@ -40,7 +40,15 @@ export function createProgram(actions: Actions, version: string): Command {
     .version(version)
     .enablePositionalOptions()
     .exitOverride()
-    .configureOutput({ outputError: (text, write) => write(`wherry: ${text.replace(/^error: /, '')}`) })
+    .configureOutput({
+      outputError: (text, write) =>
+        write(
+          `wherry: ${text
+            .replace(/^error: /, '')
+            .trim()
+            .replaceAll('\n', ' ')}\n`,
+        ),
+    })
     .showHelpAfterError('        `wherry --help` shows how it is used')
     .addHelpText('after', labHelp)
   addLabCommands(program, actions)
@@ -53,23 +61,38 @@ function addLabCommands(program: Command, actions: Actions): void {
   withLab(program.command('up'))
     .description('build the lab, or repair what is missing of it; run the demo and check every answer')
     .option('--nodes <count>', 'how many nodes (default: 3, or as many as there are)', wholeNumber)
-    .option('--port <port>', 'the API\'s port on 127.0.0.1 (default: 6443)', wholeNumber)
-    .addHelpText('after', '\nPrints each step with its time, a table of who asked whom and which pod answered, and the rules that did it.\nMay be run again at any time. Exit code 0 only if every answer was right.')
+    .option('--port <port>', "the API's port on 127.0.0.1 (default: 6443)", wholeNumber)
+    .addHelpText(
+      'after',
+      '\nPrints each step with its time, a table of who asked whom and which pod answered, and the rules that did it.\n' +
+        'May be run again at any time. Exit code 0 only if every answer was right.',
+    )
     .action((options: LabWish) => actions.up(options))
   withLab(program.command('down'))
     .description('take the lab away and check that nothing of it is left')
-    .addHelpText('after', '\nEnds processes and containers, removes mounts, namespaces, control groups and directories, logs too.\nExit code 1 with a list if something is left.')
+    .addHelpText(
+      'after',
+      '\nEnds processes and containers, removes mounts, namespaces, control groups and directories, logs too.\n' +
+        'Exit code 1 with a list if something is left.',
+    )
     .action((options: LabWish) => actions.down(options))
   withLab(program.command('exec'))
-    .description('run a command in a node\'s network')
+    .description("run a command in a node's network")
     .usage('<node> -- <command> [arguments...]')
     .argument('<node>', 'a node of the lab, e.g. node1')
     .argument('<command...>', 'the command and its arguments')
     .passThroughOptions()
-    .addHelpText('after', '\nOnly the network is the node\'s; files and processes are the machine\'s. The exit code is the command\'s.\n\nExample:\n  wherry exec node1 -- nft list table ip wherry')
-    .action((node: string, command: string[], options: LabWish) => actions.exec(node, command, options))
+    .addHelpText(
+      'after',
+      "\nOnly the network is the node's; files and processes are the machine's. The exit code is the command's.\n\n" +
+        "Example:\n  wherry exec node1 -- nft list table ip wherry",
+    )
+    .action((node: string, command: string[], options: LabWish) => actions.exec(node, withoutDashes(command), options))
   const lab = program.command('lab', { hidden: true }).description('what a lab runs by itself')
-  lab.command('supervise').requiredOption('--run-dir <dir>').action((options: { runDir: string }) => actions.supervise(options.runDir))
+  lab
+    .command('supervise')
+    .requiredOption('--run-dir <dir>')
+    .action((options: { runDir: string }) => actions.supervise(options.runDir))
 }
 
 function addClusterCommands(program: Command, actions: Actions): void {
@@ -77,8 +100,8 @@ function addClusterCommands(program: Command, actions: Actions): void {
     .description('nodes, their measured load, services, and on how many kernels each one is live')
     .addHelpText(
       'after',
-      '\nCPU is in cores, memory in MiB, both measured. RECEIVED and APPLIED are revisions of the hub\'s store: what the node has heard,\n' +
-        'and what its kernel has accepted. RULES is live when the kernel has every service as it is now.',
+      "\nCPU is in cores, memory in MiB, both measured. RECEIVED and APPLIED are revisions of the hub's store:\n" +
+        'what the node has heard, and what its kernel has accepted. RULES is live when the kernel has every service as it is now.',
     )
     .action((options: ClusterWish) => actions.status(options))
   withCluster(program.command('rules'))
@@ -93,24 +116,24 @@ function addProcessCommands(program: Command, actions: Actions): void {
     .command('join')
     .description('make this machine a node of a hub: get a certificate for it')
     .argument('<url>', 'https://HOST:6443 of the hub')
-    .requiredOption('--token <token>', 'from the file join-token in the hub\'s data directory')
-    .requiredOption('--ca-cert-hash <hash>', 'sha256:…, the hash of the hub CA\'s public key')
-    .option('--node <name>', 'the node\'s name (default: this machine\'s host name)')
+    .requiredOption('--token <token>', "from the file join-token in the hub's data directory")
+    .requiredOption('--ca-cert-hash <hash>', "sha256:…, the hash of the hub CA's public key")
+    .option('--node <name>', "the node's name (default: this machine's host name)")
     .option('--credentials <dir>', 'where key and certificates go', '/var/lib/wherry/agent/credentials')
     .addHelpText(
       'after',
-      '\nWrites node.key, node.crt, ca.crt and agent.json, for root\'s eyes only. Then start the agent: wherry agent\n\n' +
+      "\nWrites node.key, node.crt, ca.crt and agent.json, for root's eyes only. Then start the agent: wherry agent\n\n" +
         'The hash of a CA:\n  openssl x509 -pubkey -noout -in pki/ca.crt | openssl pkey -pubin -outform der | sha256sum',
     )
     .action((url: string, options: JoinWish) => actions.join(url, options))
   for (const name of ['agent', 'hub'] as const) {
     program
       .command(name)
-      .description(name === 'agent' ? 'run a node\'s agent in the foreground (after: wherry join)' : 'run a hub in the foreground')
+      .description(name === 'agent' ? "run a node's agent in the foreground (after: wherry join)" : 'run a hub in the foreground')
       .argument('[flags...]', `flags of the ${name}; see: wherry ${name} -- --help`)
       .passThroughOptions()
       .allowUnknownOption()
-      .action((flags: string[]) => actions[name](flags))
+      .action((flags: string[]) => actions[name](withoutDashes(flags)))
   }
 }
 
@@ -127,6 +150,11 @@ function withLab(command: Command): Command {
 
 function withCluster(command: Command): Command {
   return withLab(command).option('--kubeconfig <file>', 'another cluster than the lab of this machine')
+}
+
+/** The `--` that ends our own options is not the other program's. */
+function withoutDashes(words: readonly string[]): readonly string[] {
+  return words[0] === '--' ? words.slice(1) : words
 }
 
 function wholeNumber(text: string): number {

@@ -16,5 +16,9 @@ export function serviceMarks(cluster: Cluster, name: string): ServiceMarks {
   const key = name.includes('/') ? name : `default/${name}`
   const service = cluster.services.find((candidate) => keyOf(candidate) === key)
   if (service) return marksOf(cluster, service)
-  throw new CliError('USAGE', `there is no service ${key}`, `name one of ${cluster.services.map(keyOf).join(', ') || 'those that you make first'}`)
+  throw new CliError(
+    'USAGE',
+    `there is no service ${key}`,
+    `name one of ${cluster.services.map(keyOf).join(', ') || 'those that you make first'}`,
+  )
 }

@@ -18,7 +18,7 @@ interface Block {
   readonly elements: readonly string[]
 }
 
-/** Sets up to this size are shown whole when a kept chain asks them: they say what counts as a pod or as the node's own address. */
+/** Sets up to this size are shown whole when a kept chain asks them: they say what a pod is, or the node's own address. */
 const wholeSet = 8
 
 /** @returns the text without the blocks and elements that the service never meets; `# 12 more` says what was left out */
@@ -31,12 +31,17 @@ export function onlyService(ruleset: string, marks: ServiceMarks): string {
     const reached = new Set(chain.lines.flatMap(verdicts))
     for (const block of blocks) if (block.kind === 'chain' && reached.has(block.name)) kept.add(block)
   }
-  const asked = new Set([...kept].flatMap((chain) => chain.lines.flatMap((line) => line.match(/@[\w-]+/g) ?? [])).map((name) => name.slice(1)))
+  const asked = new Set(
+    [...kept].flatMap((chain) => chain.lines.flatMap((line) => line.match(/@[\w-]+/g) ?? [])).map((name) => name.slice(1)),
+  )
   for (const block of blocks) {
     if (block.kind === 'set' && (asked.has(block.name) || block.elements.some(mine))) kept.add(block)
   }
   const shown = blocks.filter((block) => kept.has(block)).map((block) => print(block, mine))
-  return [...head, shown.join('\n'), ...tail].filter((part) => part !== '').map((part) => `${part.trimEnd()}\n`).join('')
+  return [...head, shown.join('\n'), ...tail]
+    .filter((part) => part !== '')
+    .map((part) => `${part.trimEnd()}\n`)
+    .join('')
 }
 
 function concerns(element: string, marks: ServiceMarks): boolean {
@@ -60,12 +65,18 @@ function print(block: Block, mine: (element: string) => boolean): string {
   if (block.kind === 'chain' || block.elements.length === 0) return [block.header, ...block.lines, '\t}', ''].join('\n')
   const shown = block.elements.length <= wholeSet && !block.elements.some(mine) ? block.elements : block.elements.filter(mine)
   const left = block.elements.length - shown.length
-  const list = shown.map((element, i) => `${i === 0 ? '\t\telements = { ' : '\t\t\t     '}${element}${i === shown.length - 1 ? ' }' : ','}`)
+  const list = shown.map(
+    (element, i) => `${i === 0 ? '\t\telements = { ' : '\t\t\t     '}${element}${i === shown.length - 1 ? ' }' : ','}`,
+  )
   return [block.header, ...block.lines, ...list, ...(left > 0 ? [`\t\t# ${left} more`] : []), '\t}', ''].join('\n')
 }
 
 /** The table's first lines, its blocks, and its last brace. A text of another shape comes back as `head` alone. */
-function parse(ruleset: string): { readonly head: readonly string[]; readonly blocks: readonly Block[]; readonly tail: readonly string[] } {
+function parse(ruleset: string): {
+  readonly head: readonly string[]
+  readonly blocks: readonly Block[]
+  readonly tail: readonly string[]
+} {
   const lines = ruleset.split('\n')
   const head: string[] = []
   const tail: string[] = []
@@ -94,5 +105,7 @@ function parse(ruleset: string): { readonly head: readonly string[]; readonly bl
 /** `elements = { a, b comment "x, y" }` as `a` and `b comment "x, y"`. */
 function splitElements(text: string): readonly string[] {
   const inner = text.slice(text.indexOf('{') + 1, text.lastIndexOf('}'))
-  return (inner.match(/(?:"[^"]*"|[^,"])+/g) ?? []).map((element) => element.trim().replaceAll(/\s+/g, ' ')).filter((element) => element !== '')
+  return (inner.match(/(?:"[^"]*"|[^,"])+/g) ?? [])
+    .map((element) => element.trim().replaceAll(/\s+/g, ' '))
+    .filter((element) => element !== '')
 }

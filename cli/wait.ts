@@ -13,11 +13,15 @@ export interface WaitOptions {
 }
 
 /**
- * Looks again and again until `look` gives a value. `undefined`, a text that says what is still missing, or an error mean: not yet.
+ * Looks again and again until `look` gives a value. `undefined`, a text that says what is missing, or an error mean: not yet.
  * @param what ends the sentence "waited N s for ..."
  * @throws CliError EXEC_TIMEOUT with the last thing that was missing
  */
-export async function waitFor<T extends object>(what: string, look: () => Promise<T | string | undefined>, options: WaitOptions): Promise<T> {
+export async function waitFor<T extends object>(
+  what: string,
+  look: () => Promise<T | string | undefined>,
+  options: WaitOptions,
+): Promise<T> {
   const { clock, signal, timeoutMs } = options
   const until = clock.now() + timeoutMs
   for (;;) {

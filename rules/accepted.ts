@@ -96,7 +96,8 @@ export function adopt(family: Family, listing: Listing | undefined): Accepted {
 export function commit(accepted: Accepted, plan: Plan): Accepted {
   const { next } = plan
   if (next.version !== accepted.version) {
-    throw new RulesError('RULES_MISUSED', `plan: made from version ${next.version}, but version ${accepted.version} is accepted; plan again`)
+    const versions = `made from version ${next.version}, but version ${accepted.version} is accepted`
+    throw new RulesError('RULES_MISUSED', `plan: ${versions}; plan again`)
   }
   accepted.version++
   if (plan.transaction) accepted.passes++

@@ -69,7 +69,8 @@ export function* handovers(ledger: Ledger, reseating: Reseating): Generator<Hand
     const holder = ledger.claims.get(claim)?.[0]
     const heir = owners[0]
     const before = holder === undefined ? nothing : ledger.entries.get(holder)!.fragment.claims.get(claim)!
-    const after = heir === undefined ? nothing : (reseating.entries.get(heir) ?? ledger.entries.get(heir))!.fragment.claims.get(claim)!
+    const winner = heir === undefined ? undefined : (reseating.entries.get(heir) ?? ledger.entries.get(heir))
+    const after = winner?.fragment.claims.get(claim) ?? nothing
     if (before !== after) yield { before, after }
   }
 }

@@ -1,6 +1,6 @@
 import type { ErrorCode } from '../api/errors.ts'
 
-/** The error class of the rules room: `RULES_UNREADABLE` or `RULES_MISUSED`. It stands alone because this room imports types only. */
+/** The error class of the room: `RULES_UNREADABLE` or `RULES_MISUSED`. It stands alone because this room imports types only. */
 export class RulesError extends Error {
   readonly code: ErrorCode
 

@@ -14,8 +14,9 @@ const words: Readonly<Partial<Record<Family, FamilyWords>>> = { ip: { ip: 'ip', 
 /** @throws RulesError RULES_MISUSED for a family that is not served */
 export function wordsOf(family: Family): FamilyWords {
   const found = words[family]
-  if (!found) throw new RulesError('RULES_MISUSED', `family: "${family}" is not served; make rules for "${Object.keys(words).join('", "')}"`)
-  return found
+  if (found) return found
+  const served = Object.keys(words).join(', ')
+  throw new RulesError('RULES_MISUSED', `family: "${family}" is not served; make rules for one of these: ${served}`)
 }
 
 /** First and last address of what is no place for an endpoint. */

@@ -43,8 +43,9 @@ interface Reader {
   fail(why: string): RulesError
 }
 
-/** One element up to the comma or brace that ends it. Only the quotes of a comment may hold commas and braces. */
-const elementPattern = /([^",}]*)(?:"([^"]*)"([^",}]*))?([,}])/y
+/** One element up to the comma or brace that ends it; within quotes these do not count. */
+const elementPattern = /((?:[^",}]+|"[^"]*")*)([,}])/y
+const commentPattern = / comment "([^"]*)"/
 
 const elementsStart = 'elements = {'
 
@@ -82,26 +83,32 @@ function readerOf(text: string): Reader {
         const match = elementPattern.exec(text)
         if (!match) throw fail('an element has no end')
         at = elementPattern.lastIndex
-        yield elementOf(match)
-        if (match[4] === '}') return
+        yield elementOf(match[1]!.trim())
+        if (match[2] === '}') return
       }
     },
     fail,
   }
 }
 
-function elementOf([, head, comment, tail]: RegExpExecArray): Element {
-  if (comment !== undefined) {
-    const key = head!.replace(/ comment $/, '').trim()
-    const value = tail!.replace(/^ : /, '').trim()
-    return value === '' ? { key, comment } : { key, value, comment }
+/** `key`, `key : value`, each perhaps with a comment behind the key. */
+function elementOf(text: string): Element {
+  const comment = text.includes('"') ? commentPattern.exec(text)?.[1] : undefined
+  const bare = comment === undefined ? text : text.replace(commentPattern, '')
+  const colon = bare.indexOf(' : ')
+  return {
+    key: colon < 0 ? bare : bare.slice(0, colon),
+    ...(colon >= 0 && { value: bare.slice(colon + 3) }),
+    ...(comment !== undefined && { comment }),
   }
-  const colon = head!.indexOf(' : ')
-  if (colon < 0) return { key: head!.trim() }
-  return { key: head!.slice(0, colon).trim(), value: head!.slice(colon + 3).trim() }
 }
 
-function readSet(lines: Reader, kind: 'set' | 'map', name: SetName): { set: SetDeclaration; members: ReadonlyMap<ElementKey, Element> } {
+interface ReadSet {
+  readonly set: SetDeclaration
+  readonly members: ReadonlyMap<ElementKey, Element>
+}
+
+function readSet(lines: Reader, kind: 'set' | 'map', name: SetName): ReadSet {
   const declared: string[] = []
   const members = new Map<ElementKey, Element>()
   for (;;) {

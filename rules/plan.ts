@@ -6,7 +6,9 @@ import type { Accepted, Elements, Next, Plan } from './accepted.ts'
 import { contests, entryOf, handovers, reseat, type Entry, type Reseating } from './claims.ts'
 import { clashes, elementSteps, structureSteps, type ElementSteps, type Structure } from './difference.ts'
 import type { PlacedElement, Problem } from './fragment.ts'
-import type { Chain, ChainName, Element, ElementKey, NodeConfig, NodeView, Operation, ServiceKey, SetDeclaration, SetName } from './model.ts'
+import type {
+  Chain, ChainName, Element, ElementKey, NodeConfig, NodeView, Operation, ServiceKey, SetDeclaration, SetName,
+} from './model.ts'
 import { shapeOf, verdictTarget } from './names.ts'
 import { shapeParts, skeletonOf } from './skeleton.ts'
 
@@ -33,7 +35,7 @@ export function plan(accepted: Accepted, view: NodeView, changed: 'all' | Readon
   const keys = changed === 'all' || first ? new Set([...accepted.entries.keys(), ...view.services.keys()]) : changed
   const made = madeFor(accepted, view.config)
   const reseating = reseat(accepted, changedEntries(accepted, view, keys))
-  const work: Work = { accepted, made, first, all: changed === 'all' || first, ...elementsOf({ accepted, made, reseating }) }
+  const work: Work = { accepted, made, first, all: changed === 'all' || first, ...elementsOf(accepted, made, reseating) }
 
   const names = shapesToEnsure(work)
   const want = wantedStructure(work, names)
@@ -70,12 +72,13 @@ function madeFor(accepted: Accepted, config: NodeConfig): Work['made'] {
 }
 
 function sameConfig(a: NodeConfig, b: NodeConfig): boolean {
-  const same = (x: readonly string[], y: readonly string[]): boolean => x.length === y.length && x.every((text, i) => text === y[i])
+  const same = (x: readonly string[], y: readonly string[]): boolean =>
+    x.length === y.length && x.every((text, i) => text === y[i])
   return a === b || (same(a.clusterCIDRs, b.clusterCIDRs) && same(a.nodePortAddresses, b.nodePortAddresses))
 }
 
 /** The services among `keys` whose view is not the one that was committed. Views are immutable, so identity decides. */
-function changedEntries(accepted: Accepted, view: NodeView, keys: ReadonlySet<ServiceKey>): ReadonlyMap<ServiceKey, Entry | undefined> {
+function changedEntries(accepted: Accepted, view: NodeView, keys: ReadonlySet<ServiceKey>): Reseating['entries'] {
   const entries = new Map<ServiceKey, Entry | undefined>()
   for (const key of keys) {
     const service = view.services.get(key)
@@ -87,8 +90,7 @@ function changedEntries(accepted: Accepted, view: NodeView, keys: ReadonlySet<Se
 type Drafts = Map<SetName, Map<ElementKey, Element>>
 
 /** Elements on both sides of the change; after a read-back the side before is all that the kernel holds. */
-function elementsOf(work: { accepted: Accepted; made: Work['made']; reseating: Reseating }): Pick<Work, 'before' | 'after' | 'uses'> {
-  const { accepted, made, reseating } = work
+function elementsOf(accepted: Accepted, made: Work['made'], reseating: Reseating): Pick<Work, 'before' | 'after' | 'uses'> {
   const before: Drafts = new Map()
   const after: Drafts = new Map()
   for (const change of handovers(accepted, reseating)) {

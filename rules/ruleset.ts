@@ -12,7 +12,8 @@ export function rulesetOf(family: Family, view: NodeView): Listing {
   const { chains, sets } = commit(adopt(family, undefined), whole)
   const elements = new Map([...sets.keys()].map((set) => [set, new Map<string, Element>()]))
   for (const operation of whole.transaction?.operations ?? []) {
-    if (operation.kind === 'add-elements') for (const element of operation.elements) elements.get(operation.set)!.set(element.key, element)
+    if (operation.kind !== 'add-elements') continue
+    for (const element of operation.elements) elements.get(operation.set)!.set(element.key, element)
   }
   return { chains, sets, elements }
 }

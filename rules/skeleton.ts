@@ -1,4 +1,4 @@
-/** The part of the table that does not depend on services: base chains, rules, sets, and what the node's configuration puts in. */
+/** The part of the table that no service decides: base chains, rules, sets, and what the node's configuration puts in. */
 import { addressFault, canonicalCIDR, disjointCIDRs, wordsOf, type FamilyWords } from './family.ts'
 import type { Problem } from './fragment.ts'
 import type { Chain, ChainName, Element, ElementKey, Family, NodeConfig, SetDeclaration, SetName } from './model.ts'
@@ -52,7 +52,8 @@ export function shapeParts(family: Family, skeleton: Skeleton, shape: Shape): Sh
   const name = shapeName(shape)
   const front = shape.kind === 'cluster-ip' ? addressAndPort(ip) : protocolAndPort
   const mark = `meta mark set meta mark | ${masqueradeMark}`
-  const marks = shape.kind === 'node-port' ? [mark] : skeleton.detectsPods ? [`${ip} saddr != @${setNames.clusterCIDRs} ${mark}`] : []
+  const markOthers = skeleton.detectsPods ? [`${ip} saddr != @${setNames.clusterCIDRs} ${mark}`] : []
+  const marks = shape.kind === 'node-port' ? [mark] : markOthers
   const key = `${front} . numgen random mod ${shape.count}`
   return {
     chain: { name, rules: [...marks, `dnat ${ip} to ${key} map @${name}`].map((text) => ({ text })) },

@@ -42,7 +42,9 @@ const form = (pattern: string, statement: Form['statement']): Form => ({ pattern
 const forms: readonly Form[] = [
   form(`dnat ip6? to ${fields} map @${name}`, ([key, map]) => ({ kind: 'translate', fields: fieldsOf(key!), map: map! })),
   form(`${fields} vmap @${name}`, ([key, map]) => ({ kind: 'verdict-map', fields: fieldsOf(key!), map: map! })),
-  form(`${fields} (!= )?@${name}`, ([key, not, set]) => ({ kind: 'in-set', fields: fieldsOf(key!), negated: not !== undefined, set: set! })),
+  form(`${fields} (!= )?@${name}`, ([key, not, set]) => ({
+    kind: 'in-set', fields: fieldsOf(key!), negated: not !== undefined, set: set!,
+  })),
   form('ct state new', () => ({ kind: 'new-connection' })),
   form('ct status dnat', () => ({ kind: 'translated' })),
   form(`meta mark & ${mask} != 0x0+`, ([bits]) => ({ kind: 'marked', mask: Number(bits) })),
@@ -86,5 +88,6 @@ const plainFields: Readonly<Record<string, Field>> = {
 }
 
 function fieldsOf(text: string): readonly Field[] {
-  return text.split(' . ').map((word) => plainFields[word] ?? { kind: 'random', count: Number(word.slice(word.lastIndexOf(' ') + 1)) })
+  const random = (word: string): Field => ({ kind: 'random', count: Number(word.slice(word.lastIndexOf(' ') + 1)) })
+  return text.split(' . ').map((word) => plainFields[word] ?? random(word))
 }

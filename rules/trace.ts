@@ -1,4 +1,7 @@
-/** Walks a packet through a listing, as the kernel would. It reads the rules' text, so that it also tells the truth about others' changes. */
+/**
+ * Walks a packet through a listing, as the kernel would. It reads the rules' text, so that it tells the truth about what
+ * others changed, too.
+ */
 import { RulesError } from './error.ts'
 import { cidrContains } from './family.ts'
 import type { Chain, ChainName, Element, Listing, Protocol, SetName } from './model.ts'
@@ -84,12 +87,13 @@ interface BaseChain {
 
 function walk(listing: Listing, packet: Packet, choose: (count: number) => number): Journey {
   const roads = new Map([...listing.chains.values()].map((chain) => [chain.name, roadOf(chain)]))
-  const bases = [...listing.chains.values()].flatMap((chain) => baseOf(chain) ?? []).sort((a, b) => a.priority - b.priority)
+  const bases = [...listing.chains.values()].flatMap((chain) => baseOf(chain) ?? [])
+  bases.sort((a, b) => a.priority - b.priority)
   const traveller: Traveller = {
     listing,
     rules: (chain) => {
       const road = roads.get(chain)
-      if (!road) throw new RulesError('RULES_UNREADABLE', `chain ${chain}: a verdict leads to it, but the listing has none of that name`)
+      if (!road) throw new RulesError('RULES_UNREADABLE', `chain ${chain}: a verdict leads to it, but it is not in the listing`)
       return road
     },
     choose,
@@ -228,7 +232,7 @@ function lookUp(traveller: Traveller, set: SetName, fields: readonly Field[]): S
   const values = fields.map((field) => valueOf(traveller, field))
   if (values.includes(undefined)) return 'no key'
   const elements = traveller.listing.elements.get(set)
-  if (!elements) throw new RulesError('RULES_UNREADABLE', `set ${set}: a rule names it, but the listing has none of that name`)
+  if (!elements) throw new RulesError('RULES_UNREADABLE', `set ${set}: a rule names it, but it is not in the listing`)
   const key = values.join(' . ')
   const interval = traveller.listing.sets.get(set)?.type.includes('interval') ?? false
   const element = interval ? [...elements.values()].find((e) => cidrContains(e.key, key)) : elements.get(key)

@@ -58,13 +58,16 @@ export function refusalOf(stderr: string, payload: string, cause?: unknown): Ker
 
 const around = { lines: 2, columns: 500 } as const
 
-/** The line and its neighbours, each cut to a window around the column. */
+/** The line and its neighbours: of the line a window around the column, of its neighbours the beginning. */
 function excerptOf(payload: string, line: number, column: number): string {
   const first = Math.max(1, line - around.lines)
   const from = Math.max(0, column - around.columns)
   return payload
     .split('\n', line + around.lines)
     .slice(first - 1)
-    .map((text, i) => `${first + i === line ? '>' : ' '} ${first + i}: ${first + i === line ? text.slice(from, from + 2 * around.columns) : text.slice(0, around.columns)}`)
+    .map((text, i) => {
+      if (first + i !== line) return `  ${first + i}: ${text.slice(0, around.columns)}`
+      return `> ${line}: ${text.slice(from, from + 2 * around.columns)}`
+    })
     .join('\n')
 }

@@ -49,7 +49,13 @@ describe('a run', () => {
 
   it('fails with exit code, arguments and stderr kept', async () => {
     const e = await failureOf(exec.run(node('console.error("no such table"); process.exit(3)'), never))
-    expect(e).toMatchObject({ code: 'EXEC_FAILED', reason: 'exit', exitCode: 3, stderr: 'no such table\n', command: process.execPath })
+    expect(e).toMatchObject({
+      code: 'EXEC_FAILED',
+      reason: 'exit',
+      exitCode: 3,
+      stderr: 'no such table\n',
+      command: process.execPath,
+    })
     expect(e.args[0]).toBe('-e')
     expect(e.message).toContain('ended with code 3: no such table')
   })
@@ -68,7 +74,8 @@ describe('a run', () => {
   it('is ended at its deadline, even if it ignores SIGTERM and a child of it keeps stdout open', async () => {
     const text = `
       process.on('SIGTERM', () => {})
-      const child = require('node:child_process').spawn(process.execPath, ['-e', 'setInterval(() => {}, 1000)'], { stdio: 'inherit' })
+      const { spawn } = require('node:child_process')
+      const child = spawn(process.execPath, ['-e', 'setInterval(() => {}, 1000)'], { stdio: 'inherit' })
       console.error(child.pid)
       setInterval(() => {}, 1000)`
     const e = await failureOf(exec.run(node(text, { timeoutMs: 400 }), never))
@@ -78,7 +85,10 @@ describe('a run', () => {
 
   it('is ended when it writes more than it may', async () => {
     const text = 'const line = "x".repeat(1000); setInterval(() => process.stdout.write(line), 1)'
-    expect(await failureOf(exec.run(node(text, { maxStdout: 5000 }), never))).toMatchObject({ code: 'EXEC_FAILED', reason: 'output' })
+    expect(await failureOf(exec.run(node(text, { maxStdout: 5000 }), never))).toMatchObject({
+      code: 'EXEC_FAILED',
+      reason: 'output',
+    })
   })
 
   it('keeps the beginning of a stderr without bounds', async () => {
@@ -106,7 +116,11 @@ describe('a run', () => {
 describe('a stream', () => {
   it('delivers lines as they come, and resolves at the end', async () => {
     const lines: string[] = []
-    await exec.stream(node('process.stdout.write("a\\nb"); process.stdout.write("c\\n\\nlast")'), (line) => lines.push(line), never)
+    await exec.stream(
+      node('process.stdout.write("a\\nb"); process.stdout.write("c\\n\\nlast")'),
+      (line) => lines.push(line),
+      never,
+    )
     expect(lines).toEqual(['a', 'bc', '', 'last'])
   })
 
@@ -128,7 +142,9 @@ describe('a stream', () => {
   })
 
   it('fails as a run does when the process fails', async () => {
-    const e = await failureOf(exec.stream(node('console.log("one"); console.error("lost"); process.exitCode = 2'), () => {}, never))
+    const e = await failureOf(
+      exec.stream(node('console.log("one"); console.error("lost"); process.exitCode = 2'), () => {}, never),
+    )
     expect(e).toMatchObject({ code: 'EXEC_FAILED', reason: 'exit', exitCode: 2, stderr: 'lost\n' })
   })
 

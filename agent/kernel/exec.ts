@@ -57,7 +57,11 @@ export class ExecError extends WherryError {
   /** What it said on stdout before it failed; some tools (CNI plugins) put their errors there. Empty for a stream. */
   readonly stdout: string
 
-  constructor(reason: ExecFailure, command: Command, end: { exitCode?: number; stderr: string; stdout?: string; what: string; cause?: unknown }) {
+  constructor(
+    reason: ExecFailure,
+    command: Command,
+    end: { exitCode?: number; stderr: string; stdout?: string; what: string; cause?: unknown },
+  ) {
     const said = end.stderr.trim()
     const message = `${command.command} ${end.what}${said && `: ${said.slice(0, 1000)}`}`
     super(reason === 'timeout' ? 'EXEC_TIMEOUT' : 'EXEC_FAILED', message, { cause: end.cause })
@@ -87,7 +91,12 @@ export function createExec(log: Log): Exec {
       signal.throwIfAborted()
       const timeout = command.timeoutMs ?? defaults.timeoutMs
       const maxBuffer = { stdout: command.maxStdout ?? defaults.maxStdout }
-      const child = execa(command.command, command.args, { ...optionsOf(command, signal), timeout, maxBuffer, buffer: { stderr: false } })
+      const child = execa(command.command, command.args, {
+        ...optionsOf(command, signal),
+        timeout,
+        maxBuffer,
+        buffer: { stderr: false },
+      })
       const stderr = beginningOf(child.stderr)
       const end = await child
       tell(command, end)
@@ -99,7 +108,11 @@ export function createExec(log: Log): Exec {
       let broken: { readonly error: unknown } | undefined
       const stop = new AbortController()
       const either = AbortSignal.any([signal, stop.signal])
-      const child = execa(command.command, command.args, { ...optionsOf(command, either), timeout: command.timeoutMs ?? 0, buffer: false })
+      const child = execa(command.command, command.args, {
+        ...optionsOf(command, either),
+        timeout: command.timeoutMs ?? 0,
+        buffer: false,
+      })
       const stderr = beginningOf(child.stderr)
       try {
         for await (const line of child.iterable()) {
@@ -173,7 +186,8 @@ function verdict({ command, end, stderr, signal }: Ended): void {
   if (!end.failed) return
   if (end.isCanceled) signal.throwIfAborted()
   const { exitCode, cause } = end
-  const failed = (reason: ExecFailure, what: string): ExecError => new ExecError(reason, command, { exitCode, cause, stderr, stdout: end.stdout, what })
+  const failed = (reason: ExecFailure, what: string): ExecError =>
+    new ExecError(reason, command, { exitCode, cause, stderr, stdout: end.stdout, what })
   if (end.timedOut) throw failed('timeout', `did not end within its deadline of ${command.timeoutMs ?? defaults.timeoutMs} ms`)
   if (end.isMaxBuffer) throw failed('output', `wrote more than ${command.maxStdout ?? defaults.maxStdout} characters`)
   if (end.code === 'ENOENT') throw failed('absent', 'is not installed, or not in PATH')

@@ -4,8 +4,10 @@
  *
  * - A payload goes to the library as an anonymous file (memfd_create(2)), because of a payload in a buffer the library
  *   tells only the column of a mistake, not its line.
- * - One library context serves all calls, and the library frees what it no longer needs; but libc keeps freed memory for
- *   itself, some 200 MB after a load of 90,000 elements. After large payloads it is told to give it back (malloc_trim(3)).
+ * - One library context serves all changes, and frees what it no longer needs. A listing gets a context of its own, because
+ *   the library keeps all that it listed until the next call.
+ * - libc keeps freed memory for itself: some 200 MB after 90,000 elements. After large calls it is told to give it back
+ *   (malloc_trim(3)).
  */
 import { closeSync, ftruncateSync, writeSync } from 'node:fs'
 import type { Door, ListingStyle } from './door.ts'
@@ -30,42 +32,66 @@ const closeOnExec = 1
  */
 export async function openLibnftables(): Promise<Door> {
   const native = await load()
-  const context = native.nft_ctx_new(0)
-  if (context === 0n) throw new KernelError('SETUP', 'libnftables: could not be initialised')
-  native.nft_ctx_buffer_output(context)
-  native.nft_ctx_buffer_error(context)
   const file = native.memfd_create('wherry-transaction', closeOnExec)
   if (file < 0) throw new KernelError('SETUP', 'libnftables: no anonymous file could be made for payloads (memfd_create)')
-
-  const run = (payload: string, style: number): string => {
-    ftruncateSync(file, 0)
-    writeAll(file, payload)
-    native.nft_ctx_output_set_flags(context, style)
-    const status = native.nft_run_cmd_from_filename(context, `/proc/self/fd/${file}`)
-    // Both buffers belong to the context; they are copied here, and the next call reuses them.
-    const printed = native.text(native.nft_ctx_get_output_buffer(context))
-    if (status !== 0) throw refusalOf(native.text(native.nft_ctx_get_error_buffer(context)), payload)
-    if (payload.length + printed.length > trimAbove) native.malloc_trim?.(0n)
-    return printed
+  const changes = openContext(native, file)
+  const listing = <T>(use: (context: Context) => T): T => {
+    const context = openContext(native, file)
+    try {
+      return use(context)
+    } finally {
+      context.free()
+    }
   }
 
-  const version = /"version": *"([^"]+)"/.exec(run('list tables\n', output.json))?.[1] ?? 'of an unknown version'
+  const version = listing((context) => /"version": *"([^"]+)"/.exec(context.run('list tables\n', output.json))?.[1])
   return {
-    how: `libnftables ${version} in process`,
+    how: `libnftables ${version ?? 'of an unknown version'} in process`,
     async run(payload, signal) {
       signal.throwIfAborted()
-      run(payload, 0)
+      changes.run(payload, 0)
+      if (payload.length > trimAbove) native.malloc_trim?.(0n)
     },
     async list({ family, name }, style, signal) {
       signal.throwIfAborted()
-      return run(`list table ${family} ${name}\n`, flags[style])
+      const text = listing((context) => context.run(`list table ${family} ${name}\n`, flags[style]))
+      if (text.length > trimAbove) native.malloc_trim?.(0n)
+      return text
     },
     close() {
-      native.nft_ctx_free(context)
+      changes.free()
       closeSync(file)
     },
   }
 }
+
+interface Context {
+  /** Gives what was printed. @throws KernelError */
+  run(payload: string, style: number): string
+  free(): void
+}
+
+function openContext(native: Native, file: number): Context {
+  const context = native.nft_ctx_new(0)
+  if (context === 0n) throw new KernelError('SETUP', 'libnftables: could not be initialised')
+  native.nft_ctx_buffer_output(context)
+  native.nft_ctx_buffer_error(context)
+  return {
+    run(payload, style) {
+      ftruncateSync(file, 0)
+      writeAll(file, payload)
+      native.nft_ctx_output_set_flags(context, style)
+      const status = native.nft_run_cmd_from_filename(context, `/proc/self/fd/${file}`)
+      // Both buffers belong to the context, and its next call reuses them: they are copied here.
+      const printed = native.text(native.nft_ctx_get_output_buffer(context))
+      if (status !== 0) throw refusalOf(native.text(native.nft_ctx_get_error_buffer(context)), payload)
+      return printed
+    },
+    free: () => native.nft_ctx_free(context),
+  }
+}
+
+type Native = Awaited<ReturnType<typeof load>>
 
 /** Function signatures from nftables/libnftables.h. */
 async function load() {
@@ -94,11 +120,15 @@ async function load() {
       }
     }
   } catch (cause) {
-    throw new KernelError('SETUP', `libnftables: cannot be called from this Node (is ${library} installed, and --experimental-ffi set?)`, { cause })
+    throw new KernelError(
+      'SETUP',
+      `libnftables: cannot be called from this Node (is ${library} installed, and --experimental-ffi set?)`,
+      { cause },
+    )
   }
 }
 
 function writeAll(file: number, payload: string): void {
   const bytes = Buffer.from(payload)
-  for (let at = 0; at < bytes.length; ) at += writeSync(file, bytes, at, bytes.length - at, at)
+  for (let at = 0; at < bytes.length;) at += writeSync(file, bytes, at, bytes.length - at, at)
 }

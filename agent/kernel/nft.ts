@@ -8,6 +8,7 @@ import type { Door } from './door.ts'
 import { KernelError } from './errors.ts'
 import { ExecError, type Exec } from './exec.ts'
 import type { Kernel } from './kernel.ts'
+import { isTorn } from './listing.ts'
 import { openLibnftables } from './libnftables.ts'
 import { openNftProcess } from './nft-process.ts'
 
@@ -20,6 +21,8 @@ export interface NftKernelOptions {
   readonly family: Family
   readonly exec: Exec
   readonly log: Log
+  /** Opens the door in this process; the real one by default. */
+  readonly openLibrary?: () => Promise<Door>
 }
 
 /**
@@ -33,20 +36,27 @@ export async function openNftKernel(options: NftKernelOptions, signal: AbortSign
   return createNftKernel({ door, family, log })
 }
 
-async function openDoor({ prefer, exec, log }: NftKernelOptions, signal: AbortSignal): Promise<Door> {
+async function openDoor(
+  { prefer, exec, log, openLibrary = openLibnftables }: NftKernelOptions,
+  signal: AbortSignal,
+): Promise<Door> {
   const asProcess = await attempt(openNftProcess(exec, signal))
   signal.throwIfAborted()
-  const inProcess = prefer === 'process' ? undefined : await attempt(openLibnftables())
+  const inProcess = prefer === 'process' ? undefined : await attempt(openLibrary())
   if (inProcess?.door) {
     // To list 100,000 elements takes a second: too long to hold up this process if another one can do it.
-    return asProcess.door ? { ...inProcess.door, list: asProcess.door.list } : inProcess.door
+    const lister = asProcess.door ?? inProcess.door
+    return { ...inProcess.door, list: (table, style, stop) => lister.list(table, style, stop) }
   }
   if (inProcess && prefer === 'libnftables') throw inProcess.failure
   if (!asProcess.door) {
     const way = 'install the packages nftables and libnftables1, and run as root'
-    throw new KernelError('SETUP', `nft: neither libnftables nor the nft command can be used; ${way}`, { cause: asProcess.failure })
+    throw new KernelError('SETUP', `nft: neither libnftables nor the nft command can be used; ${way}`, {
+      cause: asProcess.failure,
+    })
   }
-  if (inProcess) log.warn('Each change of the kernel takes a process, which is slower than calling libnftables.', errorKeys(inProcess.failure))
+  if (inProcess)
+    log.warn('Each change of the kernel takes a process, which is slower than calling libnftables.', errorKeys(inProcess.failure))
   return asProcess.door
 }
 
@@ -73,7 +83,10 @@ export function createNftKernel({ door, family, log }: NftKernelDeps): Kernel {
     how: door.how,
     async apply(transaction, signal) {
       if (transaction.family !== family) {
-        throw new KernelError('KERNEL_REFUSED', `family: the transaction is for ${transaction.family}, this kernel is for ${family}`)
+        throw new KernelError(
+          'KERNEL_REFUSED',
+          `family: the transaction is for ${transaction.family}, this kernel is for ${family}`,
+        )
       }
       if (transaction.operations.length === 0) return
       const text = render(transaction)
@@ -81,21 +94,28 @@ export function createNftKernel({ door, family, log }: NftKernelDeps): Kernel {
       await door.run(text, signal)
     },
     async read(signal) {
-      try {
-        return parse(await door.list(table, 'exact', signal))
-      } catch (e) {
-        if (isWherryError(e, 'KERNEL_NOT_FOUND')) return undefined
-        throw e
+      for (let attempt = 1; attempt <= readAttempts; attempt++) {
+        const text = await listed(door, table, 'exact', signal)
+        if (text === undefined) return undefined
+        const listing = parse(text)
+        if (!isTorn(text, listing)) return listing
+        log.debug('The kernel rearranged a set while it was listed; it is listed again.', { attempt })
       }
+      throw new KernelError('KERNEL_REFUSED', `read: each of ${readAttempts} listings was torn by the kernel; read again later`)
     },
-    async print(signal) {
-      try {
-        return await door.list(table, 'people', signal)
-      } catch (e) {
-        if (isWherryError(e, 'KERNEL_NOT_FOUND')) return ''
-        throw e
-      }
-    },
+    print: async (signal) => (await listed(door, table, 'people', signal)) ?? '',
     close: () => door.close(),
+  }
+}
+
+const readAttempts = 5
+
+/** The text of a table; undefined if there is none. */
+async function listed(door: Door, ...question: Parameters<Door['list']>): Promise<string | undefined> {
+  try {
+    return await door.list(...question)
+  } catch (e) {
+    if (isWherryError(e, 'KERNEL_NOT_FOUND')) return undefined
+    throw e
   }
 }

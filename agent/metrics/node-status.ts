@@ -74,11 +74,12 @@ export function nodeStatus(input: NodeStatusInput): NodeStatus {
 
 function conditions(input: NodeStatusInput): NodeCondition[] {
   const { pressures, ready } = input
-  const pressure = (short: boolean, type: string, words: readonly [string, string]): Omit<NodeCondition, 'lastTransitionTime'> => ({
+  type Bare = Omit<NodeCondition, 'lastTransitionTime'>
+  const pressure = (short: boolean, type: string, words: readonly [string, string]): Bare => ({
     type,
     status: short ? 'True' : 'False',
     reason: words[short ? 1 : 0],
-    message: short ? `the node is short of ${type.replace('Pressure', '')}` : `the node has enough ${type.replace('Pressure', '')}`,
+    message: `the node ${short ? 'is short of' : 'has enough'} ${type.replace('Pressure', '')}`,
   })
   return [
     pressure(pressures.memory, 'MemoryPressure', ['KubeletHasSufficientMemory', 'KubeletHasInsufficientMemory']),

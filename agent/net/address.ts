@@ -11,16 +11,11 @@ import { NetError } from './error.ts'
 export function sourceAddressTo(host: string, port: number, signal: AbortSignal): Promise<string> {
   const socket = createSocket(isIPv6(host) ? 'udp6' : 'udp4')
   return new Promise<string>((resolve, reject) => {
-    const refuse = (cause: unknown): void =>
-      reject(new NetError('KERNEL_REFUSED', `there is no route to the hub at ${host}: ${String((cause as Error).message)}`, { cause }))
+    const refuse = (cause: Error): void =>
+      reject(new NetError('KERNEL_REFUSED', `there is no route to the hub at ${host}: ${cause.message}`, { cause }))
     signal.addEventListener('abort', () => reject(signal.reason as Error), { once: true })
     socket.once('error', refuse)
-    socket.connect(port, host, () => {
-      try {
-        resolve(socket.address().address)
-      } catch (e) {
-        refuse(e)
-      }
-    })
+    // The types do not say so, but a connect that failed is told to the callback.
+    socket.connect(port, host, (failed?: Error | null) => (failed ? refuse(failed) : resolve(socket.address().address)))
   }).finally(() => socket.close())
 }

@@ -63,8 +63,8 @@ export function podRoutes(wish: Pick<RouteWish, 'self' | 'nodes'>): readonly Rou
 /** `10.244.1.7/24` and `10.244.1.0/24` are one range; a single address stands without a length, as `ip` prints it. */
 function canonical(cidr: string): string {
   const [address, bits] = ipaddr.parseCIDR(cidr.includes('/') ? cidr : `${cidr}/${familyOf(cidr) === 'ipv6' ? 128 : 32}`)
-  const network = address.kind() === 'ipv6' ? ipaddr.IPv6.networkAddressFromCIDR(cidrText(address, bits)) : ipaddr.IPv4.networkAddressFromCIDR(cidrText(address, bits))
-  return cidrText(network, bits)
+  const family = address.kind() === 'ipv6' ? ipaddr.IPv6 : ipaddr.IPv4
+  return cidrText(family.networkAddressFromCIDR(cidrText(address, bits)), bits)
 }
 
 const cidrText = (address: ipaddr.IPv4 | ipaddr.IPv6, bits: number): string => `${address.toString()}/${bits}`
@@ -77,12 +77,18 @@ function covers(outer: string, inner: string): boolean {
   return network.kind() === address.kind() && length >= bits && address.match(network as never, bits)
 }
 
+export interface RouteChange {
+  readonly replace: readonly Route[]
+  readonly remove: readonly Route[]
+}
+
 /**
  * What has to change.
  * @param ours routes that carry our protocol number
  */
-export function routeChange(wished: readonly Route[], ours: readonly Route[]): { readonly replace: readonly Route[]; readonly remove: readonly Route[] } {
-  const same = (a: Route, b: Route): boolean => a.to === b.to && a.via === b.via && (a.device === undefined || a.device === b.device)
+export function routeChange(wished: readonly Route[], ours: readonly Route[]): RouteChange {
+  const same = (a: Route, b: Route): boolean =>
+    a.to === b.to && a.via === b.via && (a.device === undefined || a.device === b.device)
   return {
     replace: wished.filter((w) => !ours.some((o) => same(w, o))),
     remove: ours.filter((o) => !wished.some((w) => w.to === o.to)),

@@ -4,7 +4,7 @@ import { join } from 'node:path'
 import { type Clock, sleep } from '../../api/clock.ts'
 import { CliError } from '../error.ts'
 
-/** Where the hierarchies are mounted. On a mixed machine (controllers in version 1, an empty version 2 beside) this is version 1. */
+/** Where the hierarchies are mounted. A mixed machine (controllers in version 1, an empty version 2 beside) counts as version 1. */
 export type CgroupLayout =
   | { readonly version: 1; /** every hierarchy with a controller or a name */ readonly mounts: readonly CgroupMount[] }
   | { readonly version: 2; readonly mount: string }
@@ -42,13 +42,20 @@ export function parseLayout(mountinfo: string): CgroupLayout {
     return { version: 1, mounts: [...seen.values(), ...(second ? [{ controllers: [], path: second.path }] : [])] }
   }
   if (second) return { version: 2, mount: second.path }
-  throw new CliError('SETUP', 'no control groups are mounted on this machine', 'mount them: `mount -t cgroup2 none /sys/fs/cgroup`')
+  throw new CliError(
+    'SETUP',
+    'no control groups are mounted on this machine',
+    'mount them: `mount -t cgroup2 none /sys/fs/cgroup`',
+  )
 }
 
 /** What is done for one group, in order. */
 export type CgroupStep =
   | { readonly kind: 'mkdir'; readonly path: string }
-  | { readonly kind: 'enable'; /** a cgroup.subtree_control, given what cgroup.controllers beside it offers */ readonly path: string }
+  | {
+      readonly kind: 'enable'
+      /** a cgroup.subtree_control, given what cgroup.controllers beside it offers */ readonly path: string
+    }
 
 /** The steps that make `group` (an absolute cgroup path) with its two children `system` and `pods`. All are idempotent. */
 export function planCgroup(layout: CgroupLayout, group: string): readonly CgroupStep[] {
@@ -62,7 +69,10 @@ export function planCgroup(layout: CgroupLayout, group: string): readonly Cgroup
   const ancestors = parts.map((_, i) => join(layout.mount, ...parts.slice(0, i + 1)))
   return [
     { kind: 'enable', path: layout.mount },
-    ...ancestors.flatMap((path): readonly CgroupStep[] => [{ kind: 'mkdir', path }, { kind: 'enable', path }]),
+    ...ancestors.flatMap((path): readonly CgroupStep[] => [
+      { kind: 'mkdir', path },
+      { kind: 'enable', path },
+    ]),
     { kind: 'mkdir', path: join(layout.mount, group, 'system') },
     { kind: 'mkdir', path: join(layout.mount, group, 'pods') },
     { kind: 'enable', path: join(layout.mount, group, 'pods') },

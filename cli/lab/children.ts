@@ -57,13 +57,15 @@ function hubCommand(plan: LabPlan, { node, root }: ChildOptions): readonly strin
   return [
     ...node,
     join(root, 'server/main.ts'),
-    ...['--data', plan.hub.dataDir],
-    ...['--listen', `${plan.hub.address}:${hubPort}`],
-    ...['--listen-fd', '3'],
-    ...['--kubeconfig-server', `https://127.0.0.1:${plan.port}`],
-    ...['--tls-san', `127.0.0.1,localhost,${plan.hub.address}`],
-    ...['--cluster-cidr', plan.clusterCIDR],
-    ...['--service-cidr', plan.serviceCIDR],
+    ...flags({
+      data: plan.hub.dataDir,
+      listen: `${plan.hub.address}:${hubPort}`,
+      'listen-fd': '3',
+      'kubeconfig-server': `https://127.0.0.1:${plan.port}`,
+      'tls-san': `127.0.0.1,localhost,${plan.hub.address}`,
+      'cluster-cidr': plan.clusterCIDR,
+      'service-cidr': plan.serviceCIDR,
+    }),
   ]
 }
 
@@ -85,15 +87,17 @@ function agentOf(plan: LabPlan, node: NodePlan, { node: program, root }: ChildOp
   const command = [
     ...program,
     join(root, 'agent/main.ts'),
-    ...['--node', node.name],
-    ...['--hub', `https://${plan.hub.address}:${hubPort}`],
-    ...['--credentials', node.credentialsDir],
-    ...['--state', node.agentDir],
-    ...['--containerd-address', node.containerd.socket],
-    ...['--cgroup-root', node.cgroup],
-    ...['--cluster-cidr', plan.clusterCIDR],
-    ...['--service-cidr', plan.serviceCIDR],
-    ...['--usage-from', 'cgroup'],
+    ...flags({
+      node: node.name,
+      hub: `https://${plan.hub.address}:${hubPort}`,
+      credentials: node.credentialsDir,
+      state: node.agentDir,
+      'containerd-address': node.containerd.socket,
+      'cgroup-root': node.cgroup,
+      'cluster-cidr': plan.clusterCIDR,
+      'service-cidr': plan.serviceCIDR,
+      'usage-from': 'cgroup',
+    }),
   ]
   return {
     name: `agent-${node.name}`,
@@ -106,6 +110,10 @@ function agentOf(plan: LabPlan, node: NodePlan, { node: program, root }: ChildOp
     listens: false,
     graceMs: 10_000,
   }
+}
+
+function flags(values: Readonly<Record<string, string>>): readonly string[] {
+  return Object.entries(values).flatMap(([name, value]) => [`--${name}`, value])
 }
 
 export function chargeFile(runDir: string): string {

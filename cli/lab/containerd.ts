@@ -42,7 +42,8 @@ export function containerdConfig(node: NodePlan): string {
 /** Writes every node's configuration and makes its directories. */
 export function writeContainerdConfigs(plan: LabPlan): void {
   for (const { containerd } of plan.nodes) {
-    for (const dir of [dirname(containerd.config), containerd.root, containerd.state]) mkdirSync(dir, { recursive: true, mode: 0o711 })
+    for (const dir of [dirname(containerd.config), containerd.root, containerd.state])
+      mkdirSync(dir, { recursive: true, mode: 0o711 })
   }
   for (const node of plan.nodes) writeFileSync(node.containerd.config, containerdConfig(node))
 }
@@ -54,7 +55,12 @@ export async function answers(node: NodePlan, exec: Exec, signal: AbortSignal): 
 }
 
 /** Imports an OCI archive unless the node has the image. @returns whether it had to */
-export async function importImage(node: NodePlan, image: { readonly name: string; readonly archive: string }, exec: Exec, signal: AbortSignal): Promise<boolean> {
+export async function importImage(
+  node: NodePlan,
+  image: { readonly name: string; readonly archive: string },
+  exec: Exec,
+  signal: AbortSignal,
+): Promise<boolean> {
   const options = { signal, timeoutMs: commandMs }
   const listed = await exec.run(ctr(node, 'images', 'list', '--quiet'), options)
   if (listed.stdout.split('\n').includes(image.name)) return false
@@ -72,14 +78,16 @@ export async function killContainers(node: NodePlan, exec: Exec, signal: AbortSi
   }
 }
 
-/** Takes what containers leave outside the lab's directories when their containerd is dead: runc's state and the shim's socket. */
+/** Takes away what containers of a dead containerd leave outside the lab's directories: runc's state and the shim's socket. */
 export async function dropBundles(stateDirs: readonly string[], exec: Exec, signal: AbortSignal): Promise<void> {
   for (const state of stateDirs) {
     const tasks = join(state, 'io.containerd.runtime.v2.task')
     for (const namespace of listed(tasks)) {
       for (const id of listed(join(tasks, namespace))) {
         const runcState = join('/run/containerd/runc', namespace)
-        await exec.tryRun(['runc', '--root', runcState, 'delete', '--force', id], { signal, timeoutMs: commandMs }).catch(() => undefined)
+        await exec
+          .tryRun(['runc', '--root', runcState, 'delete', '--force', id], { signal, timeoutMs: commandMs })
+          .catch(() => undefined)
         const address = text(join(tasks, namespace, id, 'address')).replace(/^unix:\/\//, '')
         if (address.startsWith('/run/containerd/s/')) rmSync(address, { force: true })
       }

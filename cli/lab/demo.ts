@@ -42,7 +42,16 @@ export function kubectl(plan: LabPlan, ...argv: readonly string[]): readonly str
 export async function applyDemo(plan: LabPlan, deps: LabDeps): Promise<string> {
   const { exec, signal, config } = deps
   const applied = await exec.run(kubectl(plan, 'apply', '-f', join(config.root, demo.manifest)), { signal, timeoutMs: 60_000 })
-  const rollout = kubectl(plan, 'rollout', 'status', `deployment/${demo.name}`, '--namespace', demo.namespace, '--timeout', '120s')
+  const rollout = kubectl(
+    plan,
+    'rollout',
+    'status',
+    `deployment/${demo.name}`,
+    '--namespace',
+    demo.namespace,
+    '--timeout',
+    '120s',
+  )
   await exec.run(rollout, { signal, timeoutMs: 130_000 })
   return applied.stdout.trim().replaceAll(/\s*\n\s*/g, ', ')
 }
@@ -53,7 +62,9 @@ export async function awaitRules(plan: LabPlan, hub: HubClient, deps: LabDeps): 
     'the rules to be live on every node',
     async () => {
       const cluster = await readCluster(hub, deps.signal)
-      const service = cluster.services.find(({ metadata }) => metadata.namespace === demo.namespace && metadata.name === demo.name)
+      const service = cluster.services.find(
+        ({ metadata }) => metadata.namespace === demo.namespace && metadata.name === demo.name,
+      )
       if (!service) return `there is no service ${demo.name}`
       const live = liveOn(cluster, service).length
       return live >= plan.nodes.length ? placeOf(cluster, plan) : `live on ${live} of ${plan.nodes.length} nodes`
@@ -87,9 +98,11 @@ export async function askAll(plan: LabPlan, place: Place, deps: LabDeps): Promis
   return rows
 }
 
-/** The demo's service and ready pods, from the cluster's objects. @throws CliError LINK_REFUSED if the manifest's ports are not there */
+/** The demo's service and ready pods, from the cluster's objects. @throws CliError LINK_REFUSED if the manifest's ports are missing */
 export function placeOf(cluster: Cluster, plan: LabPlan): Place {
-  const pods = cluster.pods.filter((pod) => pod.metadata.labels?.['app'] === demo.name && isPodReady(pod) && !pod.metadata.deletionTimestamp)
+  const pods = cluster.pods.filter(
+    (pod) => pod.metadata.labels?.['app'] === demo.name && isPodReady(pod) && !pod.metadata.deletionTimestamp,
+  )
   return {
     nodes: plan.nodes.map(({ name, address }) => ({
       name,
@@ -111,7 +124,11 @@ function demoServiceOf(cluster: Cluster): DemoService {
   const echo = service?.spec?.ports?.find((port) => port.protocol === 'UDP')
   const clusterIP = service?.spec?.clusterIP
   if (!clusterIP || !http?.nodePort || !echo) {
-    throw new CliError('LINK_REFUSED', `the service ${demo.name} lacks its cluster IP, node port or UDP port`, `see ${demo.manifest}, and whether the hub changed it`)
+    throw new CliError(
+      'LINK_REFUSED',
+      `the service ${demo.name} lacks its cluster IP, node port or UDP port`,
+      `see ${demo.manifest}, and whether the hub changed it`,
+    )
   }
   return { clusterIP, http: { port: http.port, nodePort: http.nodePort }, echo: { port: echo.port } }
 }
@@ -134,7 +151,12 @@ async function askFrom(namespace: string, target: Target, deps: LabDeps): Promis
 }
 
 /** busybox's wget, really inside the pod; the time holds the start of the process. */
-async function askFromPod(plan: LabPlan, from: { readonly node: string; readonly container: string }, target: Target, deps: LabDeps): Promise<Answer> {
+async function askFromPod(
+  plan: LabPlan,
+  from: { readonly node: string; readonly container: string },
+  target: Target,
+  deps: LabDeps,
+): Promise<Answer> {
   const begin = performance.now()
   const id = `matrix-${deps.clock.now().toString(36)}`
   const command = ['wget', '-q', '-T', '3', '-O', '-', `http://${target.host}:${target.port}/`]

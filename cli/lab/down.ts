@@ -49,7 +49,12 @@ function knownProcesses(plan: LabPlan, namespaces: readonly string[], { processe
     ...processes.all().filter((pid) => pid !== process.pid && spaces.has(processes.network(pid) ?? '')),
   ])
   const living = [...pids].map((pid) => processes.identify(pid)).filter((identity) => identity !== undefined)
-  return [...recordsOf(plan.runDir).all().filter((record) => !pids.has(record.pid)), ...living]
+  return [
+    ...recordsOf(plan.runDir)
+      .all()
+      .filter((record) => !pids.has(record.pid)),
+    ...living,
+  ]
 }
 
 /** Agents end first so that none restarts a container; containers end while their containerd still lives. */
@@ -70,7 +75,11 @@ async function endLife(plan: LabPlan, known: readonly Identity[], steps: Steps, 
     await endKind('containerd', plan, deps)
     await endKind('hub', plan, deps)
     await Promise.all(known.map((identity) => endProcess(identity, { ...deps, graceMs: 1_000 })))
-    await dropBundles(plan.nodes.map((node) => node.containerd.state), exec, signal)
+    await dropBundles(
+      plan.nodes.map((node) => node.containerd.state),
+      exec,
+      signal,
+    )
   })
 }
 
@@ -122,13 +131,23 @@ async function clearGround(plan: LabPlan, steps: Steps, deps: LabDeps): Promise<
 }
 
 /** Where shims and runc keep sockets and state, whichever containerd they serve; deepest first. */
-const sharedDirs = ['/run/containerd/s', '/run/containerd/runc/wherry', '/run/containerd/runc', '/run/containerd/fifo', '/run/containerd']
+const sharedDirs = [
+  '/run/containerd/s',
+  '/run/containerd/runc/wherry',
+  '/run/containerd/runc',
+  '/run/containerd/fifo',
+  '/run/containerd',
+]
 
 async function check(plan: LabPlan, memory: LabMemory | undefined, known: readonly Identity[], deps: LabDeps): Promise<string> {
   const left = await findLeftovers({ plan, memory, known, ...deps })
   if (left.length === 0) return `looked at ${looksAt}`
   const list = left.map(({ kind, name }) => `${kind} ${name}`).join(', ')
-  throw new CliError('EXEC_FAILED', `still there: ${list}`, 'run `wherry down` once more; if it stays, end what holds it (`fuser -vm PATH`, `ip netns pids NAME`)')
+  throw new CliError(
+    'EXEC_FAILED',
+    `still there: ${list}`,
+    'run `wherry down` once more; if it stays, end what holds it (`fuser -vm PATH`, `ip netns pids NAME`)',
+  )
 }
 
 function kill(pid: number, { processes }: LabDeps): void {

@@ -13,7 +13,8 @@ export interface Leftover {
 }
 
 /** What `down` says it has looked at. */
-export const looksAt = 'processes, mounts, network namespaces, control groups, directories, links and nftables tables of the machine'
+export const looksAt =
+  'processes, mounts, network namespaces, control groups, directories, links and nftables tables of the machine'
 
 export interface LookOptions {
   readonly plan: LabPlan
@@ -40,7 +41,11 @@ export async function findLeftovers(options: LookOptions): Promise<readonly Left
 }
 
 /** Links and tables in the machine's own namespace that were not there before the lab and look like the lab's. Pure. */
-export function rootDifferences(plan: LabPlan, before: RootNetwork, now: RootNetwork): readonly (readonly ['link' | 'table', readonly string[]])[] {
+export function rootDifferences(
+  plan: LabPlan,
+  before: RootNetwork,
+  now: RootNetwork,
+): readonly (readonly ['link' | 'table', readonly string[]])[] {
   const ours = new Set([plan.switch.bridge, plan.hub.switchPort, ...plan.nodes.map((node) => node.switchPort)])
   const links = now.links.filter((link) => !before.links.includes(link) && (ours.has(link) || link.startsWith(plan.name)))
   const tables = now.tables.filter((table) => !before.tables.includes(table) && / wherry\b/.test(table))

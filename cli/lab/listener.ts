@@ -3,8 +3,8 @@
  * outlives every hub: connections that come while a hub restarts wait in the kernel's queue instead of being refused.
  */
 import { BoundSocket } from 'node:net'
-import { dlopen } from 'node:ffi'
 import { CliError } from '../error.ts'
+import { copyDescriptor } from './pidfd.ts'
 
 export interface Listener {
   /** The descriptor, opened at the first call. @throws CliError SETUP if the port is taken */
@@ -45,27 +45,11 @@ function bind(port: number): BoundSocket {
     const taken = (error as NodeJS.ErrnoException).code === 'EADDRINUSE'
     throw new CliError(
       'SETUP',
-      taken ? `something else listens on ${loopback}:${port} already` : `${loopback}:${port} cannot be bound (${(error as Error).message})`,
+      taken
+        ? `something else listens on ${loopback}:${port} already`
+        : `${loopback}:${port} cannot be bound (${(error as Error).message})`,
       `end that (\`ss -ltnp sport = :${port}\` names it), or take another port: wherry up --port 7443`,
       { cause: error },
     )
-  }
-}
-
-/** pidfd_open(2) and pidfd_getfd(2), Linux 5.6 and glibc 2.36; undefined where one of them says no. */
-function copyDescriptor(pid: number, descriptor: number): number | undefined {
-  try {
-    const { functions } = dlopen('libc.so.6', {
-      pidfd_open: { arguments: ['i32', 'u32'], return: 'i32' },
-      pidfd_getfd: { arguments: ['i32', 'i32', 'u32'], return: 'i32' },
-      close: { arguments: ['i32'], return: 'i32' },
-    })
-    const pidfd = functions.pidfd_open(pid, 0)
-    if (pidfd < 0) return undefined
-    const copy = functions.pidfd_getfd(pidfd, descriptor, 0)
-    functions.close(pidfd)
-    return copy < 0 ? undefined : copy
-  } catch {
-    return undefined
   }
 }

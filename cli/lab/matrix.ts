@@ -41,13 +41,21 @@ export function planQuestions({ nodes, pods, service }: Place): readonly Questio
   const http = (host: string, port: number): Target => ({ kind: 'http', host, port })
   const echo: Target = { kind: 'udp', host: service.clusterIP, port: service.echo.port }
   return [
-    ...nodes.map(({ name }): Question => ({ from: { kind: 'node', name }, target: http(service.clusterIP, service.http.port), what: 'cluster IP' })),
+    ...nodes.map(({ name }): Question => ({
+      from: { kind: 'node', name },
+      target: http(service.clusterIP, service.http.port),
+      what: 'cluster IP',
+    })),
     ...pods.map(({ name, node, container }): Question => ({
       from: { kind: 'pod', name, node, container },
       target: http(service.clusterIP, service.http.port),
       what: 'cluster IP',
     })),
-    ...nodes.map(({ address }): Question => ({ from: { kind: 'hub' }, target: http(address, service.http.nodePort), what: 'node port' })),
+    ...nodes.map(({ address }): Question => ({
+      from: { kind: 'hub' },
+      target: http(address, service.http.nodePort),
+      what: 'node port',
+    })),
     ...nodes.map(({ name }): Question => ({ from: { kind: 'node', name }, target: echo, what: 'UDP echo' })),
   ]
 }

@@ -27,17 +27,25 @@ export interface LabWish {
   readonly runDir?: string
 }
 
-/** The plan of the lab that is there, or would be there, for a wish. @throws CliError USAGE if a lab that is there has another shape */
+/** The plan of the lab that is there or would be, for a wish. @throws CliError USAGE if the lab that is there has another shape */
 export function recallPlan(wish: LabWish): { readonly plan: LabPlan; readonly memory: LabMemory | undefined } {
   const defaults = { ...labDefaults, ...defined(wish) }
   const first = createLabPlan(defaults)
   const memory = readMemory(first.stateDir)
   if (!memory) return { plan: first, memory }
   if (wish.port !== undefined && wish.port !== memory.port) {
-    throw new CliError('USAGE', `this lab is there already, on port ${memory.port}`, 'run `wherry down` before you choose another port')
+    throw new CliError(
+      'USAGE',
+      `this lab is there already, on port ${memory.port}`,
+      'run `wherry down` before you choose another port',
+    )
   }
   if (wish.nodes !== undefined && wish.nodes < memory.nodes) {
-    throw new CliError('USAGE', `this lab is there already, with ${memory.nodes} nodes`, 'run `wherry down` before you choose fewer nodes')
+    throw new CliError(
+      'USAGE',
+      `this lab is there already, with ${memory.nodes} nodes`,
+      'run `wherry down` before you choose fewer nodes',
+    )
   }
   return { plan: createLabPlan({ ...defaults, port: memory.port, nodes: wish.nodes ?? memory.nodes }), memory }
 }
@@ -60,7 +68,10 @@ export function writeMemory(plan: LabPlan, before: RootNetwork): void {
 /** The links and nftables tables of the machine's own network namespace. */
 export async function observeRoot(exec: Exec, signal: AbortSignal): Promise<RootNetwork> {
   const options = { signal, timeoutMs: 10_000 }
-  const [links, tables] = await Promise.all([exec.run(['ip', '-json', 'link', 'show'], options), exec.tryRun(['nft', 'list', 'tables'], options)])
+  const [links, tables] = await Promise.all([
+    exec.run(['ip', '-json', 'link', 'show'], options),
+    exec.tryRun(['nft', 'list', 'tables'], options),
+  ])
   return {
     links: (JSON.parse(links.stdout || '[]') as readonly { readonly ifname: string }[]).map((link) => link.ifname),
     tables: tables.stdout.split('\n').filter((line) => line !== ''),

@@ -1,8 +1,15 @@
 /** Looks at the kernel's network namespaces and carries out the steps of `network.ts`. */
 import { readdirSync } from 'node:fs'
 import type { Exec } from '../exec.ts'
-import { type LinkState, type NamespaceState, type NetworkState, type NetworkStep, planNetwork, watchedSysctls } from './network.ts'
-import { inside, isOurNamespace, isPodNamespace, type LabPlan, namespacesOf } from './plan.ts'
+import {
+  type LinkState,
+  type NamespaceState,
+  type NetworkState,
+  type NetworkStep,
+  planNetwork,
+  watchedSysctls,
+} from './network.ts'
+import { inside, isOurNamespace, isPodNamespace, labDefaults, type LabPlan, namespacesOf } from './plan.ts'
 
 const commandMs = 10_000
 
@@ -16,14 +23,14 @@ export function listNamespaces(): readonly string[] {
 }
 
 /**
- * Every namespace of the lab: its own, and those of pods whose links lead to its nodes. Where no other lab stands on the machine,
- * the pods' that lead nowhere any more are its own too.
+ * Every namespace of the lab: its own, and those of pods whose links lead to its nodes. Where the usual lab stands alone on the
+ * machine, those of pods that lead nowhere any more are its own too.
  */
 export async function labNamespaces(plan: LabPlan, exec: Exec, signal: AbortSignal): Promise<readonly string[]> {
   const all = listNamespaces()
   const own = all.filter((name) => isOurNamespace(plan, name))
   const linked = new Set((await Promise.all(own.map((name) => neighbours(name, exec, signal)))).flat())
-  const alone = !all.some((name) => name.endsWith('-switch') && !own.includes(name))
+  const alone = plan.name === labDefaults.name && !all.some((name) => name.endsWith('-switch') && !own.includes(name))
   return [...own, ...all.filter((name) => !own.includes(name) && isPodNamespace(name) && (alone || linked.has(name)))]
 }
 

@@ -71,7 +71,12 @@ function switchSteps(plan: LabPlan, found: NetworkState): readonly NetworkStep[]
   ]
 }
 
-function hostSteps(plan: LabPlan, host: HostPlan, found: NetworkState, sysctls: Readonly<Record<string, string>>): readonly NetworkStep[] {
+function hostSteps(
+  plan: LabPlan,
+  host: HostPlan,
+  found: NetworkState,
+  sysctls: Readonly<Record<string, string>>,
+): readonly NetworkStep[] {
   const state = found.namespaces.get(host.namespace)
   const port = found.namespaces.get(plan.switch.namespace)?.links.get(host.switchPort)
   const wired = state?.links.has('eth0') === true && port !== undefined
@@ -91,7 +96,11 @@ function hostSteps(plan: LabPlan, host: HostPlan, found: NetworkState, sysctls: 
 }
 
 /** One end alone is a left-over of a namespace that somebody deleted while its processes kept it alive: it goes first. */
-function cableSteps(plan: LabPlan, host: HostPlan, ends: { readonly port: boolean; readonly eth0: boolean }): readonly NetworkStep[] {
+function cableSteps(
+  plan: LabPlan,
+  host: HostPlan,
+  ends: { readonly port: boolean; readonly eth0: boolean },
+): readonly NetworkStep[] {
   const { namespace } = plan.switch
   const leftover = `left-over link of ${host.namespace}`
   const create = ip(namespace, 'link', 'add', host.switchPort, 'type', 'veth', 'peer', 'name', 'eth0', 'netns', host.namespace)
@@ -129,7 +138,11 @@ function routeSteps(plan: LabPlan, host: HostPlan, state: NamespaceState | undef
   return [{ why: `default route of ${host.namespace}`, argv }]
 }
 
-function sysctlSteps(namespace: string, wanted: Readonly<Record<string, string>>, state: NamespaceState | undefined): readonly NetworkStep[] {
+function sysctlSteps(
+  namespace: string,
+  wanted: Readonly<Record<string, string>>,
+  state: NamespaceState | undefined,
+): readonly NetworkStep[] {
   const wrong = Object.entries(wanted).filter(([key, value]) => state?.sysctls[key] !== value)
   if (wrong.length === 0) return []
   const argv = inside(namespace, ['busybox', 'sysctl', '-w', ...wrong.map(([key, value]) => `${key}=${value}`)])

@@ -29,7 +29,8 @@ export async function superviseLab(runDir: string, deps: SuperviseDeps, farewell
   const processes = createProcesses()
   const records = recordsOf(runDir)
   const other = records.read(supervisorName)
-  if (other && other.pid !== process.pid && processes.isAlive(other)) return deps.log.warn('a supervisor runs already', { pid: other.pid })
+  if (other && other.pid !== process.pid && processes.isAlive(other))
+    return deps.log.warn('a supervisor runs already', { pid: other.pid })
   records.write({ ...self(processes), name: supervisorName, argv: process.argv })
   try {
     await supervise(charge.children, createHands(charge, { ...deps, processes, records }), farewell)
@@ -59,7 +60,12 @@ function createHands(charge: Charge, deps: HandsDeps): SupervisorDeps {
       return { identity: record, ended: watch(record, processes, clock, signal) }
     },
     async end(child, running) {
-      const how = await endProcess(running.identity, { processes, clock, signal: AbortSignal.timeout(child.graceMs + 10_000), graceMs: child.graceMs })
+      const how = await endProcess(running.identity, {
+        processes,
+        clock,
+        signal: AbortSignal.timeout(child.graceMs + 10_000),
+        graceMs: child.graceMs,
+      })
       if (how === 'kill') log.warn('child had to be killed', { child: child.name, graceMs: child.graceMs })
       records.drop(child.name)
     },

@@ -117,7 +117,7 @@ export function namespacesOf(plan: LabPlan): readonly string[] {
   return [plan.switch.namespace, plan.hub.namespace, ...plan.nodes.map((node) => node.namespace)]
 }
 
-/** Whether a network namespace is one that this lab builds itself, however many nodes it once had. Those of pods are agents' work. */
+/** Whether a network namespace is one that this lab builds, however many nodes it once had. Those of pods are agents' work. */
 export function isOurNamespace(plan: LabPlan, namespace: string): boolean {
   return namespace.startsWith(`${plan.name}-`) && /^(?:switch|hub|node[0-9]+)$/.test(namespace.slice(plan.name.length + 1))
 }
@@ -142,7 +142,11 @@ export function nodeOf(plan: LabPlan, name: string): NodePlan {
 
 function check(options: LabOptions): void {
   if (!/^[a-z][a-z0-9]{0,15}$/.test(options.name) || options.name === 'lab') {
-    throw new CliError('USAGE', `--name ${options.name} cannot name a lab`, 'use up to 16 small letters and digits, a letter first; not `lab`')
+    throw new CliError(
+      'USAGE',
+      `--name ${options.name} cannot name a lab`,
+      'use up to 16 small letters and digits, a letter first; not `lab`',
+    )
   }
   if (!Number.isInteger(options.nodes) || options.nodes < 1 || options.nodes > 50) {
     throw new CliError('USAGE', `--nodes ${options.nodes} is not a number of nodes`, 'give a number from 1 to 50')

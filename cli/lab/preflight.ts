@@ -4,7 +4,18 @@ import { join } from 'node:path'
 import { CliError } from '../error.ts'
 
 /** Every program that a lab runs. `bin/setup` installs the packages that hold them. */
-export const labPrograms = ['ip', 'nsenter', 'nft', 'conntrack', 'containerd', 'ctr', 'runc', 'busybox', 'kubectl', 'umount'] as const
+export const labPrograms = [
+  'ip',
+  'nsenter',
+  'nft',
+  'conntrack',
+  'containerd',
+  'ctr',
+  'runc',
+  'busybox',
+  'kubectl',
+  'umount',
+] as const
 
 /** Where distributions keep CNI plugins. */
 export const pluginDirs = ['/usr/lib/cni', '/opt/cni/bin'] as const
@@ -12,9 +23,18 @@ export const pluginDirs = ['/usr/lib/cni', '/opt/cni/bin'] as const
 /** @throws CliError SETUP saying what is missing */
 export function requireRoot(platform: string, uid: number | undefined): void {
   if (platform !== 'linux') {
-    throw new CliError('SETUP', `a lab needs Linux, and this is ${platform}`, 'use the virtual machines instead: cd vagrant && vagrant up')
+    throw new CliError(
+      'SETUP',
+      `a lab needs Linux, and this is ${platform}`,
+      'use the virtual machines instead: cd vagrant && vagrant up',
+    )
   }
-  if (uid !== 0) throw new CliError('SETUP', 'a lab makes network namespaces and containers, which only root may do', 'run the same command with sudo')
+  if (uid !== 0)
+    throw new CliError(
+      'SETUP',
+      'a lab makes network namespaces and containers, which only root may do',
+      'run the same command with sudo',
+    )
 }
 
 /** @param path search path @throws CliError SETUP naming every missing program */

@@ -1,5 +1,6 @@
 /**
- * Run inside a namespace: asks each target once and prints one JSON line for each. Arguments: `http:HOST:PORT` or `udp:HOST:PORT`.
+ * Run inside a namespace: asks each target once and prints one JSON line for each.
+ * Arguments: `http:HOST:PORT` or `udp:HOST:PORT`.
  * Needs no tool of the machine but Node.
  */
 import { createSocket } from 'node:dgram'

@@ -66,7 +66,10 @@ export function createProcesses(proc = '/proc'): Processes {
       quietly(() => process.kill(to === 'group' ? -identity.pid : identity.pid, name))
     },
     network: (pid) => quietly(() => readlinkSync(`${proc}/${pid}/ns/net`)),
-    all: () => readdirSync(proc).filter((name) => /^\d+$/.test(name)).map(Number),
+    all: () =>
+      readdirSync(proc)
+        .filter((name) => /^\d+$/.test(name))
+        .map(Number),
   }
 }
 

@@ -34,7 +34,9 @@ export function createRecords(dir: string): Records {
     read,
     drop: (name) => rmSync(file(name), { force: true }),
     all() {
-      const names = listed(dir).filter((name) => name.endsWith('.json')).map((name) => name.slice(0, -5))
+      const names = listed(dir)
+        .filter((name) => name.endsWith('.json'))
+        .map((name) => name.slice(0, -5))
       return names.map(read).filter((record) => record !== undefined)
     },
   }
@@ -58,7 +60,11 @@ export function holdLab(runDir: string, processes: Processes): () => void {
     }
     const holder = parsed(file)
     if (holder && processes.isAlive(holder)) {
-      throw new CliError('USAGE', `another wherry (process ${holder.pid}) is working on this lab`, 'wait until it has ended, then try again')
+      throw new CliError(
+        'USAGE',
+        `another wherry (process ${holder.pid}) is working on this lab`,
+        'wait until it has ended, then try again',
+      )
     }
     rmSync(file, { force: true })
   }

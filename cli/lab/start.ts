@@ -8,7 +8,7 @@ import { createHubClient, type HubClient } from '../hub.ts'
 import { hasCredentials, joinNode, publicKeyHash } from '../join.ts'
 import { readKubeconfig } from '../kubeconfig.ts'
 import { waitFor } from '../wait.ts'
-import { planChildren, readCharge, writeCharge } from './children.ts'
+import { type ChildSpec, readCharge, writeCharge } from './children.ts'
 import { answers, importImage } from './containerd.ts'
 import { requireFreePort } from './listener.ts'
 import { recordsOf, supervisorName } from './nursery.ts'
@@ -24,10 +24,14 @@ export interface LabDeps {
 }
 
 /** Starts the supervisor, or a new one where the running one has other children to keep. The children go on meanwhile. */
-export async function startSupervisor(plan: LabPlan, deps: LabDeps): Promise<'started' | 'runs already'> {
+export async function startSupervisor(
+  plan: LabPlan,
+  children: readonly ChildSpec[],
+  deps: LabDeps,
+): Promise<'started' | 'runs already'> {
   const { exec, processes, config, clock, signal } = deps
   const records = recordsOf(plan.runDir)
-  const changed = writeCharge({ runDir: plan.runDir, port: plan.port, children: planChildren(plan, { node: config.node, root: config.root }) })
+  const changed = writeCharge({ runDir: plan.runDir, port: plan.port, children })
   const running = records.read(supervisorName)
   if (running && processes.isAlive(running)) {
     if (!changed) return 'runs already'
@@ -60,7 +64,7 @@ export async function releaseChildren(plan: LabPlan, deps: LabDeps): Promise<voi
   recordsOf(plan.runDir).drop(supervisorName)
 }
 
-/** Ends children that live in a namespace that somebody deleted and `up` made anew; the supervisor starts them in the right one. */
+/** Ends children whose namespace somebody deleted and `up` made anew; the supervisor starts them in the right one. */
 export async function restartStrays(plan: LabPlan, deps: LabDeps): Promise<readonly string[]> {
   const records = recordsOf(plan.runDir)
   const strays = readCharge(plan.runDir).children.filter((child) => {
@@ -90,7 +94,7 @@ export async function reachHub(plan: LabPlan, deps: LabDeps): Promise<HubClient>
       chmodSync(plan.kubeconfig, 0o600)
       return hub
     },
-    { ...deps, timeoutMs: 60_000, advice },
+    { ...deps, timeoutMs: 30_000, advice },
   )
 }
 
@@ -117,18 +121,22 @@ export async function joinNodes(plan: LabPlan, deps: LabDeps): Promise<readonly 
   return strangers.map((node) => node.name)
 }
 
-/** Gives every node the demo's image. @param build makes the OCI archive; called only if a node lacks the image. @returns how many lacked it */
+/** Gives every node the demo's image. @param build makes the OCI archive @returns how many nodes lacked it */
 export async function provideImage(plan: LabPlan, image: string, build: () => Uint8Array, deps: LabDeps): Promise<number> {
   const archive = join(plan.stateDir, 'image.tar')
   let built = false
   const given = await Promise.all(
     plan.nodes.map(async (node) => {
       const advice = `read ${join(plan.logDir, `containerd-${node.name}.log`)}`
-      await waitFor(`containerd of ${node.name}`, async () => ((await answers(node, deps.exec, deps.signal)) ? node : undefined), {
-        ...deps,
-        timeoutMs: 60_000,
-        advice,
-      })
+      await waitFor(
+        `containerd of ${node.name}`,
+        async () => ((await answers(node, deps.exec, deps.signal)) ? node : undefined),
+        {
+          ...deps,
+          timeoutMs: 60_000,
+          advice,
+        },
+      )
       if (!built) writeFileSync(archive, build())
       built = true
       return importImage(node, { name: image, archive }, deps.exec, deps.signal)

@@ -42,7 +42,11 @@ export function nextDelay(previousMs: number | undefined, livedMs: number): numb
 }
 
 /** Runs until `farewell` resolves. */
-export async function supervise(children: readonly ChildSpec[], deps: SupervisorDeps, farewell: Promise<Farewell>): Promise<void> {
+export async function supervise(
+  children: readonly ChildSpec[],
+  deps: SupervisorDeps,
+  farewell: Promise<Farewell>,
+): Promise<void> {
   const stop = new AbortController()
   const living = new Map<ChildSpec, Running>()
   const keepers = children.map((child) => keep(child, { ...deps, living, signal: stop.signal }))

@@ -7,6 +7,7 @@ import type { Steps } from '../progress.ts'
 import { nodeRules } from '../rules.ts'
 import { onlyService } from '../ruleset-text.ts'
 import { parseLayout, planCgroup, takeCgroupSteps } from './cgroups.ts'
+import { planChildren } from './children.ts'
 import { writeContainerdConfigs } from './containerd.ts'
 import { applyDemo, askAll, awaitNodes, awaitPods, awaitRules, demo } from './demo.ts'
 import { buildEchoImage } from './image/image.ts'
@@ -42,11 +43,13 @@ export async function labUp(wish: LabWish, steps: Steps, deps: LabDeps): Promise
 async function ground(plan: LabPlan, steps: Steps, deps: LabDeps): Promise<void> {
   await steps.step('network', async () => {
     const taken = await buildNetwork(plan, deps.exec, deps.signal)
-    return `${plan.nodes.length} nodes, hub and switch on 198.18.0.0/24 (${taken === 0 ? 'nothing to do' : `${taken} steps`})`
+    const nodes = plan.nodes.length === 1 ? '1 node' : `${plan.nodes.length} nodes`
+    return `${nodes}, hub and switch on 198.18.0.0/24 (${taken === 0 ? 'nothing to do' : `${taken} steps`})`
   })
   await steps.step('control groups', async () => {
     const layout = parseLayout(readFileSync('/proc/self/mountinfo', 'utf8'))
-    for (const group of [`${plan.cgroup}/hub`, ...plan.nodes.map((node) => node.cgroup)]) takeCgroupSteps(planCgroup(layout, group))
+    for (const group of [`${plan.cgroup}/hub`, ...plan.nodes.map((node) => node.cgroup)])
+      takeCgroupSteps(planCgroup(layout, group))
     return `version ${layout.version}, below ${plan.cgroup}`
   })
   writeContainerdConfigs(plan)
@@ -55,7 +58,7 @@ async function ground(plan: LabPlan, steps: Steps, deps: LabDeps): Promise<void>
 /** What runs: supervisor, hub, containerds, agents. */
 async function life(plan: LabPlan, steps: Steps, deps: LabDeps): Promise<HubClient> {
   await steps.step('supervisor', async () => {
-    const how = await startSupervisor(plan, deps)
+    const how = await startSupervisor(plan, planChildren(plan, deps.config), deps)
     const strays = await restartStrays(plan, deps)
     return strays.length === 0 ? how : `${how}; restarted ${strays.join(', ')} in their new namespaces`
   })
@@ -83,7 +86,12 @@ async function proof(plan: LabPlan, hub: HubClient, steps: Steps, deps: LabDeps)
   steps.say(`The rules of ${node} that did it (wherry rules ${node} --service ${demo.namespace}/${demo.name}):\n`)
   steps.say(await demoRules(hub, node, deps.signal))
   const wrong = rows.filter((row) => row.verdict.kind === 'wrong').length
-  if (wrong > 0) throw new CliError('EXEC_FAILED', `${wrong} of ${rows.length} answers were not right`, 'the cluster is up: see `wherry status` and `wherry rules NODE`')
+  if (wrong > 0)
+    throw new CliError(
+      'EXEC_FAILED',
+      `${wrong} of ${rows.length} answers were not right`,
+      'the cluster is up: see `wherry status` and `wherry rules NODE`',
+    )
   steps.say(hints(plan))
 }
 

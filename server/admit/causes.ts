@@ -48,7 +48,11 @@ export const missing = (field: string, value: unknown): StatusCause => ({
   message: `Not found: ${shown(value)}`,
 })
 
-export const tooLong = (field: string, message: string): StatusCause => ({ reason: 'FieldValueTooLong', field, message: `Too long: ${message}` })
+export const tooLong = (field: string, message: string): StatusCause => ({
+  reason: 'FieldValueTooLong',
+  field,
+  message: `Too long: ${message}`,
+})
 
 /** The field is not what it was. */
 export const immutable = (field: string, value: unknown): StatusCause => wrong(field, value, 'field is immutable')

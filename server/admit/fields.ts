@@ -65,7 +65,8 @@ function prune(code: Code, value: unknown): unknown {
   const kept: [string, unknown][] = []
   for (const [key, item] of Object.entries(value)) {
     const of = fields ? (Object.hasOwn(fields, key) ? fields[key]! : undefined) : code.slice(1)
-    if (of === undefined || item === null || item === undefined || of === '[ManagedFieldsEntry' || (of === '!' && item === '')) continue
+    if (of === undefined || item === null || item === undefined || of === '[ManagedFieldsEntry' || (of === '!' && item === ''))
+      continue
     kept.push([key, prune(of, item)])
   }
   // fromEntries defines its fields, so that a key named __proto__ stays a key.

@@ -59,7 +59,8 @@ function reference(type: string, { file, text, table }: Place): string {
 /** The table of all served kinds. */
 export function knownFields(): Table {
   const table: Table = {}
-  for (const kind of resourceKinds) read(join(models, 'kubernetes-models', apiVersionOf(kind), `${kind.kind}.d.ts`), kind.kind, table)
+  for (const kind of resourceKinds)
+    read(join(models, 'kubernetes-models', apiVersionOf(kind), `${kind.kind}.d.ts`), kind.kind, table)
   return table
 }
 

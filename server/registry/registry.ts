@@ -20,7 +20,11 @@ export interface Registry {
    * `status` everything but the status. A `metadata.resourceVersion` in the wish that differs from the current one is a Conflict.
    * @throws StatusError NotFound, Conflict, Invalid
    */
-  update(ref: Ref, change: (current: KubeObject) => Draft, options?: WriteOptions & { subresource?: Subresource }): Promise<KubeObject>
+  update(
+    ref: Ref,
+    change: (current: KubeObject) => Draft,
+    options?: WriteOptions & { subresource?: Subresource },
+  ): Promise<KubeObject>
 
   /**
    * Deletes: at once, or by setting `deletionTimestamp` where there are finalizers or a grace period to wait for.
@@ -28,6 +32,12 @@ export interface Registry {
    * @throws StatusError NotFound, Conflict (preconditions)
    */
   remove(ref: Ref, options?: RemoveOptions): Promise<{ readonly object: KubeObject; readonly gone: boolean }>
+
+  /**
+   * Gives a pod to a node: sets `spec.nodeName`, once, and the condition PodScheduled.
+   * @throws StatusError NotFound, Conflict (it has a node, or is being deleted), Invalid (no name of a node)
+   */
+  bind(ref: Ref, node: string, options?: WriteOptions): Promise<KubeObject>
 }
 
 /** An object as a client sends it: nothing of it is trusted. */

@@ -4,6 +4,7 @@ import type { Clock } from '../../api/clock.ts'
 import type { ClusterStatus, JoinAnswer, JoinRequest } from '../../api/hub.ts'
 import type { Log } from '../../api/log.ts'
 import type { User, Wish } from '../auth/auth.ts'
+import type { Verdict } from '../auth/authorize.ts'
 import type { Sessions } from '../hub/sessions.ts'
 import type { Registry } from '../registry/registry.ts'
 import type { Store } from '../store/store.ts'
@@ -31,7 +32,7 @@ export interface RestDeps {
   readonly sessions: Sessions
   /** Who is asking; never throws, an unknown caller is `system:anonymous`. */
   readonly authenticate: (req: IncomingMessage) => User
-  readonly authorize: (user: User, wish: Wish) => boolean
+  readonly authorize: (user: User, wish: Wish) => Verdict
   readonly log: Log
   readonly clock: Clock
   /** Wherry's own version, e.g. `0.1.0`. */

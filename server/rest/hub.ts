@@ -3,8 +3,7 @@ import { badRequest } from '../../api/status.ts'
 import { asObject, readBody } from './body.ts'
 import type { Call, HubHandlers } from './call.ts'
 import { sendStream } from './logs.ts'
-import { sendValue } from './reply.ts'
-import { nothingHere } from './routes.ts'
+import { nothingHere, sendValue } from './reply.ts'
 
 function handlers({ deps }: Call): HubHandlers {
   if (!deps.hub) throw nothingHere()
@@ -21,10 +20,10 @@ export async function hubRules(call: Call, node: string): Promise<void> {
 }
 
 export async function hubJoin(call: Call): Promise<void> {
-  const { join } = handlers(call)
+  const hub = handlers(call)
   const { node, token, csr } = asObject(await readBody(call.req), 'a JoinRequest')
   for (const [field, value] of Object.entries({ node, token, csr })) {
     if (typeof value !== 'string' || value === '') throw badRequest(`${field} must be a string that is not empty`)
   }
-  sendValue(call, await join({ node: node as string, token: token as string, csr: csr as string }))
+  sendValue(call, await hub.join({ node: node as string, token: token as string, csr: csr as string }))
 }

@@ -2,7 +2,8 @@
 import { stringify } from 'yaml'
 import type { Call } from './call.ts'
 import type { Wanted } from './accept.ts'
-import type { Status, StatusError } from '../../api/status.ts'
+import { StatusError } from '../../api/status.ts'
+import type { Status } from '../../api/status.ts'
 
 /** Sends a value as JSON (indented with `?pretty`) or YAML. `type` is a narrower name for the JSON. */
 export function sendValue(call: Call, value: unknown, options: { code?: number; media?: Wanted['media']; type?: string } = {}): void {
@@ -26,6 +27,9 @@ export function sendFailure(call: Call, error: StatusError): void {
   if (status.details?.retryAfterSeconds !== undefined) call.res.setHeader('Retry-After', status.details.retryAfterSeconds)
   sendValue(call, status, { code: status.code })
 }
+
+/** The failure for a path that leads nowhere. */
+export const nothingHere = (): StatusError => new StatusError('NotFound', 'the server could not find the requested resource')
 
 export function success(details: Status['details']): Status {
   return { kind: 'Status', apiVersion: 'v1', metadata: {}, status: 'Success', ...(details && { details }), code: 200 }

@@ -1,11 +1,12 @@
+import type { IncomingMessage } from 'node:http'
 import { afterEach, describe, expect, test } from 'vitest'
 import type { Pod, Service } from '../../api/objects.ts'
 import { StatusError } from '../../api/status.ts'
 import type { Status } from '../../api/status.ts'
 import { failureOf } from '../../test/kit/api.ts'
 import { freshWaitMs } from './read.ts'
-import { startTrial } from './trial.ts'
-import type { Trial } from './trial.ts'
+import { startTrial } from '../../test/kit/trial.ts'
+import type { Trial } from '../../test/kit/trial.ts'
 
 const trials: Trial[] = []
 async function start(...args: Parameters<typeof startTrial>): Promise<Trial> {
@@ -69,6 +70,14 @@ describe('the verbs', () => {
       message: 'configmaps "c" not found',
       details: { name: 'c', kind: 'configmaps' },
     })
+  })
+
+  test('a write that names the uid of another object is a conflict', async () => {
+    const { api } = await start()
+    const created = await api.create(configMaps, configMap('c'))
+    const other = { metadata: { name: 'c', uid: 'another' } }
+    expect(await failureOf(api.patch(`${configMaps}/c`, 'merge', other))).toMatchObject({ code: 409 })
+    expect(await failureOf(api.update(`${configMaps}/c`, { ...created, ...other }))).toMatchObject({ code: 409 })
   })
 
   test('a body may be YAML, and so may an answer', async () => {
@@ -137,6 +146,16 @@ describe('lists', () => {
     expect(second.metadata).toEqual({ resourceVersion: first.metadata.resourceVersion })
   })
 
+  test('a list cannot go on once the changes since its first piece are forgotten', async () => {
+    const { api, store } = await start()
+    for (const name of ['a', 'b', 'c']) await api.create(configMaps, configMap(name))
+    const first = await api.get<{ metadata: { continue: string } }>(`${configMaps}?limit=1`)
+    await api.create(configMaps, configMap('d'))
+    await store.compact(store.revision)
+    const rest = api.list(`${configMaps}?limit=1&continue=${first.metadata.continue}`)
+    expect(await failureOf(rest)).toMatchObject({ code: 410, reason: 'Expired' })
+  })
+
   test('over all namespaces, and by selectors', async () => {
     const { api } = await start()
     await api.create('/api/v1/namespaces', { metadata: { name: 'other' } })
@@ -162,7 +181,7 @@ describe('lists', () => {
     expect((await coming).items).toHaveLength(1)
     const far = failureOf(api.list(`${configMaps}?resourceVersion=${store.revision + 100}`))
     await clock.armed(freshWaitMs)
-    clock.advance(freshWaitMs)
+    await clock.advance(freshWaitMs)
     expect(await far).toMatchObject({ code: 504, reason: 'Timeout', details: { causes: [{ reason: 'ResourceVersionTooLarge' }], retryAfterSeconds: 1 } })
   })
 
@@ -255,26 +274,60 @@ describe('subresources', () => {
     expect(asked).toEqual(['n1', { method: 'logs', namespace: 'default', pod: 'a', container: 'a', ...options }])
   })
 
+  /** A trial with a running pod on a node whose logs are what `bytes` yields. */
+  async function withLogs(bytes: () => AsyncIterable<Uint8Array>): Promise<Trial> {
+    const trial = await start({ sessions: { nodes: () => [], usage: () => undefined, call: bytes } })
+    const containerStatuses = [{ name: 'a', image: 'a:1', imageID: '', ready: true, restartCount: 0, state: { running: {} } }]
+    await trial.api.create(pods, pod('a'))
+    await trial.api.create(`${pods}/a/binding`, { target: { kind: 'Node', name: 'n1' } })
+    await trial.api.patch(`${pods}/a/status`, 'merge', { status: { containerStatuses } })
+    return trial
+  }
+
   test('a node that does not answer is a Status', async () => {
-    const sessions = {
-      nodes: () => [],
-      usage: () => undefined,
-      // oxlint-disable-next-line require-yield
-      async *call() {
-        throw new StatusError('ServiceUnavailable', 'node n1 has no connection')
-      },
-    }
-    const { api } = await start({ sessions })
-    await api.create(pods, pod('a'))
-    await api.create(`${pods}/a/binding`, { target: { kind: 'Node', name: 'n1' } })
-    await api.patch(`${pods}/a/status`, 'merge', { status: { containerStatuses: [{ name: 'a', image: 'a:1', imageID: '', ready: true, restartCount: 0, state: { running: {} } }] } })
+    // oxlint-disable-next-line require-yield
+    const { api } = await withLogs(async function* () {
+      throw new StatusError('ServiceUnavailable', 'node n1 has no connection')
+    })
     expect(await failureOf(api.get(`${pods}/a/log`))).toMatchObject({ code: 503, reason: 'ServiceUnavailable' })
+  })
+
+  test('logs that break off are not taken for whole ones', async () => {
+    const { api } = await withLogs(async function* () {
+      yield Buffer.from('one\n')
+      throw new StatusError('ServiceUnavailable', 'node n1 has no connection')
+    })
+    await expect(api.send('GET', `${pods}/a/log`)).rejects.toMatchObject({ code: 'ECONNRESET' })
+  })
+
+  test('a client that goes away ends the call on the node', async () => {
+    const [began, ended] = [Promise.withResolvers<void>(), Promise.withResolvers<void>()]
+    const { api } = await withLogs(async function* () {
+      try {
+        began.resolve()
+        for (;;) {
+          yield Buffer.from('line\n')
+          await new Promise((resolve) => setImmediate(resolve))
+        }
+      } finally {
+        ended.resolve()
+      }
+    })
+    const gone = new AbortController()
+    const following = api.send('GET', `${pods}/a/log?follow=true`, { signal: gone.signal }).catch((e: Error) => e.name)
+    await began.promise
+    gone.abort()
+    expect(await following).toBe('AbortError')
+    await ended.promise
   })
 })
 
 describe('who may', () => {
-  const authenticate = (req: { headers: { readonly [name: string]: unknown } }) => ({ name: String(req.headers['x-user'] ?? 'system:anonymous'), groups: [] })
-  const authorize = (user: { name: string }, wish: { verb: string }) => user.name === 'reader' && ['get', 'list', 'watch'].includes(wish.verb)
+  const authenticate = (req: IncomingMessage) => ({ name: req.headers['x-user']?.toString() ?? 'system:anonymous', groups: [] })
+  const authorize = (user: { name: string }, wish: { verb: string }) => ({
+    allowed: user.name === 'reader' && ['get', 'list', 'watch'].includes(wish.verb),
+    why: 'readers read',
+  })
 
   test.each([
     ['POST', configMaps, 'configmaps is forbidden: User "reader" cannot create resource "configmaps" in API group "" in the namespace "default"'],
@@ -292,12 +345,12 @@ describe('who may', () => {
     const { api } = await start({ authenticate, authorize })
     expect((await api.send(method, path)).body).toMatchObject({ code: 401, reason: 'Unauthorized' })
     const known = await api.send<Status>(method, path, { headers: { 'x-user': 'reader' } })
-    expect(known.body).toMatchObject({ code: 403, reason: 'Forbidden', message })
+    expect(known.body).toMatchObject({ code: 403, reason: 'Forbidden', message: `${message}: readers read` })
   })
 
   test('a wish names verb, resource and object; a list of one name is a wish for it', async () => {
     const wishes: unknown[] = []
-    const { api } = await start({ authorize: (_, wish) => wishes.push(wish) > 0 })
+    const { api } = await start({ authorize: (_, wish) => ({ allowed: wishes.push(wish) > 0, why: '' }) })
     await api.send('GET', `${pods}/a/log`)
     await api.send('GET', '/api/v1/nodes?fieldSelector=metadata.name%3Dn1')
     await api.send('GET', '/apis/apps/v1/deployments?watch=1&timeoutSeconds=nonsense')
@@ -370,108 +423,10 @@ describe('the other paths', () => {
       },
       join: (request: unknown) => Promise.resolve({ certificate: String(joins.push(request)), ca: 'ca' }),
     }
-    const { api } = await start({ hub, authorize: (_, wish) => wish.path !== '/wherry/v1/join' })
+    const { api } = await start({ hub, authorize: (_, wish) => ({ allowed: wish.path !== '/wherry/v1/join', why: '' }) })
     expect(await api.get('/wherry/v1/status')).toEqual({ version: '0.1.0', revision: 1, nodes: [] })
     expect((await api.send('GET', '/wherry/v1/nodes/n1/rules')).text).toBe('table of n1')
     expect(await api.create('/wherry/v1/join', { node: 'n1', token: 't', csr: 'c' })).toEqual({ certificate: '1', ca: 'ca' })
     expect(await failureOf(api.create('/wherry/v1/join', { node: 'n1', token: 7 }))).toMatchObject({ code: 400 })
-  })
-})
-
-describe('bad input is answered with a Status', () => {
-  const cm = (fields: object) => JSON.stringify({ ...configMap('c'), ...fields })
-  const json = 'application/json'
-  const deep = `${'{"a":'.repeat(200)}1${'}'.repeat(200)}`
-  const rows: readonly (readonly [string, string, string, number, (string | Buffer)?, string?])[] = [
-    ['no such kind', 'GET', '/api/v1/widgets', 404],
-    ['no such group', 'GET', '/apis/batch/v1/jobs', 404],
-    ['no such path', 'GET', '/nothing', 404],
-    ['no such object', 'GET', `${configMaps}/none`, 404],
-    ['a path that is not percent-encoded', 'GET', '/api/v1/namespaces/%zz/pods', 400],
-    ['a method that is not there', 'PATCH', configMaps, 405],
-    ['a create without namespace', 'POST', '/api/v1/configmaps', 405, cm({})],
-    ['a create on a name', 'POST', `${configMaps}/c`, 405, cm({})],
-    ['an odd method', 'OPTIONS', configMaps, 405],
-    ['no body', 'POST', configMaps, 400],
-    ['no JSON', 'POST', configMaps, 400, '{"kind": ConfigMap}'],
-    ['half of a JSON', 'POST', configMaps, 400, '{"kind":'],
-    ['no object', 'POST', configMaps, 400, '[]'],
-    ['null', 'POST', configMaps, 400, 'null'],
-    ['a string', 'POST', configMaps, 400, '"x"'],
-    ['no UTF-8', 'POST', configMaps, 400, Buffer.from([0x22, 0xff, 0xfe, 0x22])],
-    ['no YAML', 'POST', configMaps, 400, 'a: [1', 'application/yaml'],
-    ['twice the same YAML key', 'POST', configMaps, 400, 'a: 1\na: 2', 'application/yaml'],
-    ['a YAML bomb', 'POST', configMaps, 400, `a: &a [x]\n${Array.from({ length: 300 }, (_, i) => `b${i}: *a`).join('\n')}`, 'application/yaml'],
-    ['depth', 'POST', configMaps, 400, deep],
-    ['a prototype', 'POST', configMaps, 400, '{"metadata":{"name":"c"},"data":{"__proto__":"x"}}'],
-    ['another kind', 'POST', configMaps, 400, cm({ kind: 'Secret' })],
-    ['another version', 'POST', configMaps, 400, cm({ apiVersion: 'v2' })],
-    ['another namespace', 'POST', configMaps, 400, cm({ metadata: { name: 'c', namespace: 'other' } })],
-    ['another name', 'PUT', `${configMaps}/d`, 400, cm({})],
-    ['metadata that is none', 'POST', configMaps, 400, cm({ metadata: 'c' })],
-    ['a name that is none', 'POST', configMaps, 400, cm({ metadata: { name: 7 } })],
-    ['a form that is not spoken', 'POST', configMaps, 415, 'x', 'application/cbor'],
-    ['broken protobuf', 'POST', configMaps, 400, 'x', 'application/vnd.kubernetes.protobuf'],
-    ['a patch of no known format', 'PATCH', `${configMaps}/c`, 415, '{}', json],
-    ['server-side apply', 'PATCH', `${configMaps}/c`, 415, 'a: 1', 'application/apply-patch+yaml'],
-    ['a patch of nothing', 'PATCH', `${configMaps}/none`, 404, '{}', 'application/merge-patch+json'],
-    ['an update of nothing', 'PUT', `${configMaps}/c`, 404, cm({})],
-    ['a bad dryRun', 'POST', `${configMaps}?dryRun=Some`, 422, cm({})],
-    ['a bad fieldValidation', 'POST', `${configMaps}?fieldValidation=Maybe`, 422, cm({})],
-    ['a bad label selector', 'GET', `${configMaps}?labelSelector=a%20in`, 400],
-    ['a bad field selector', 'GET', `${configMaps}?fieldSelector=data`, 400],
-    ['a bad limit', 'GET', `${configMaps}?limit=x`, 400],
-    ['a bad continue token', 'GET', `${configMaps}?continue=x`, 400],
-    ['a bad resourceVersion', 'GET', `${configMaps}?resourceVersion=x`, 422],
-    ['a match without version', 'GET', `${configMaps}?resourceVersionMatch=Exact`, 422],
-    ['an exact zero', 'GET', `${configMaps}?resourceVersionMatch=Exact&resourceVersion=0`, 422],
-    ['a bad watch flag', 'GET', `${configMaps}?watch=perhaps`, 400],
-    ['a bad watch version', 'GET', `${configMaps}?watch=1&resourceVersion=-1`, 422],
-    ['initial events without match', 'GET', `${configMaps}?watch=1&sendInitialEvents=true`, 422],
-    ['a bad propagation policy', 'DELETE', `${configMaps}/c?propagationPolicy=Sideways`, 400],
-    ['bad delete options', 'DELETE', `${configMaps}/c`, 400, '{"gracePeriodSeconds":"soon"}'],
-    ['an unknown subresource', 'GET', `${configMaps}/c/status`, 404],
-    ['a binding without target', 'POST', `${pods}/p/binding`, 400, '{}'],
-  ]
-
-  test.each(rows.map((row) => ({ name: row[0], row })))('$name', async ({ row: [, method, path, code, body, type = json] }) => {
-    const { api, complaints } = await start()
-    const answer = await api.send<Status>(method, path, { ...(body !== undefined && { body }), headers: { 'content-type': type } })
-    expect(answer.code).toBe(code)
-    expect(answer.body).toMatchObject({ kind: 'Status', status: 'Failure', code })
-    expect(answer.body.message).toBeTruthy()
-    expect(complaints).toEqual([])
-  })
-
-  test('malformed JSON is told by line and column', async () => {
-    const { api } = await start()
-    const answer = await api.send<Status>('POST', configMaps, { body: '{\n  "kind": ConfigMap\n}' })
-    expect(answer.body.message).toContain('line 2, column 11')
-  })
-
-  test('a body beyond the limit is 413, and the connection lives', async () => {
-    const { api } = await start()
-    const answer = await api.send<Status>('POST', configMaps, { body: JSON.stringify(configMap('c', { a: 'x'.repeat(3 * 1024 * 1024) })) })
-    expect(answer.body).toMatchObject({ code: 413, reason: 'RequestEntityTooLarge' })
-    expect((await api.send('GET', '/version')).code).toBe(200)
-  })
-
-  test('an answer in a form that is not spoken is 406', async () => {
-    const { api } = await start()
-    for (const accept of ['application/vnd.kubernetes.protobuf', 'application/cbor']) {
-      expect((await api.send('GET', configMaps, { headers: { accept } })).body).toMatchObject({ code: 406, reason: 'NotAcceptable' })
-    }
-  })
-
-  test('a fault of our own is 500, is logged, and the server lives on', async () => {
-    const broken = await start({
-      authorize: (_, wish) => {
-        if (wish.resource === 'secrets') throw new TypeError('a bug')
-        return true
-      },
-    })
-    expect((await broken.api.send('GET', '/api/v1/secrets')).body).toMatchObject({ code: 500, reason: 'InternalError' })
-    expect(broken.complaints.join()).toContain('a bug')
-    expect((await broken.api.send('GET', '/version')).code).toBe(200)
   })
 })

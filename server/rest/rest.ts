@@ -118,22 +118,25 @@ function locate(req: IncomingMessage): { target: Target; path: string } {
 
 /** @throws StatusError Unauthorized for an unknown caller, else Forbidden */
 function authorize({ deps, user }: Call, wish: Wish): void {
-  if (deps.authorize(user, wish)) return
+  const { allowed, why } = deps.authorize(user, wish)
+  if (allowed) return
   if (user.name === anonymous) throw new StatusError('Unauthorized', 'Unauthorized')
-  throw forbidden(user, wish)
+  throw forbidden(user, wish, why)
 }
 
-function forbidden(user: User, { verb, path, resource, subresource, namespace, name = '' }: Wish): StatusError {
+/** In the words that clients know, and then why. */
+function forbidden(user: User, wish: Wish, why: string): StatusError {
+  const { verb, path, resource, subresource, namespace, name = '' } = wish
+  const because = why && `: ${why}`
   if (resource === undefined) {
-    return new StatusError('Forbidden', `forbidden: User ${JSON.stringify(user.name)} cannot ${verb} path ${JSON.stringify(path)}`)
+    return new StatusError('Forbidden', `forbidden: User ${JSON.stringify(user.name)} cannot ${verb} path ${JSON.stringify(path)}${because}`)
   }
-  const dot = resource.indexOf('.')
-  const group = dot < 0 ? '' : resource.slice(dot + 1)
-  const plural = dot < 0 ? resource : resource.slice(0, dot)
+  const [plural = '', ...groups] = resource.split('.')
+  const group = groups.join('.')
   const what = subresource ? `${plural}/${subresource}` : plural
   const where = namespace ? `in the namespace "${namespace}"` : 'at the cluster scope'
   const subject = name ? `${resource} "${name}"` : resource
-  const message = `${subject} is forbidden: User ${JSON.stringify(user.name)} cannot ${verb} resource "${what}" in API group "${group}" ${where}`
+  const message = `${subject} is forbidden: User ${JSON.stringify(user.name)} cannot ${verb} resource "${what}" in API group "${group}" ${where}${because}`
   return new StatusError('Forbidden', message, { ...(name && { name }), ...(group && { group }), kind: plural })
 }
 

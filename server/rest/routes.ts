@@ -11,7 +11,7 @@ import { logs } from './logs.ts'
 import type { OpenApi } from './openapi/openapi.ts'
 import { get, list } from './read.ts'
 import { remove, removeCollection } from './remove.ts'
-import { sendValue } from './reply.ts'
+import { nothingHere, sendValue } from './reply.ts'
 import { bind, evict, getScale, setScale } from './subresource.ts'
 import type { ResourceTarget, Target } from './target.ts'
 import type { EventTexts } from './watch/encode.ts'
@@ -106,8 +106,6 @@ function nameOf(call: Call, { name }: ResourceTarget): { readonly name?: string 
   const field = /^metadata\.name==?([^,=!]+)$/.exec(call.query.get('fieldSelector') ?? '')
   return field ? { name: field[1]! } : {}
 }
-
-export const nothingHere = (): StatusError => new StatusError('NotFound', 'the server could not find the requested resource')
 
 function notAllowed(call: Call, target?: ResourceTarget): StatusError {
   const of: ResourceKind | undefined = target?.of

@@ -1,6 +1,6 @@
 /** scale, binding and eviction: small views on an object that stand for a change of it. */
 import type { KubeObject } from '../../api/objects.ts'
-import { badRequest, conflict, invalid } from '../../api/status.ts'
+import { badRequest, invalid } from '../../api/status.ts'
 import type { StatusCause } from '../../api/status.ts'
 import { negotiate } from './accept.ts'
 import { asObject, contentTypeOf, readBody } from './body.ts'
@@ -66,20 +66,12 @@ function replicasOf({ name }: ResourceTarget, wish: JsonMap): number {
 /** POST pods/NAME/binding: gives a pod to a node. */
 export async function bind(call: Call, target: ResourceTarget): Promise<void> {
   const { media } = negotiate(call.req.headers.accept)
-  const options = { ...writeOptions(call), subresource: 'binding' } as const
+  const options = writeOptions(call)
   const binding = asObject(await readBody(call.req), 'a Binding')
   const node = asObject(binding.target, 'a Binding with a target')
   if ((node.kind ?? 'Node') !== 'Node') throw badRequest(`target.kind must be Node, not ${JSON.stringify(node.kind)}`)
-  if (typeof node.name !== 'string' || node.name === '') throw badRequest('target.name must name a node')
-  await call.deps.registry.update(
-    refOf(target),
-    (current) => {
-      const spec = current.spec as { readonly nodeName?: string } | undefined
-      if (spec?.nodeName) throw conflict(target.of, target.name, `pod ${target.name} is already assigned to node "${spec.nodeName}"`)
-      return { ...current, spec: { ...spec, nodeName: node.name } }
-    },
-    options,
-  )
+  if (typeof node.name !== 'string') throw badRequest('target.name must name a node')
+  await call.deps.registry.bind(refOf(target), node.name, options)
   sendValue(call, { ...success(undefined), code: 201 }, { code: 201, media })
 }
 

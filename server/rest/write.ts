@@ -1,6 +1,6 @@
 /** create, update and patch. */
 import type { KubeObject } from '../../api/objects.ts'
-import { badRequest, conflict } from '../../api/status.ts'
+import { badRequest } from '../../api/status.ts'
 import type { WriteOptions } from '../registry/registry.ts'
 import type { Ref } from '../store/store.ts'
 import { negotiate } from './accept.ts'
@@ -37,7 +37,7 @@ export async function update(call: Call, target: ResourceTarget): Promise<void> 
   const options = { ...writeOptions(call), ...(target.subresource && { subresource: target.subresource }) }
   const draft = draftOf(asObject(await readBody(call.req), `a ${target.of.kind}`), target)
   checkFields(call, target, draft)
-  const object = await call.deps.registry.update(refOf(target), (current) => sameUid(target, current, draft), options)
+  const object = await call.deps.registry.update(refOf(target), () => draft, options)
   sendObject(call, object, { target, wanted })
 }
 
@@ -52,15 +52,8 @@ export async function patch(call: Call, target: ResourceTarget): Promise<void> {
     const patched = applyPatch(format, { ...current }, body, target.of.resource)
     const draft = draftOf(patched, target)
     checkFields(call, target, draft)
-    return sameUid(target, current, draft)
+    return draft
   }
   const object = await call.deps.registry.update(refOf(target), change, options)
   sendObject(call, object, { target, wanted })
-}
-
-/** A draft that names the uid of another object by that name means that other one. */
-function sameUid<D extends { readonly metadata: { readonly [field: string]: unknown } }>(target: ResourceTarget, current: KubeObject, draft: D): D {
-  const { uid } = draft.metadata
-  if (typeof uid !== 'string' || uid === '' || uid === current.metadata.uid) return draft
-  throw conflict(target.of, target.name, `Precondition failed: UID in precondition: ${uid}, UID in object meta: ${current.metadata.uid}`)
 }

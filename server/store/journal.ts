@@ -24,7 +24,7 @@ export interface Journal {
   readonly compacted: number
   /** Every current object. */
   objects(): Iterable<readonly [Ref, KubeObject]>
-  /** Writes a batch in one transaction; it is flushed when this returns. @throws StoreError STORE_BROKEN, and nothing is written */
+  /** Writes a batch in one transaction, flushed when this returns. @throws StoreError STORE_BROKEN, and nothing is written */
   append(entries: readonly Entry[], at: number): void
   /** At most `count` changes after this revision, in order. */
   history(revision: number, count: number): readonly Change[]

@@ -1,6 +1,6 @@
 import { existsSync, mkdirSync, readFileSync, writeFileSync } from 'node:fs'
 import { join } from 'node:path'
-import { execPath } from 'node:process'
+import { execPath, pid } from 'node:process'
 import { afterAll, beforeAll, describe, expect, test } from 'vitest'
 import { systemClock } from '../../api/clock.ts'
 import { silentLog } from '../../api/log.ts'
@@ -57,6 +57,7 @@ describe.skipIf(noContainerd)(`containerd${noContainerd ? ` (skipped: ${noContai
       address: containerd.address,
       namespace: 'laws',
       stateDir: join(containerd.dir, 'runtime'),
+      runcRoot: join(containerd.dir, 'runc'),
       node: execPath,
       architecture: goArchitecture(),
     })
@@ -120,6 +121,23 @@ describe.skipIf(noContainerd)(`containerd${noContainerd ? ` (skipped: ${noContai
     expect(said).toContain('CapEff:\t0000000000000400')
     expect(said).toContain('NoNewPrivs:\t1')
     expect(said).toContain('read-only')
+  })
+
+  test('a second containerd on the machine may have containers of the same names', async () => {
+    const other = await startContainerd('other', 'laws')
+    const same = `same-${pid}`
+    try {
+      const args = ['-a', other.address, '-n', 'laws', 'run', '-d', '--net-host', '--cgroup', `${other.cgroup}/same`, echoImageName, same]
+      await other.exec.run({ command: 'ctr', args }, deadline())
+      await runtime.run(spec(same, { kind: 'serve' }), deadline())
+      await runtime.kill(same, 'SIGKILL', deadline())
+      await until(runtime, same, (c) => c?.phase === 'exited')
+      await runtime.remove(same, deadline())
+      const left = await other.exec.run({ command: 'ctr', args: ['-a', other.address, '-n', 'laws', 'tasks', 'ls'] }, deadline())
+      expect(left.stdout).toMatch(new RegExp(`^${same} +\\d+ +RUNNING`, 'm'))
+    } finally {
+      await other.stop()
+    }
   })
 
   test('what both outputs say is in the log, line by line with its time', async () => {

@@ -74,4 +74,3 @@ describeAsRoot('network namespaces for tests', () => {
     expect(readFileSync('/proc/sys/net/ipv4/ip_default_ttl', 'utf8')).toBe(before)
   })
 })
-

@@ -50,7 +50,11 @@ export function netnsLab(): NetnsLab {
   afterAll(async () => {
     const removals = await Promise.allSettled(made.map((netns) => ip('netns', 'delete', netns.name)))
     const failed = removals.filter((removal) => removal.status === 'rejected')
-    if (failed.length > 0) throw new AggregateError(failed.map((removal) => removal.reason), 'network namespaces were left behind')
+    if (failed.length > 0)
+      throw new AggregateError(
+        failed.map((removal) => removal.reason),
+        'network namespaces were left behind',
+      )
   })
 
   return {

@@ -24,7 +24,9 @@ import type { KubeObject, ObjectMeta } from '../../api/objects.ts'
 export type Part<T> = T extends readonly unknown[] ? T : T extends object ? { readonly [K in keyof T]?: Part<T[K]> } : T
 
 /** What a builder gives: a draft whose name is known. */
-export type Built<T> = { readonly [K in keyof T]: T[K] } & { readonly metadata: { readonly name: string; readonly namespace?: string } }
+export type Built<T> = { readonly [K in keyof T]: T[K] } & {
+  readonly metadata: { readonly name: string; readonly namespace?: string }
+}
 
 type Builder<T> = (part?: Part<T>) => Built<T>
 
@@ -55,7 +57,12 @@ const template = { metadata: { labels }, spec: { containers: [container] } }
 
 export const namespace = builder<INamespace>({ apiVersion: 'v1', kind: 'Namespace', metadata: { name: 'default' } })
 export const node = builder<INode>({ apiVersion: 'v1', kind: 'Node', metadata: { name: 'node1' } })
-export const pod = builder<IPod>({ apiVersion: 'v1', kind: 'Pod', metadata: inDefault('web-1'), spec: { containers: [container] } })
+export const pod = builder<IPod>({
+  apiVersion: 'v1',
+  kind: 'Pod',
+  metadata: inDefault('web-1'),
+  spec: { containers: [container] },
+})
 export const configMap = builder<IConfigMap>({ apiVersion: 'v1', kind: 'ConfigMap', metadata: inDefault('settings') })
 export const secret = builder<ISecret>({ apiVersion: 'v1', kind: 'Secret', metadata: inDefault('password') })
 export const serviceAccount = builder<IServiceAccount>({ apiVersion: 'v1', kind: 'ServiceAccount', metadata: inDefault('robot') })
@@ -111,10 +118,21 @@ export const event = builder<IEvent>({
  * A draft as the store would hold it, for tests that have no registry: uid (made from kind and name), creation time and
  * resourceVersion are added where the draft has none.
  */
-export function stored(draft: { readonly metadata: { readonly name: string; readonly namespace?: string } }, metadata: Partial<ObjectMeta> = {}): KubeObject {
+export function stored(
+  draft: { readonly metadata: { readonly name: string; readonly namespace?: string } },
+  metadata: Partial<ObjectMeta> = {},
+): KubeObject {
   const kind = String((draft as { kind?: unknown }).kind)
-  const digest = createHash('sha256').update(`${kind} ${draft.metadata.namespace ?? ''}/${draft.metadata.name}`).digest('hex')
-  const uid = [digest.slice(0, 8), digest.slice(8, 12), `4${digest.slice(13, 16)}`, `8${digest.slice(17, 20)}`, digest.slice(20, 32)].join('-')
+  const digest = createHash('sha256')
+    .update(`${kind} ${draft.metadata.namespace ?? ''}/${draft.metadata.name}`)
+    .digest('hex')
+  const uid = [
+    digest.slice(0, 8),
+    digest.slice(8, 12),
+    `4${digest.slice(13, 16)}`,
+    `8${digest.slice(17, 20)}`,
+    digest.slice(20, 32),
+  ].join('-')
   const filled = { uid, creationTimestamp: '2026-01-01T00:00:00Z', resourceVersion: '1' }
   return merged({ ...draft, metadata: { ...filled, ...draft.metadata } }, { metadata }) as KubeObject
 }

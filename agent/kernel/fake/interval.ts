@@ -18,5 +18,11 @@ function rangeOf(key: string): { readonly from: bigint; readonly to: bigint } {
 }
 
 function numberOf(address: string): bigint {
-  return BigInt(`0x${ipaddr.parse(address).toByteArray().map((byte) => byte.toString(16).padStart(2, '0')).join('')}`)
+  return BigInt(
+    `0x${ipaddr
+      .parse(address)
+      .toByteArray()
+      .map((byte) => byte.toString(16).padStart(2, '0'))
+      .join('')}`,
+  )
 }

@@ -21,7 +21,10 @@ export function createFakeKernel(options: { readonly family: Family; readonly he
     async apply(transaction, signal) {
       signal.throwIfAborted()
       if (transaction.family !== family) {
-        throw new KernelError('KERNEL_REFUSED', `family: the transaction is for ${transaction.family}, this kernel is for ${family}`)
+        throw new KernelError(
+          'KERNEL_REFUSED',
+          `family: the transaction is for ${transaction.family}, this kernel is for ${family}`,
+        )
       }
       held = applyAll(held, transaction.operations)
       accepted.push(transaction)
@@ -44,7 +47,9 @@ export function operationsFor({ chains, sets, elements }: Listing): readonly Ope
     { kind: 'add-table' },
     ...[...sets.values()].map((set): Operation => ({ kind: 'add-set', set })),
     ...[...chains.values()].map(({ name, base }): Operation => ({ kind: 'add-chain', chain: name, base })),
-    ...[...chains.values()].flatMap(({ name, rules }) => rules.map((rule): Operation => ({ kind: 'add-rule', chain: name, rule }))),
+    ...[...chains.values()].flatMap(({ name, rules }) =>
+      rules.map((rule): Operation => ({ kind: 'add-rule', chain: name, rule })),
+    ),
     ...[...elements]
       .filter(([, inside]) => inside.size > 0)
       .map(([set, inside]): Operation => ({ kind: 'add-elements', set, elements: [...inside.values()] })),

@@ -6,13 +6,18 @@ export type SetUse = 'vmap' | 'map' | 'lookup'
 export interface References {
   readonly chains: ReadonlySet<ChainName>
   readonly sets: ReadonlyMap<SetName, SetUse>
+  /** Whether it rewrites the destination to what a map says. */
+  readonly translates: boolean
 }
 
 export function referencesOf({ text }: Rule): References {
   const plain = text.replace(/"[^"]*"/g, '')
   return {
     chains: new Set([...plain.matchAll(/\b(?:goto|jump) (\S+)/g)].map((match) => match[1]!)),
-    sets: new Map([...plain.matchAll(/(?:\b(vmap|map) )?@([\w-]+)/g)].map((match) => [match[2]!, (match[1] as SetUse) ?? 'lookup'])),
+    sets: new Map(
+      [...plain.matchAll(/(?:\b(vmap|map) )?@([\w./\\-]+)/g)].map((match) => [match[2]!, (match[1] as SetUse) ?? 'lookup']),
+    ),
+    translates: /\bdnat\b.*\bmap @/.test(plain),
   }
 }
 
@@ -55,7 +60,8 @@ export function tooDeep({ chains, sets, elements }: Listing): boolean {
     for (const rule of chains.get(name)?.rules ?? []) {
       const references = referencesOf(rule)
       for (const chain of references.chains) next.add(chain)
-      for (const [set, use] of references.sets) if (use === 'vmap' && sets.has(set)) for (const chain of targetsOf(set)) next.add(chain)
+      for (const [set, use] of references.sets)
+        if (use === 'vmap' && sets.has(set)) for (const chain of targetsOf(set)) next.add(chain)
     }
     const depth = Math.max(-1, ...[...next].map(depthOf)) + 1
     depths.set(name, depth)

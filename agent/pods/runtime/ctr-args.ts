@@ -15,6 +15,8 @@ export interface RunSurroundings {
   readonly image: ImageConfig
   /** URI that containerd's shim hands stdout and stderr to. */
   readonly logUri: string
+  /** Where runc keeps its containers; its own default is one place for all containerds of a machine. */
+  readonly runcRoot: string
   /** A UTS namespace that holds the host name; undefined for the node's name. */
   readonly uts?: string
 }
@@ -24,6 +26,8 @@ export function runArgs(spec: ContainerSpec, around: RunSurroundings): readonly 
   const labels = { ...spec.labels, [imageDigestLabel]: around.image.digest }
   return [
     '--detach',
+    '--runc-root',
+    around.runcRoot,
     ...(spec.netns === undefined ? ['--net-host'] : ['--with-ns', `network:${spec.netns}`]),
     ...(around.uts === undefined ? [] : ['--with-ns', `uts:${around.uts}`]),
     '--cgroup',
@@ -46,7 +50,10 @@ export function runArgs(spec: ContainerSpec, around: RunSurroundings): readonly 
  * `command` and `args` of a pod against ENTRYPOINT and CMD of its image, as the Kubernetes API has it (Container v1 core):
  * a `command` alone drops the image's CMD too; `args` alone keeps its ENTRYPOINT. Empty where the image's own stays whole.
  */
-export function processArgs(spec: Pick<ContainerSpec, 'command' | 'args'>, image: Pick<ImageConfig, 'entrypoint'>): readonly string[] {
+export function processArgs(
+  spec: Pick<ContainerSpec, 'command' | 'args'>,
+  image: Pick<ImageConfig, 'entrypoint'>,
+): readonly string[] {
   const command = spec.command ?? []
   const args = spec.args ?? []
   if (command.length > 0) return [...command, ...args]
@@ -75,7 +82,8 @@ function rightsArgs(spec: ContainerSpec): readonly string[] {
 
 /** ctr reads a mount as one CSV record, so a field with a comma or a quote stands in quotes. */
 function mountText(mount: ContainerSpec['mounts'][number]): string {
-  const fields = ['type=bind', `src=${mount.source}`, `dst=${mount.target}`, `options=rbind:rprivate:${mount.readOnly ? 'ro' : 'rw'}`]
+  const options = `rbind:rprivate:${mount.readOnly ? 'ro' : 'rw'}`
+  const fields = ['type=bind', `src=${mount.source}`, `dst=${mount.target}`, `options=${options}`]
   return fields.map((f) => (/[",\n]/.test(f) ? `"${f.replaceAll('"', '""')}"` : f)).join(',')
 }
 

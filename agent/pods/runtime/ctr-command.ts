@@ -1,5 +1,7 @@
 /** One call of the `ctr` program, with the words that every call shares. */
 import { ExecError, type Command, type Exec } from '../../kernel/exec.ts'
+import { lastWords } from './ctr-output.ts'
+import { RuntimeError } from './error.ts'
 
 export interface CtrResult {
   readonly stdout: string
@@ -8,8 +10,10 @@ export interface CtrResult {
 }
 
 export interface Ctr {
-  /** Runs to the end; a failing exit code is an answer. @throws ExecError if it did not start or end in time; the signal's reason */
+  /** Runs to the end; a failing exit code is an answer. @throws ExecError if it did not start, or not end in time */
   (args: readonly string[], signal: AbortSignal, timeoutMs?: number): Promise<CtrResult>
+  /** The same for what has to work. @returns stdout. @throws RuntimeError CONTAINER_CREATE */
+  ok(args: readonly string[], signal: AbortSignal): Promise<string>
 }
 
 /** The usual deadline of a call. Milliseconds. */
@@ -27,7 +31,7 @@ export function ctrCommand(target: Pick<CtrTarget, 'address' | 'namespace'>, arg
 }
 
 export function createCtr(target: CtrTarget): Ctr {
-  return async (args, signal, timeoutMs = quickMs) => {
+  const run = async (args: readonly string[], signal: AbortSignal, timeoutMs = quickMs): Promise<CtrResult> => {
     try {
       return { ...(await target.exec.run({ ...ctrCommand(target, args), timeoutMs }, signal)), exitCode: 0 }
     } catch (e) {
@@ -35,4 +39,10 @@ export function createCtr(target: CtrTarget): Ctr {
       throw e
     }
   }
+  const ok = async (args: readonly string[], signal: AbortSignal): Promise<string> => {
+    const { exitCode, stdout, stderr } = await run(args, signal)
+    if (exitCode !== 0) throw new RuntimeError('CONTAINER_CREATE', `containerd at ${target.address}: ${lastWords(stderr)}`)
+    return stdout
+  }
+  return Object.assign(run, { ok })
 }

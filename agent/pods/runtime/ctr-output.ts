@@ -10,7 +10,10 @@ export interface TaskLine {
 
 /** `ctr tasks ls`: a heading, then `ID PID STATUS` in columns. */
 export function parseTasks(text: string): readonly TaskLine[] {
-  return rows(text).flatMap(([id, pid, status]) => (id && pid && status ? [{ id, pid: Number(pid), status: status as TaskStatus }] : []))
+  return rows(text).flatMap(([id, pid, status]) => {
+    if (!id || !pid || !status) return []
+    return [{ id, pid: Number(pid), status: status as TaskStatus }]
+  })
 }
 
 /** `ctr images ls name==X`: the digest of the image's manifest or index; undefined if there is no such image. */
@@ -66,7 +69,7 @@ export type TaskEvent =
   | { readonly kind: 'oom'; readonly id: string }
   | { readonly kind: 'other'; readonly id: string }
 
-/** One line of `ctr events`: `DATE TIME ZONE ZONE NAMESPACE TOPIC JSON`. Undefined for what is not about a task of this namespace. */
+/** One line of `ctr events`: `DATE TIME ZONE ZONE NAMESPACE TOPIC JSON`. Undefined if not about a task of this namespace. */
 export function parseEvent(line: string, namespace: string): TaskEvent | undefined {
   const match = /^\S+ \S+ \S+ \S+ (\S+) \/tasks\/([\w-]+) (\{.*\})\s*$/.exec(line)
   if (!match || match[1] !== namespace) return undefined

@@ -21,7 +21,10 @@ export interface FakeRuntime extends Runtime {
   leaveCreated(spec: ContainerSpec): void
 }
 
-type Entry = { readonly spec: ContainerSpec; state: Omit<ContainerState, 'id' | 'image' | 'labels'> & { phase: ContainerState['phase'] } }
+interface Entry {
+  readonly spec: ContainerSpec
+  state: Omit<ContainerState, 'id' | 'image' | 'labels'> & { phase: ContainerState['phase'] }
+}
 
 /** @param now ms since 1970, for the times that it reports */
 export function createFakeRuntime(now: () => number): FakeRuntime {
@@ -48,7 +51,9 @@ export function createFakeRuntime(now: () => number): FakeRuntime {
     if (entries.has(spec.id)) throw new RuntimeError('CONTAINER_CREATE', `there is a container ${spec.id} already`)
     if (!images.has(spec.image)) throw new RuntimeError('IMAGE_ABSENT', `the image ${spec.image} is not on this node`)
     const program = spec.command?.[0]
-    if (program && brokenCommands.has(program)) throw new RuntimeError('CONTAINER_CREATE', `exec: "${program}": no such file or directory`)
+    if (program && brokenCommands.has(program)) {
+      throw new RuntimeError('CONTAINER_CREATE', `exec: "${program}": no such file or directory`)
+    }
     entries.set(spec.id, { spec, state: { phase: 'running', pid: nextPid++, createdAt: time() } as Entry['state'] })
     started.push(spec)
     changed()
@@ -79,7 +84,7 @@ export function createFakeRuntime(now: () => number): FakeRuntime {
     list: () =>
       Promise.resolve(
         [...entries.values()].map(
-          ({ spec, state }) => ({ id: spec.id, image: spec.image, imageId: 'sha256:fake', labels: spec.labels, ...state }) as ContainerState,
+          ({ spec: { id, image, labels }, state }) => ({ id, image, imageId: 'sha256:fake', labels, ...state }) as ContainerState,
         ),
       ),
     async kill(id, posixSignal) {

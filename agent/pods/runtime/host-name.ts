@@ -2,7 +2,7 @@
  * Host names for containers. `ctr run` has no flag for one, but it can join namespaces: so each container that has a network
  * of its own gets a UTS namespace (uts_namespaces(7)) that was made beforehand, pinned to a file and named.
  */
-import { mkdirSync, rmSync, writeFileSync } from 'node:fs'
+import { existsSync, mkdirSync, rmSync, writeFileSync } from 'node:fs'
 import { join } from 'node:path'
 import { ExecError, type Exec } from '../../kernel/exec.ts'
 import { RuntimeError } from './error.ts'
@@ -20,6 +20,7 @@ export function createHostNames(exec: Exec, dir: string): HostNames {
   const path = (id: string): string => join(dir, id)
 
   const drop = async (id: string, signal: AbortSignal): Promise<void> => {
+    if (!existsSync(path(id))) return
     // That it fails means that nothing is mounted there, as after a restart of the machine.
     await exec.run({ command: 'umount', args: [path(id)], timeoutMs }, signal).catch((e: unknown) => {
       if (!(e instanceof ExecError) || e.exitCode === undefined) throw e
@@ -37,7 +38,8 @@ export function createHostNames(exec: Exec, dir: string): HostNames {
         await exec.run({ command: 'unshare', args: [`--uts=${path(id)}`, 'hostname', hostname], timeoutMs }, signal)
       } catch (cause) {
         signal.throwIfAborted()
-        throw new RuntimeError('CONTAINER_CREATE', `the host name ${hostname} could not be set: ${(cause as Error).message}`, { cause })
+        const { message } = cause as Error
+        throw new RuntimeError('CONTAINER_CREATE', `the host name ${hostname} could not be set: ${message}`, { cause })
       }
       return path(id)
     },

@@ -9,7 +9,10 @@ export interface ImageConfig {
 
 interface Manifest {
   readonly config?: { readonly digest: string }
-  readonly manifests?: readonly { readonly digest: string; readonly platform?: { readonly os?: string; readonly architecture?: string } }[]
+  readonly manifests?: readonly {
+    readonly digest: string
+    readonly platform?: { readonly os?: string; readonly architecture?: string }
+  }[]
 }
 
 /**
@@ -27,7 +30,10 @@ export async function readImageConfig(
     const ours =
       manifest.manifests.find((m) => m.platform?.os === 'linux' && m.platform.architecture === architecture) ??
       manifest.manifests.find((m) => m.platform === undefined)
-    if (!ours) throw new RuntimeError('CONTAINER_CONFIG', `the image ${digest} has no variant for linux/${architecture}; build or pull one that has`)
+    if (!ours) {
+      const what = `the image ${digest} has no variant for linux/${architecture}`
+      throw new RuntimeError('CONTAINER_CONFIG', `${what}; build or pull one that has`)
+    }
     manifest = JSON.parse(await blob(ours.digest)) as Manifest
   }
   if (!manifest.config) throw new RuntimeError('CONTAINER_CONFIG', `the image ${digest} has no config; import it anew`)

@@ -13,7 +13,10 @@ export interface Runtime {
   list(signal: AbortSignal): Promise<readonly ContainerState[]>
   /** Sends a signal to the container's first process; no error if it has ended. */
   kill(id: string, posixSignal: 'SIGTERM' | 'SIGKILL', signal: AbortSignal): Promise<void>
-  /** Takes an ended or never started container away; its log stays. No error if it is gone. @throws RuntimeError CONTAINER_CREATE if it runs */
+  /**
+   * Takes an ended or never started container away; its log stays. No error if it is gone.
+   * @throws RuntimeError CONTAINER_CREATE if it runs
+   */
   remove(id: string, signal: AbortSignal): Promise<void>
   /** Called whenever a container may have changed state, so that nobody has to poll. Returns the way to stop. */
   watch(onChange: () => void): () => void
@@ -62,5 +65,8 @@ export type ContainerState = {
   | { readonly phase: 'exited'; readonly exitCode: number; readonly finishedAt?: string; readonly why?: ExitCause }
 )
 
-/** `oom`: the kernel killed it for want of memory. `lost`: nobody saw how it ended (the machine went down); the exit code is 255. */
+/**
+ * `oom`: the kernel killed it for want of memory. `lost`: nobody saw how it ended (the machine went down); its exit code is
+ * given as 255.
+ */
 export type ExitCause = 'oom' | 'lost'

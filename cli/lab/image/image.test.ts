@@ -1,6 +1,10 @@
 import { createHash } from 'node:crypto'
+import { readFileSync } from 'node:fs'
+import { join } from 'node:path'
 import { describe, expect, test } from 'vitest'
+import { parseAllDocuments } from 'yaml'
 import { isWherryError } from '../../../api/errors.ts'
+import type { Deployment, Service } from '../../../api/objects.ts'
 import { buildEchoImage, echoImageName } from './image.ts'
 import { udpEcho } from './udp-echo.ts'
 import { ustar } from './ustar.ts'
@@ -91,4 +95,22 @@ test.each([
   expect(file.length).toBe(64 + 56 + codeBytes)
   expect(file.readBigUInt64LE(24)).toBe(0x400000n + 120n)
   expect(file.readBigUInt64LE(64 + 32)).toBe(BigInt(file.length))
+})
+
+test('the demo runs this image, and serves both protocols on the port that the image listens on', () => {
+  const text = readFileSync(join(import.meta.dirname, '../../../vagrant/demo/web.yaml'), 'utf8')
+  const [deployment, service] = parseAllDocuments(text).map((d) => d.toJS() as Record<string, never>)
+  const container = (deployment as unknown as Deployment).spec!.template.spec!.containers[0]!
+  expect(container.image).toBe(echoImageName)
+  expect(container.env?.map((e) => e.name)).toEqual(['POD_NAME', 'NODE_NAME', 'POD_IP'])
+  const { spec } = service as unknown as Service
+  expect(spec?.type).toBe('NodePort')
+  expect(spec?.ports?.map((p) => [p.name, p.protocol, p.port, p.targetPort])).toEqual([
+    ['http', 'TCP', 80, 8080],
+    ['echo', 'UDP', 80, 8080],
+  ])
+  expect(container.ports?.map((p) => [p.protocol, p.containerPort])).toEqual([
+    ['TCP', 8080],
+    ['UDP', 8080],
+  ])
 })

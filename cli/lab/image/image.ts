@@ -75,7 +75,10 @@ export function buildEchoImage(input: EchoImageInput): Uint8Array {
       {
         mediaType: 'application/vnd.oci.image.manifest.v1+json',
         ...descriptor(manifest),
-        annotations: { 'io.containerd.image.name': echoImageName, 'org.opencontainers.image.ref.name': echoImageName.split(':')[1] },
+        annotations: {
+          'io.containerd.image.name': echoImageName,
+          'org.opencontainers.image.ref.name': echoImageName.split(':')[1],
+        },
         platform: { architecture, os: 'linux' },
       },
     ],
@@ -105,7 +108,8 @@ function rootFiles(busybox: Uint8Array, architecture: Architecture): readonly Ta
 
 function knownArchitecture(name: string): Architecture {
   if (name === 'amd64' || name === 'arm64') return name
-  throw new CliError('SETUP', `the demo image cannot be made for ${name}`, 'use a machine with an amd64 or arm64 processor, or an image of your own')
+  const advice = 'use a machine with an amd64 or arm64 processor, or an image of your own'
+  throw new CliError('SETUP', `the demo image cannot be made for ${name}`, advice)
 }
 
 const directory = (path: string): TarEntry => ({ kind: 'directory', path })

@@ -43,8 +43,8 @@ function header(entry: TarEntry, size: number): Uint8Array {
 }
 
 function fitting(path: string): string {
-  if (Buffer.byteLength(path) > nameBytes) throw new CliError('USAGE', `${path} does not fit in a tar header`, 'use a path of at most 100 bytes')
-  return path
+  if (Buffer.byteLength(path) <= nameBytes) return path
+  throw new CliError('USAGE', `${path} does not fit in a tar header`, 'use a path of at most 100 bytes')
 }
 
 /** An octal number in a field of so many bytes, of which the last is NUL. */

@@ -49,7 +49,10 @@ const table: { readonly [R in Resource]?: (object: KubeObject) => KubeObject } =
   endpoints: typed<Endpoints>((endpoints) => ({
     ...endpoints,
     ...(endpoints.subsets && {
-      subsets: endpoints.subsets.map((s) => ({ ...s, ...(s.ports && { ports: s.ports.map((p) => fill(p, { protocol: 'TCP' })) }) })),
+      subsets: endpoints.subsets.map((s) => ({
+        ...s,
+        ...(s.ports && { ports: s.ports.map((p) => fill(p, { protocol: 'TCP' })) }),
+      })),
     }),
   })),
   'endpointslices.discovery.k8s.io': typed<EndpointSlice>((slice) => ({

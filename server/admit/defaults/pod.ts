@@ -113,7 +113,11 @@ export function amountsAsText<T extends Amounts>(amounts: T): T {
 
 function quantitiesAsText(resources: Resources): Resources {
   const { limits, requests } = resources
-  return { ...resources, ...(limits && { limits: amountsAsText(limits) }), ...(requests && { requests: amountsAsText(requests) }) }
+  return {
+    ...resources,
+    ...(limits && { limits: amountsAsText(limits) }),
+    ...(requests && { requests: amountsAsText(requests) }),
+  }
 }
 
 /** What is limited and not requested is requested up to the limit. */
@@ -140,9 +144,12 @@ function volumeDefaults(volume: Volume): Volume {
  */
 export function qosClass(spec: PodSpec): NonNullable<PodStatus['qosClass']> {
   const containers = [...spec.containers, ...(spec.initContainers ?? [])]
-  const asked = (from: Amounts | undefined, name: string): bigint => (from?.[name] === undefined ? 0n : parseQuantity(from[name]).milli)
+  const asked = (from: Amounts | undefined, name: string): bigint =>
+    from?.[name] === undefined ? 0n : parseQuantity(from[name]).milli
   const names = ['cpu', 'memory']
-  const nothing = containers.every((c) => names.every((n) => asked(c.resources?.limits, n) === 0n && asked(c.resources?.requests, n) === 0n))
+  const nothing = containers.every((c) =>
+    names.every((n) => asked(c.resources?.limits, n) === 0n && asked(c.resources?.requests, n) === 0n),
+  )
   if (nothing) return 'BestEffort'
   const exact = containers.every((c) =>
     names.every((n) => {

@@ -44,13 +44,16 @@ export async function loadStructure(resource: Resource): Promise<Structure> {
 
 /** One cause for each place: a value that fits none of several forms is one fault, not one for each form. */
 function causesOf(faults: readonly Fault[], object: unknown): readonly StatusCause[] {
-  const eitherOr = new Set(faults.filter((f) => f.keyword === 'oneOf' || f.keyword === 'anyOf').map((f) => f.instancePath))
   const causes = new Map<string, StatusCause>()
-  for (const fault of faults) {
-    if (eitherOr.has(fault.instancePath) && fault.keyword !== 'oneOf' && fault.keyword !== 'anyOf') continue
-    const cause = causeOf(fault, object)
-    if (!causes.has(cause.field)) causes.set(cause.field, cause)
-    if (causes.size >= maxCauses) break
+  for (const [path, found] of Map.groupBy(faults, (f) => f.instancePath)) {
+    const choice = found.find((f) => f.keyword === 'oneOf' || f.keyword === 'anyOf')
+    // Of a choice between forms, a text in the wrong format says more than that no form fits.
+    const told = choice ? [found.find((f) => f.keyword === 'format') ?? choice] : found.filter((f) => f.keyword === 'required')
+    for (const fault of told.length > 0 ? told : found.slice(0, 1)) {
+      const cause = causeOf({ ...fault, instancePath: path }, object)
+      causes.set(cause.field, cause)
+      if (causes.size >= maxCauses) return [...causes.values()]
+    }
   }
   return [...causes.values()]
 }
@@ -69,12 +72,19 @@ const formatNames: Readonly<Record<string, string>> = {
   int64: 'a whole number of 64 bits',
   'date-time': 'a time as in RFC 3339, such as 2026-01-31T12:00:00Z',
   byte: 'base64',
+  quantity: 'a number with at most one suffix, such as 2, 0.5, 250m, 64Mi, 1G or 1e3',
 }
 
+/** What stands in these is nobody else's business: it is not quoted. */
+const secretFields: readonly string[] = ['data', 'stringData', 'binaryData']
+
 function causeOf({ instancePath, keyword, params }: Fault, object: unknown): StatusCause {
-  const steps = instancePath.split('/').slice(1).map((s) => s.replaceAll('~1', '/').replaceAll('~0', '~'))
+  const steps = instancePath
+    .split('/')
+    .slice(1)
+    .map((s) => s.replaceAll('~1', '/').replaceAll('~0', '~'))
   const field = fieldPath(steps)
-  const value = valueAt(object, steps)
+  const value = secretFields.includes(steps[0] ?? '') && steps.length > 1 ? '...' : valueAt(object, steps)
   switch (keyword) {
     case 'required':
       return required(fieldPath([...steps, String(params['missingProperty'])]))
@@ -94,18 +104,34 @@ function causeOf({ instancePath, keyword, params }: Fault, object: unknown): Sta
 
 /** Maps with free keys: their keys stand in brackets. */
 const maps: ReadonlySet<string> = new Set([
-  'labels', 'annotations', 'matchLabels', 'nodeSelector', 'selector', 'data', 'binaryData', 'stringData',
-  'limits', 'requests', 'capacity', 'allocatable', 'overhead', 'allocatedResources',
+  'labels',
+  'annotations',
+  'matchLabels',
+  'nodeSelector',
+  'selector',
+  'data',
+  'binaryData',
+  'stringData',
+  'limits',
+  'requests',
+  'capacity',
+  'allocatable',
+  'overhead',
+  'allocatedResources',
 ])
 
 /** `spec.containers[0].resources.limits[cpu]` from the steps to it. */
 export function fieldPath(steps: readonly string[]): string {
   return steps.reduce((path, step, i) => {
-    if (/^\d+$/.test(step) || (maps.has(steps[i - 1] ?? '') && step !== 'matchLabels' && step !== 'matchExpressions')) return `${path}[${step}]`
+    if (/^\d+$/.test(step) || (maps.has(steps[i - 1] ?? '') && step !== 'matchLabels' && step !== 'matchExpressions'))
+      return `${path}[${step}]`
     return path === '' ? step : `${path}.${step}`
   }, '')
 }
 
 function valueAt(object: unknown, steps: readonly string[]): unknown {
-  return steps.reduce<unknown>((v, step) => (typeof v === 'object' && v !== null ? (v as Readonly<Record<string, unknown>>)[step] : undefined), object)
+  return steps.reduce<unknown>(
+    (v, step) => (typeof v === 'object' && v !== null ? (v as Readonly<Record<string, unknown>>)[step] : undefined),
+    object,
+  )
 }

@@ -4,7 +4,7 @@ import { promisify } from 'node:util'
 import { StatusError } from '../../../api/status.ts'
 import { alternatives } from '../accept.ts'
 import type { Call } from '../call.ts'
-import { sendText } from '../reply.ts'
+import { nothingHere, sendText } from '../reply.ts'
 import { encodeSwagger, protoTypes } from './proto.ts'
 import { schemasOf } from './schemas.ts'
 import { swagger } from './v2.ts'
@@ -56,7 +56,7 @@ export function createOpenApi(version: string): OpenApi {
     v3(call, path) {
       choose(call, [json])
       const text = path === '' ? index3() : documents3().get(path)
-      if (text === undefined) throw new StatusError('NotFound', 'the server could not find the requested resource')
+      if (text === undefined) throw nothingHere()
       return send(call, text, { type: json, path: `v3/${path}` })
     },
   }

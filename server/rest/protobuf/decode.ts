@@ -130,12 +130,17 @@ function decodeValue(reader: Reader, type: string, depth: number): unknown {
     case 'bool':
       return reader.bool()
     case 'int':
-      return Number(String(reader.int64()))
+      return numberOf(reader.int64())
     case 'bytes':
       return Buffer.from(reader.bytes()).toString('base64')
     default:
       return decodeMessage(reader, type, depth + 1, reader.uint32() + reader.pos)
   }
+}
+
+/** Whole numbers come as a number or as its halves; beyond 2^53 they are rounded, as JSON clients round them. */
+function numberOf(value: number | { readonly high: number; readonly low: number }): number {
+  return typeof value === 'number' ? value : value.high * 2 ** 32 + (value.low >>> 0)
 }
 
 interface Special {

@@ -1,14 +1,17 @@
 import net from 'node:net'
 import { afterEach, describe, expect, test } from 'vitest'
 import { WebSocket } from 'ws'
+import { silentLog } from '../../../api/log.ts'
 import type { KubeObject } from '../../../api/objects.ts'
 import { failureOf } from '../../../test/kit/api.ts'
 import { createApi } from '../../../test/kit/api.ts'
+import { createFakeClock } from '../../../test/kit/clock.ts'
 import type { WatchEvent } from '../../../test/kit/api.ts'
-import type { Change } from '../../store/store.ts'
+import { openSqliteStore } from '../../store/sqlite.ts'
+import type { Change, Store } from '../../store/store.ts'
 import { freshWaitMs } from '../read.ts'
-import { startTrial } from '../trial.ts'
-import type { Trial } from '../trial.ts'
+import { startTrial } from '../../../test/kit/trial.ts'
+import type { Trial } from '../../../test/kit/trial.ts'
 import { bookmarkMs, lifeMs, pauseBytes, stallMs } from './watch.ts'
 
 const configMaps = '/api/v1/namespaces/default/configmaps'
@@ -95,14 +98,14 @@ describe('a watch over HTTP', () => {
       object: { kind: 'ConfigMap', metadata: { resourceVersion: String(store.revision), annotations: { 'k8s.io/initial-events-end': 'true' } } },
     })
     await api.create('/api/v1/namespaces', { metadata: { name: 'other' } })
-    clock.advance(bookmarkMs)
+    await clock.advance(bookmarkMs)
     expect((await events.next()).value).toMatchObject({ type: 'BOOKMARK', object: { metadata: { resourceVersion: String(store.revision) } } })
   })
 
   test('ends after timeoutSeconds', async () => {
     const trial = await start()
     const events = await watch(trial, '?timeoutSeconds=5&resourceVersion=1')
-    trial.clock.advance(5_000)
+    await trial.clock.advance(5_000)
     expect(await take(events, 1)).toEqual(['END'])
   })
 
@@ -121,7 +124,7 @@ describe('a watch over HTTP', () => {
     const trial = await start()
     const failed = failureOf(watch(trial, '?resourceVersion=999'))
     await trial.clock.armed(freshWaitMs)
-    trial.clock.advance(freshWaitMs)
+    await trial.clock.advance(freshWaitMs)
     expect(await failed).toMatchObject({ code: 504, reason: 'Timeout' })
   })
 
@@ -139,35 +142,32 @@ describe('a watch over HTTP', () => {
 
   test('the store is left alone once the client is gone', async () => {
     let watching = 0
-    const trial = await start()
-    const { api, store } = trial
-    const counted = {
-      ...store,
-      get revision() {
-        return store.revision
-      },
-      get compacted() {
-        return store.compacted
-      },
-      watch(from: number, onChange: (change: Change) => void) {
-        const stop = store.watch(from, onChange)
-        watching++
-        return () => {
-          watching--
-          stopped.resolve()
-          stop()
+    const stopped = Promise.withResolvers<void>()
+    const store = openSqliteStore({ path: ':memory:', log: silentLog, clock: createFakeClock() })
+    // A proxy, because the store's revisions are getters.
+    const counted = new Proxy(store, {
+      get(of, property: keyof Store) {
+        if (property !== 'watch') return of[property]
+        return (from: number, onChange: (change: Change) => void) => {
+          const stop = of.watch(from, onChange)
+          watching++
+          return () => {
+            watching--
+            stopped.resolve()
+            stop()
+          }
         }
       },
-    }
-    const stopped = Promise.withResolvers<void>()
-    const other = await start({ store: counted })
-    const events = await watch(other)
-    await api.create(configMaps, configMap('a'))
+    })
+    const trial = await start({ store: counted })
+    const others = watching
+    const events = await watch(trial)
+    await trial.api.create(configMaps, configMap('a'))
     await take(events, 1)
-    expect(watching).toBe(1)
+    expect(watching).toBe(others + 1)
     await events.return(undefined)
     await stopped.promise
-    expect(watching).toBe(0)
+    expect(watching).toBe(others)
   })
 })
 
@@ -175,23 +175,31 @@ describe('a reader that does not read', () => {
   const names = Array.from({ length: 30 }, (_, i) => `c${i}`)
   const filling = 'x'.repeat(1024 * 1024)
 
-  /** A watch whose answer is not read until `resume`, and everything that happens until its server has paused. */
-  async function stall(trial: Trial): Promise<net.Socket> {
+  /**
+   * A watch whose answer is not read until `resume`, and everything that happens until its server has paused. The changes
+   * come while it watches, or came before, so that they are its history.
+   */
+  async function stall(trial: Trial, changes: 'coming' | 'past' = 'coming'): Promise<net.Socket> {
     const { hostname, port } = new URL(trial.api.url)
+    const { revision } = trial.store
+    const change = async (): Promise<void> => {
+      for (const name of names) await trial.api.create(configMaps, configMap(name, {}, { filling }))
+    }
+    if (changes === 'past') await change()
     const socket = net.connect({ host: hostname, port: Number(port) })
     socket.pause()
-    socket.write(`GET ${configMaps}?watch=1&resourceVersion=${trial.store.revision} HTTP/1.1\r\nHost: x\r\n\r\n`)
+    socket.write(`GET ${configMaps}?watch=1&resourceVersion=${revision} HTTP/1.1\r\nHost: x\r\n\r\n`)
     await trial.clock.armed(lifeMs)
-    for (const name of names) await trial.api.create(configMaps, configMap(name, {}, { filling }))
+    if (changes === 'coming') await change()
     await trial.clock.armed(stallMs)
     return socket
   }
 
-  test('is cut off', async () => {
+  test.each(['coming', 'past'] as const)('is cut off (changes: %s)', async (changes) => {
     const trial = await start()
-    const socket = await stall(trial)
+    const socket = await stall(trial, changes)
     const closed = new Promise((resolve) => socket.once('close', resolve))
-    trial.clock.advance(stallMs)
+    await trial.clock.advance(stallMs)
     socket.on('error', () => {}).resume()
     await closed
     expect(trial.complaints.join()).toContain('slow watcher cut off')
@@ -209,6 +217,7 @@ describe('a reader that does not read', () => {
         if (text.includes(`"name":"${names.at(-1)!}"`)) resolve()
       })
     })
+    socket.resume()
     await whole
     socket.destroy()
     expect([...text.matchAll(/"type":"ADDED".*?"name":"(c\d+)"/gs)].map(([, name]) => name)).toEqual(names)
@@ -247,12 +256,12 @@ describe('a watch over a WebSocket', () => {
     await second.promise
     expect(frames.map((f) => `${f.type} ${f.object.metadata.name}`)).toEqual(['ADDED a', 'ADDED b'])
     const closed = new Promise((resolve) => socket.once('close', resolve))
-    clock.advance(7_000)
+    await clock.advance(7_000)
     expect(await closed).toBe(1000)
   })
 
   test('is refused where it is no watch, not allowed, or nothing', async () => {
-    const trial = await start({ authorize: (_, wish) => wish.resource !== 'secrets' })
+    const trial = await start({ authorize: (_, wish) => ({ allowed: wish.resource !== 'secrets', why: '' }) })
     expect(await refusal(open(trial, configMaps))).toBe(400)
     expect(await refusal(open(trial, '/api/v1/secrets?watch=1'))).toBe(401)
     expect(await refusal(open(trial, '/api/v1/widgets?watch=1'))).toBe(400)

@@ -1,55 +1,53 @@
-/** For this room's tests: the room over a real store and registry, on a port of its own. */
+/** The hub's HTTP face for tests: the real one, over a real store and registry, on a port of its own. */
+import { randomUUID } from 'node:crypto'
 import http from 'node:http'
 import type { AddressInfo } from 'node:net'
-import type { Clock } from '../../api/clock.ts'
 import { createLog } from '../../api/log.ts'
-import { createApi } from '../../test/kit/api.ts'
-import type { Api } from '../../test/kit/api.ts'
-import type { Sessions } from '../hub/sessions.ts'
-import type { Registry } from '../registry/registry.ts'
-import type { Store } from '../store/store.ts'
-import { openSqliteStore } from '../store/sqlite.ts'
-import { stubRegistry } from './stub.ts'
-import type { RestDeps } from './call.ts'
-import { createRest } from './rest.ts'
+import { createApi } from './api.ts'
+import type { Api } from './api.ts'
+import { createFakeClock } from './clock.ts'
+import type { FakeClock } from './clock.ts'
+import type { Sessions } from '../../server/hub/sessions.ts'
+import type { Registry } from '../../server/registry/registry.ts'
+import type { Store } from '../../server/store/store.ts'
+import { openSqliteStore } from '../../server/store/sqlite.ts'
+import { createAllocators } from '../../server/admit/allocators.ts'
+import { createRegistry } from '../../server/registry/verbs.ts'
+import type { RestDeps } from '../../server/rest/call.ts'
+import { createRest } from '../../server/rest/rest.ts'
 
-/** A clock that moves by `advance` only. */
-export interface HandClock extends Clock {
-  advance(ms: number): void
+/** A fake clock that also tells when somebody waits on it. */
+export interface TrialClock extends FakeClock {
   /** Resolves when somebody waits for exactly `ms`. */
   armed(ms: number): Promise<void>
 }
 
-export function handClock(start = Date.parse('2030-01-01T00:00:00Z')): HandClock {
-  let now = start
-  let timers: readonly { readonly ms: number; readonly at: number; readonly call: () => void }[] = []
-  let watchers: readonly { readonly ms: number; readonly resolve: () => void }[] = []
+function createTrialClock(): TrialClock {
+  const clock = createFakeClock()
+  const active = new Set<{ readonly ms: number }>()
+  const watchers: { readonly ms: number; readonly resolve: () => void }[] = []
   return {
-    now: () => now,
+    now: () => clock.now(),
+    get waiting() {
+      return clock.waiting
+    },
+    advance: (ms) => clock.advance(ms),
     after(ms, call) {
-      const timer = { ms, at: now + ms, call }
-      timers = [...timers, timer]
+      const timer = { ms }
+      const cancel = clock.after(ms, () => {
+        active.delete(timer)
+        call()
+      })
+      active.add(timer)
       for (const watcher of watchers) if (watcher.ms === ms) watcher.resolve()
       return () => {
-        timers = timers.filter((other) => other !== timer)
+        active.delete(timer)
+        cancel()
       }
     },
     armed(ms) {
-      if (timers.some((timer) => timer.ms === ms)) return Promise.resolve()
-      return new Promise((resolve) => {
-        watchers = [...watchers, { ms, resolve }]
-      })
-    },
-    advance(ms) {
-      const end = now + ms
-      for (;;) {
-        const [due] = timers.filter((timer) => timer.at <= end).toSorted((a, b) => a.at - b.at)
-        if (!due) break
-        timers = timers.filter((other) => other !== due)
-        now = due.at
-        due.call()
-      }
-      now = end
+      if ([...active].some((timer) => timer.ms === ms)) return Promise.resolve()
+      return new Promise((resolve) => void watchers.push({ ms, resolve }))
     },
   }
 }
@@ -58,7 +56,7 @@ export interface Trial {
   readonly api: Api
   readonly store: Store
   readonly registry: Registry
-  readonly clock: HandClock
+  readonly clock: TrialClock
   readonly server: http.Server
   /** Lines logged so far at warn and error. */
   readonly complaints: readonly string[]
@@ -68,17 +66,18 @@ export interface Trial {
 const noSessions: Sessions = {
   nodes: () => [],
   usage: () => undefined,
-  // eslint-disable-next-line require-yield
+  // oxlint-disable-next-line require-yield
   async *call() {},
 }
 
 /** Starts with the namespace `default`, and an anonymous who may do everything; `deps` changes what is handed to the room. */
 export async function startTrial(deps: Partial<RestDeps> = {}): Promise<Trial> {
-  const clock = handClock()
+  const clock = createTrialClock()
   const complaints: string[] = []
   const log = createLog({ level: 'warn', write: (line) => void complaints.push(line), now: () => clock.now() })
   const store = deps.store ?? openSqliteStore({ path: ':memory:', log, clock })
-  const registry = deps.registry ?? stubRegistry(store)
+  const allocators = createAllocators({ store, random: Math.random })
+  const registry = deps.registry ?? createRegistry({ store, clock, random: Math.random, uuid: randomUUID, allocators, log })
   const namespace = { apiVersion: 'v1', kind: 'Namespace', metadata: { name: 'default' } }
   await registry.create({ resource: 'namespaces', namespace: '', name: 'default' }, namespace)
   const rest = createRest({
@@ -86,7 +85,7 @@ export async function startTrial(deps: Partial<RestDeps> = {}): Promise<Trial> {
     registry,
     sessions: noSessions,
     authenticate: () => ({ name: 'system:anonymous', groups: [] }),
-    authorize: () => true,
+    authorize: () => ({ allowed: true, why: '' }),
     log,
     clock,
     version: '0.1.0',
@@ -109,6 +108,7 @@ export async function startTrial(deps: Partial<RestDeps> = {}): Promise<Trial> {
       api.close()
       server.closeAllConnections()
       await new Promise((resolve) => void server.close(resolve))
+      allocators.close()
       await store.close()
     },
   }

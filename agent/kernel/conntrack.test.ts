@@ -1,0 +1,210 @@
+import { createSocket, type Socket } from 'node:dgram'
+import { once } from 'node:events'
+import { afterAll, beforeAll, describe, expect, it } from 'vitest'
+import { createLog, silentLog } from '../../api/log.ts'
+import { describeAsRoot, execIn, inNamespace, netnsLab, type Netns } from '../../test/kit/netns.ts'
+import { createConntrack, type Expected, type Place } from './conntrack.ts'
+import { createExec, ExecError, type Command, type Exec } from './exec.ts'
+import { openNftProcess } from './nft-process.ts'
+
+const never = new AbortController().signal
+const at = (text: string): Place => {
+  const [address, port] = text.split(':') as [string, string]
+  return { address, port: Number(port) }
+}
+
+/** Services by address, each with its live endpoints. */
+function services(wish: Readonly<Record<string, readonly string[]>>): Expected {
+  const text = ({ address, port }: Place): string => `${address}:${port}`
+  return {
+    isVirtual: (address, port) => text({ address, port }) in wish,
+    isLive: (service, target) => wish[text(service)]?.includes(text(target)) ?? false,
+  }
+}
+
+/** A conntrack that lists these flows (`service > target`), deletes by tuple, and remembers what it was asked for. */
+function tableOf(...lines: readonly string[]): { exec: Exec; commands: Command[]; left: () => readonly string[] } {
+  const commands: Command[] = []
+  let left = lines
+  const exec: Exec = {
+    async run(command) {
+      commands.push(command)
+      const value = (name: string): string => command.args[command.args.indexOf(name) + 1]!
+      const flow = `${value('--orig-dst')}:${value('--orig-port-dst')} > ${value('--reply-src')}:${value('--reply-port-src')}`
+      const kept = left.filter((line) => line !== flow)
+      const said = `conntrack v1.4.7 (conntrack-tools): ${left.length - kept.length} flow entries have been deleted.\n`
+      if (kept.length === left.length)
+        throw new ExecError('exit', command, { exitCode: 1, stderr: said, what: 'ended with code 1' })
+      left = kept
+      return { stdout: '', stderr: said }
+    },
+    async stream(command, onLine) {
+      commands.push(command)
+      for (const [i, line] of left.entries()) {
+        const [service, target] = line.split(' > ').map(at) as [Place, Place]
+        onLine(
+          `udp      17 29 src=10.0.0.${i} dst=${service.address} sport=4000 dport=${service.port} ` +
+            `[UNREPLIED] src=${target.address} dst=10.0.0.${i} sport=${target.port} dport=4000 mark=0 use=1`,
+        )
+      }
+    },
+  }
+  return { exec, commands, left: () => left }
+}
+
+const dns = '10.96.0.10:53'
+
+describe('which UDP flows are deleted', () => {
+  const rows: readonly { name: string; flow: string; now: Readonly<Record<string, readonly string[]>>; goes: boolean }[] = [
+    { name: 'to an endpoint that stays', flow: `${dns} > 10.244.0.2:53`, now: { [dns]: ['10.244.0.2:53'] }, goes: false },
+    { name: 'to an endpoint that is gone', flow: `${dns} > 10.244.0.2:53`, now: { [dns]: ['10.244.1.3:53'] }, goes: true },
+    { name: 'to the last endpoint, which is gone', flow: `${dns} > 10.244.0.2:53`, now: { [dns]: [] }, goes: true },
+    { name: 'to the old port of an endpoint', flow: `${dns} > 10.244.0.2:53`, now: { [dns]: ['10.244.0.2:5353'] }, goes: true },
+    { name: 'that began before the first endpoint', flow: `${dns} > ${dns}`, now: { [dns]: ['10.244.0.2:53'] }, goes: true },
+    {
+      name: 'to that endpoint but of another service',
+      flow: '10.96.0.11:53 > 10.244.0.2:53',
+      now: { [dns]: [], '10.96.0.11:53': ['10.244.0.2:53'] },
+      goes: false,
+    },
+    {
+      name: 'to another port of the address',
+      flow: '10.96.0.10:99 > 10.96.0.10:99',
+      now: { [dns]: ['10.244.0.2:53'] },
+      goes: false,
+    },
+    { name: 'straight to the endpoint', flow: '10.244.0.2:53 > 10.244.0.2:53', now: { [dns]: [] }, goes: false },
+    { name: 'to anywhere else', flow: '192.0.2.1:53 > 192.0.2.1:53', now: { [dns]: ['10.244.0.2:53'] }, goes: false },
+  ]
+  it.each(rows)('$name: $goes', async ({ flow, now, goes }) => {
+    const table = tableOf(flow, '192.0.2.9:9 > 192.0.2.9:9')
+    const removed = await createConntrack({ exec: table.exec, family: 'ip', log: silentLog }).reconcile(services(now), never)
+    expect(table.left().includes(flow)).toBe(!goes)
+    expect(removed).toBe(goes ? 1 : 0)
+    expect(table.left()).toContain('192.0.2.9:9 > 192.0.2.9:9')
+  })
+
+  it('one command deletes all clients of the same translation, and all are counted', async () => {
+    const gone = `${dns} > 10.244.0.2:53`
+    const table = tableOf(gone, gone, `${dns} > 10.244.0.3:53`, gone)
+    const conntrack = createConntrack({ exec: table.exec, family: 'ip', log: silentLog })
+    expect(await conntrack.reconcile(services({ [dns]: ['10.244.0.3:53'] }), never)).toBe(3)
+    expect(table.commands).toHaveLength(2)
+    expect(table.left()).toEqual([`${dns} > 10.244.0.3:53`])
+  })
+
+  it('nothing to delete costs one listing', async () => {
+    const table = tableOf(`${dns} > 10.244.0.3:53`)
+    await createConntrack({ exec: table.exec, family: 'ip', log: silentLog }).reconcile(
+      services({ [dns]: ['10.244.0.3:53'] }),
+      never,
+    )
+    expect(table.commands.map((c) => c.args)).toEqual([['-L', '-f', 'ipv4', '-p', 'udp']])
+  })
+
+  it('a flow that ended by itself meanwhile is no failure', async () => {
+    const table = tableOf(`${dns} > 10.244.0.2:53`)
+    const exec: Exec = {
+      ...table.exec,
+      run: (command, signal) => table.exec.run(command, signal).then(() => table.exec.run(command, signal)),
+    }
+    expect(await createConntrack({ exec, family: 'ip', log: silentLog }).reconcile(services({ [dns]: [] }), never)).toBe(0)
+  })
+})
+
+describe('a node on which conntrack', () => {
+  it('is not installed is told so once, and goes on', async () => {
+    const lines: string[] = []
+    const log = createLog({ level: 'warn', write: (line) => lines.push(line), now: () => 0 })
+    const exec = createExec(silentLog)
+    const bare: Exec = {
+      ...exec,
+      stream: (command, onLine, signal) => exec.stream({ ...command, command: 'wherry-no-such-program' }, onLine, signal),
+    }
+    const conntrack = createConntrack({ exec: bare, family: 'ip', log })
+    for (let i = 0; i < 3; i++) expect(await conntrack.reconcile(services({ [dns]: [] }), never)).toBe(0)
+    expect(lines).toHaveLength(1)
+    expect(lines[0]).toContain('install the package conntrack')
+  })
+
+  it('fails otherwise makes reconciling fail', async () => {
+    const { exec } = tableOf()
+    const failing: Exec = {
+      ...exec,
+      stream: (command) =>
+        Promise.reject(new ExecError('exit', command, { exitCode: 1, stderr: 'Operation not permitted', what: 'ended' })),
+    }
+    const reconciling = createConntrack({ exec: failing, family: 'ip', log: silentLog }).reconcile(services({}), never)
+    await expect(reconciling).rejects.toMatchObject({ code: 'EXEC_FAILED' })
+  })
+})
+
+describeAsRoot('real conntrack entries', () => {
+  const lab = netnsLab()
+  let node: Netns
+  const sockets: Socket[] = []
+
+  /** The rules of one UDP service, written by hand: what is under test is the tracking, not the rules. */
+  const route = async (...lines: readonly string[]): Promise<void> => {
+    const nft = await openNftProcess(node.exec, never)
+    const chain = 'chain ip probe output { type nat hook output priority -100; policy accept; }'
+    await nft.run(
+      ['add table ip probe', 'delete table ip probe', 'add table ip probe', `add ${chain}`, ...lines, ''].join('\n'),
+      never,
+    )
+  }
+  const client = async (port: number): Promise<Socket> => {
+    const socket = createSocket('udp4')
+    sockets.push(socket)
+    await inNamespace(node, async () => {
+      socket.bind(port, '10.244.0.1')
+      await once(socket, 'listening')
+    })
+    return socket
+  }
+  const send = (socket: Socket, to: Place): Promise<void> =>
+    new Promise((resolve, reject) => socket.send('?', to.port, to.address, (e) => (e ? reject(e) : resolve())))
+  const entries = async (): Promise<readonly string[]> => {
+    const { stdout } = await execIn(node, 'conntrack', ['-L', '-p', 'udp'])
+    return stdout
+      .split('\n')
+      .flatMap((line) => {
+        const [original, reply] = [...line.matchAll(/src=(\S+) dst=(\S+) sport=(\d+) dport=(\d+)/g)]
+        return original && reply ? [`${original[3]} to ${original[2]}:${original[4]} by ${reply[1]}:${reply[3]}`] : []
+      })
+      .toSorted()
+  }
+
+  beforeAll(async () => {
+    node = await lab.create()
+    const pods = await lab.create()
+    await lab.cable({ netns: node, address: '10.244.0.1/24' }, { netns: pods, address: '10.244.0.2/24' })
+    await lab.route(node, 'default', '10.244.0.2')
+  })
+  afterAll(() => sockets.forEach((socket) => socket.close()))
+
+  it('go where they contradict the rules, and only there', async () => {
+    const conntrack = createConntrack({ exec: node.exec, family: 'ip', log: silentLog })
+    const [early, late, other] = [await client(4001), await client(4002), await client(4003)]
+    // Tracking of packets begins with the first rule that needs it.
+    await route('add rule ip probe output ip daddr 192.0.2.1 dnat to 192.0.2.2')
+    await send(early, at(dns))
+    await route('add rule ip probe output ip daddr 10.96.0.10 udp dport 53 dnat to 10.244.0.2:5353')
+    await send(early, at(dns))
+    await send(late, at(dns))
+    await send(other, at('10.244.0.2:5353'))
+    const stuck = `4001 to ${dns} by ${dns}`
+    const translated = `4002 to ${dns} by 10.244.0.2:5353`
+    const direct = '4003 to 10.244.0.2:5353 by 10.244.0.2:5353'
+    expect(await entries()).toEqual([stuck, translated, direct])
+
+    expect(await conntrack.reconcile(services({ [dns]: ['10.244.0.2:5353'] }), never)).toBe(1)
+    expect(await entries()).toEqual([translated, direct])
+
+    await route('add rule ip probe output ip daddr 10.96.0.10 udp dport 53 dnat to 10.244.0.3:53')
+    expect(await conntrack.reconcile(services({ [dns]: ['10.244.0.3:53'] }), never)).toBe(1)
+    await send(late, at(dns))
+    expect(await entries()).toEqual([`4002 to ${dns} by 10.244.0.3:53`, direct])
+    expect(await conntrack.reconcile(services({ [dns]: ['10.244.0.3:53'] }), never)).toBe(0)
+  })
+})

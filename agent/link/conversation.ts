@@ -1,0 +1,128 @@
+/** What is said on the connections to the hub, one after the other: greeting, stream, calls, and what the node tells. */
+import type { Clock } from '../../api/clock.ts'
+import { protocolVersion, type HubFrame, type WelcomeFrame } from '../../api/frames.ts'
+import type { Log } from '../../api/log.ts'
+import { createCalls, type CallHandlers, type Calls } from './calls.ts'
+import type { Connection } from './connection.ts'
+import { LinkError } from './error.ts'
+import { createOrder, type StreamFrame } from './order.ts'
+import { createOutbox, type Told } from './outbox.ts'
+
+export interface ConversationDeps {
+  /** URL of the hub, for the log. */
+  readonly url: string
+  readonly node: string
+  readonly version: string
+  readonly clock: Clock
+  readonly log: Log
+  readonly onFrame: (frame: StreamFrame) => void
+  readonly lastRevision: () => number | undefined
+  readonly handlers: CallHandlers
+}
+
+export interface Conversation {
+  /** A connection stands: says hello. */
+  open(connection: Connection): void
+  /** A frame of the connection that stands. @throws LinkError for what cannot be followed; what `onFrame` throws */
+  take(frame: HubFrame): void
+  /** Tells now, or after the next welcome what is worth it. */
+  tell(frame: Told): void
+  /** The connection is gone. @returns ms since the welcome; undefined if there was none */
+  end(): number | undefined
+  readonly welcomed: boolean
+}
+
+/** Clocks that differ by more are worth a warning. */
+const skewMs = 60_000
+
+/** The connection that stands. */
+interface Standing {
+  readonly connection: Connection
+  readonly calls: Calls
+  /** The revision that was said in `hello`. */
+  readonly held: number | undefined
+  /** Milliseconds since 1970; undefined before the welcome. */
+  welcomedAt?: number
+}
+
+export function createConversation(deps: ConversationDeps): Conversation {
+  const { clock, log, node, handlers } = deps
+  const order = createOrder()
+  const outbox = createOutbox()
+  let standing: Standing | undefined
+  /** What the agent holds cannot be trusted: `hello` says that it holds nothing, until the `reset` that follows. */
+  let distrusted = false
+
+  const welcome = (at: Standing, frame: WelcomeFrame): void => {
+    checkWelcome(frame, node, at.held)
+    order.begin(frame.resumed, at.held)
+    at.welcomedAt = clock.now()
+    log.info('connected to the hub', { hub: deps.url, resumed: frame.resumed, held: at.held, revision: frame.revision })
+    const apart = frame.time - clock.now()
+    if (Math.abs(apart) > skewMs) log.warn('the clocks of node and hub differ', { seconds: Math.round(apart / 1000) })
+    for (const told of outbox.afterWelcome()) at.connection.send(told)
+  }
+
+  const stream = (frame: StreamFrame): void => {
+    const verdict = order.judge(frame)
+    if (verdict.kind === 'repeat') return
+    // Until the frame has found its place, and for good if it does not.
+    distrusted = true
+    if (verdict.kind === 'violation') throw new LinkError('FRAME_MALFORMED', verdict.why)
+    outbox.heard(frame)
+    deps.onFrame(frame)
+    distrusted = false
+  }
+
+  return {
+    open(connection) {
+      const held = distrusted ? undefined : deps.lastRevision()
+      standing = { connection, held, calls: createCalls({ handlers, log, send: (frame) => connection.sent(frame) }) }
+      const revision = held === undefined ? {} : { revision: held }
+      connection.send({ kind: 'hello', version: protocolVersion, node, agent: deps.version, ...revision, time: clock.now() })
+    },
+    take(frame) {
+      const at = standing!
+      const early = at.welcomedAt === undefined
+      if ((frame.kind === 'welcome') !== early) {
+        throw new LinkError('FRAME_MALFORMED', `${frame.kind} came ${early ? 'before' : 'after'} the welcome`)
+      }
+      switch (frame.kind) {
+        case 'welcome':
+          return welcome(at, frame)
+        case 'call':
+        case 'cancel':
+          return at.calls.take(frame)
+        case 'reset':
+        case 'set':
+        case 'delete':
+        case 'sync':
+          return stream(frame)
+      }
+    },
+    tell(frame) {
+      const open = standing?.welcomedAt !== undefined
+      outbox.tell(frame, open)
+      if (open) standing!.connection.send(frame)
+    },
+    end() {
+      const at = standing
+      standing = undefined
+      at?.calls.close()
+      return at?.welcomedAt === undefined ? undefined : clock.now() - at.welcomedAt
+    },
+    get welcomed() {
+      return standing?.welcomedAt !== undefined
+    },
+  }
+}
+
+/** @throws LinkError LINK_REFUSED, FRAME_MALFORMED */
+function checkWelcome({ version, node, resumed }: WelcomeFrame, own: string, held: number | undefined): void {
+  if (version !== protocolVersion) {
+    const message = `the hub speaks version ${version} of the protocol, the agent ${protocolVersion}: upgrade the older of them`
+    throw new LinkError('LINK_REFUSED', message)
+  }
+  if (node !== own) throw new LinkError('LINK_REFUSED', `the hub takes this agent for node ${node}, but it is ${own}`)
+  if (resumed && held === undefined) throw new LinkError('FRAME_MALFORMED', 'the hub resumes a stream of which the agent holds nothing')
+}

@@ -1,0 +1,87 @@
+/** The agent's link to its hub: connects, says what it holds, hands frames on in order, and comes back for ever. */
+import { sleep, type Clock } from '../../api/clock.ts'
+import type { ErrorCode } from '../../api/errors.ts'
+import { limits, type AckFrame, type ReportFrame } from '../../api/frames.ts'
+import { errorKeys, type Log } from '../../api/log.ts'
+import { createBackoff } from './backoff.ts'
+import type { CallHandlers } from './calls.ts'
+import { holdConnection, type LinkBounds, type LinkTls } from './connection.ts'
+import { createConversation } from './conversation.ts'
+import type { StreamFrame } from './order.ts'
+
+export type { CallHandlers, LinkBounds, LinkTls, StreamFrame }
+
+export interface LinkDeps {
+  /** https URL of the hub; http where somebody else guards the way. */
+  readonly url: string
+  /** The node's certificate and the CA of the hub. */
+  readonly tls?: LinkTls
+  readonly node: string
+  /** The agent's own version, e.g. `0.1.0`. */
+  readonly version: string
+  readonly clock: Clock
+  /** In [0, 1). */
+  readonly random: () => number
+  readonly log: Log
+  /** Takes `reset`, `set`, `delete`, `sync` in order, none twice. Throwing ends the connection; the next starts from a reset. */
+  readonly onFrame: (frame: StreamFrame) => void
+  /** The last revision that is held in full; undefined for none. */
+  readonly lastRevision: () => number | undefined
+  readonly handlers: CallHandlers
+  readonly bounds?: Partial<LinkBounds>
+}
+
+export interface Link {
+  /** Connects, and again after each loss, until the signal aborts; resolves then. To be called once. */
+  run(signal: AbortSignal): Promise<void>
+  /**
+   * Tells the hub. The latest ack, node status and word about each pod are told again after every welcome, since what is on
+   * its way when a connection breaks is lost. Events wait for a connection; load and lease are dropped without one.
+   */
+  send(frame: AckFrame | ReportFrame): void
+  /** Whether the hub has welcomed the agent on the connection that stands. */
+  readonly connected: boolean
+}
+
+const defaults: LinkBounds = { pingMs: limits.pingMs, queueBytes: limits.queueBytes, connectMs: 15_000 }
+
+export function createLink(deps: LinkDeps): Link {
+  const { clock, log } = deps
+  const bounds = { ...defaults, ...deps.bounds }
+  const backoff = createBackoff(deps.random)
+  const conversation = createConversation(deps)
+  const events = {
+    onOpen: conversation.open.bind(conversation),
+    onFrame: conversation.take.bind(conversation),
+  }
+
+  /** @returns how long to wait before the next connection, ms */
+  const connectOnce = async (signal: AbortSignal): Promise<number> => {
+    const why = await holdConnection({ ...deps, ...events, bounds }, signal)
+    const { welcomed } = conversation
+    backoff.stood(conversation.end() ?? 0)
+    const waitMs = Math.round(backoff.next(why.code === 'LINK_REFUSED' ? 'refused' : 'lost'))
+    if (!signal.aborted) log.warn(sentence(why.code, welcomed), { hub: deps.url, waitMs, ...errorKeys(why) })
+    return waitMs
+  }
+
+  return {
+    async run(signal) {
+      while (!signal.aborted) {
+        const waitMs = await connectOnce(signal)
+        // Rejects only when the signal aborts, which ends the loop.
+        await sleep(clock, waitMs, signal).catch(() => undefined)
+      }
+    },
+    send: (frame) => conversation.tell(frame),
+    get connected() {
+      return conversation.welcomed
+    },
+  }
+}
+
+function sentence(code: ErrorCode, welcomed: boolean): string {
+  if (code === 'LINK_REFUSED') return 'the hub refuses this agent'
+  if (code !== 'LINK_LOST') return 'the hub sent what cannot be followed'
+  return welcomed ? 'the connection to the hub is lost' : 'the hub is not reached'
+}

@@ -1,0 +1,4 @@
+import { WherryError } from '../../api/errors.ts'
+
+/** What this node cannot do for a pod: CONTAINER_CONFIG, IMAGE_ABSENT, CONTAINER_UNKNOWN. */
+export class PodError extends WherryError {}

@@ -1,0 +1,109 @@
+import { mkdirSync, mkdtempSync, readFileSync, readdirSync, rmSync, statSync, writeFileSync } from 'node:fs'
+import { tmpdir } from 'node:os'
+import { join } from 'node:path'
+import { afterEach, beforeEach, describe, expect, test } from 'vitest'
+import { isWherryError } from '../../api/errors.ts'
+import type { Container, Pod } from '../../api/objects.ts'
+import { identityOf } from './attempts.ts'
+import { createPodFiles, type PodFiles } from './pod-files.ts'
+import { mountPlan } from './volumes.ts'
+
+let dir: string
+let files: PodFiles
+beforeEach(() => {
+  dir = mkdtempSync(join(tmpdir(), 'wp-files-'))
+  files = createPodFiles({ node: 'a', dir: join(dir, 'agent'), dns: { address: '10.96.0.10', domain: 'cluster.local' } })
+})
+afterEach(() => rmSync(dir, { recursive: true }))
+
+const pod = (spec: object = {}, name = 'web'): Pod =>
+  ({ metadata: { name, namespace: 'shop', uid: `uid-${name}` }, spec: { containers: [], ...spec } }) as unknown as Pod
+const own = (of: Pod, name: string): string => readFileSync(join(files.dirOf(of.metadata.uid), name), 'utf8')
+const mounting = (volume: object, mount: object = {}) => {
+  const container = { name: 'c', volumeMounts: [{ name: 'v', mountPath: '/v', ...mount }] } as Container
+  return mountPlan(pod({ volumes: [{ name: 'v', ...volume }] }), container, 'spec.containers[0]', join(dir, 'pod'))
+}
+function refusal(work: () => unknown): string {
+  try {
+    work()
+  } catch (e) {
+    if (isWherryError(e, 'CONTAINER_CONFIG')) return e.message
+    throw e
+  }
+  return 'none'
+}
+
+describe("a pod's own files", () => {
+  test('hosts has its addresses, its full name and its aliases', () => {
+    const one = pod({ hostname: 'h', subdomain: 's', hostAliases: [{ ip: '192.0.2.9', hostnames: ['x', 'y'] }] })
+    files.writeOwn(one, ['10.244.0.2', 'fd00::2'])
+    expect(own(one, 'hosts')).toContain('10.244.0.2\th.s h\nfd00::2\th.s h\n192.0.2.9\tx y\n')
+    expect(own(one, 'hostname')).toBe('h\n')
+  })
+
+  test.each([
+    [{}, 'nameserver 10.96.0.10\nsearch shop.svc.cluster.local svc.cluster.local cluster.local\noptions ndots:5\n'],
+    [{ dnsPolicy: 'None', dnsConfig: { nameservers: ['192.0.2.53'], searches: ['x'], options: [{ name: 'ndots', value: '2' }] } }, 'nameserver 192.0.2.53\nsearch x\noptions ndots:2\n'],
+  ])('resolv.conf for %j', (spec, text) => {
+    files.writeOwn(pod(spec), [])
+    expect(own(pod(), 'resolv.conf')).toBe(text)
+  })
+
+  test("a pod with dnsPolicy Default asks where the node asks, one on the node's network too", () => {
+    for (const spec of [{ dnsPolicy: 'Default' }, { hostNetwork: true }]) {
+      files.writeOwn(pod(spec), [])
+      expect(own(pod(), 'resolv.conf')).not.toContain('10.96.0.10')
+    }
+  })
+})
+
+describe('volumes', () => {
+  test('an emptyDir is a folder of the pod, open to all; a subPath is one inside it', () => {
+    const { mounts, provisions } = mounting({ emptyDir: {} }, { subPath: 'in', readOnly: true })
+    expect(mounts).toEqual([{ source: join(dir, 'pod/volumes/v/in'), target: '/v', readOnly: true }])
+    files.provide(provisions)
+    expect(statSync(mounts[0]!.source).mode & 0o777).toBe(0o777)
+  })
+
+  test.each([
+    ['DirectoryOrCreate', 'new', 'none'],
+    ['FileOrCreate', 'new/file', 'none'],
+    ['', 'folder', 'none'],
+    ['Directory', 'folder', 'none'],
+    ['Directory', 'file', 'is not a Directory'],
+    ['File', 'folder', 'is not a File'],
+    ['Directory', 'absent', 'spec.volumes[0].hostPath: there is no'],
+    ['', 'absent', 'use DirectoryOrCreate'],
+  ])('a hostPath of type %j on %s: %s', (type, path, message) => {
+    mkdirSync(join(dir, 'folder'))
+    writeFileSync(join(dir, 'file'), '')
+    const { provisions } = mounting({ hostPath: { path: join(dir, path), type } })
+    expect(refusal(() => files.provide(provisions))).toContain(message)
+  })
+
+  test.each([
+    [{ emptyDir: { medium: 'Memory' } }, {}, 'spec.volumes[0].emptyDir.medium'],
+    [{ hostPath: { path: 'relative' } }, {}, 'spec.volumes[0].hostPath.path'],
+    [{ secret: { secretName: 's' } }, {}, 'spec.volumes[0].secret'],
+    [{ emptyDir: {} }, { subPath: '../out' }, 'spec.containers[0].volumeMounts[0].subPath'],
+    [{ emptyDir: {} }, { subPath: '/abs' }, 'spec.containers[0].volumeMounts[0].subPath'],
+    [{ emptyDir: {} }, { mountPropagation: 'Bidirectional' }, 'spec.containers[0].volumeMounts[0].mountPropagation'],
+  ])('%j with %j is refused by name', (volume, mount, field) => {
+    expect(refusal(() => mounting(volume, mount))).toContain(`${field}: `)
+  })
+})
+
+test('of a container the newest two logs stay, of a pod that is gone nothing does', () => {
+  const [one, two] = [identityOf(pod()), identityOf(pod({}, 'other'))]
+  for (const [of, attempt] of [[one, 0], [one, 9], [one, 10], [one, 11], [two, 0]] as const) {
+    mkdirSync(join(files.logPath(of, 'c', attempt), '..'), { recursive: true })
+    writeFileSync(files.logPath(of, 'c', attempt), '')
+  }
+  files.writeOwn(pod(), [])
+  files.trimLogs(one, 'c', 11)
+  expect(files.loggedAttempts(one, 'c')).toEqual([11, 10])
+  files.keepOnly([one])
+  expect(files.loggedAttempts(two, 'c')).toEqual([])
+  files.drop(one)
+  expect(['pods', 'logs'].map((name) => readdirSync(join(dir, 'agent', name)))).toEqual([[], []])
+})

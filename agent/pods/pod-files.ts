@@ -1,0 +1,162 @@
+/** What a pod has on the node's disk: its own small files, its volumes and its logs. Nobody else in this room writes there. */
+import { chmodSync, mkdirSync, readdirSync, readFileSync, rmSync, statSync, writeFileSync, type Stats } from 'node:fs'
+import { dirname, join } from 'node:path'
+import type { Pod } from '../../api/objects.ts'
+import type { PodIdentity } from './attempts.ts'
+import { PodError } from './error.ts'
+import { olderLog } from './runtime/log-format.ts'
+import { hostnameOf } from './spec.ts'
+import type { Provision } from './volumes.ts'
+
+export interface PodFilesOptions {
+  readonly node: string
+  /** Of our own: pods' files and volumes below `pods`, logs below `logs`. */
+  readonly dir: string
+  /** Where pods with dnsPolicy ClusterFirst ask for names; without it they ask where the node asks. */
+  readonly dns?: { readonly address: string; readonly domain: string }
+}
+
+export interface PodFiles {
+  /** The pod's own folder. */
+  dirOf(uid: string): string
+  logPath(pod: PodIdentity, container: string, attempt: number): string
+  /** Attempts of which there is a log, the newest first. */
+  loggedAttempts(pod: PodIdentity, container: string): readonly number[]
+  /** Writes hosts, resolv.conf and hostname. */
+  writeOwn(pod: Pod, podIPs: readonly string[]): void
+  /** @throws PodError CONTAINER_CONFIG naming the field */
+  provide(provisions: readonly Provision[]): void
+  /** Of a container only the newest two logs stay. */
+  trimLogs(pod: PodIdentity, container: string, newest: number): void
+  drop(pod: PodIdentity): void
+  /** Removes what belongs to no pod of these. */
+  keepOnly(pods: readonly PodIdentity[]): void
+}
+
+export function createPodFiles(options: PodFilesOptions): PodFiles {
+  const podsDir = join(options.dir, 'pods')
+  const logsDir = join(options.dir, 'logs')
+  const dirOf = (uid: string): string => join(podsDir, uid)
+  const logDirName = (pod: PodIdentity): string => `${pod.namespace}_${pod.name}_${pod.uid}`
+  const logDir = (pod: PodIdentity, container: string): string => join(logsDir, logDirName(pod), container)
+  const logPath = (pod: PodIdentity, container: string, attempt: number): string => join(logDir(pod, container), `${attempt}.log`)
+
+  const loggedAttempts = (pod: PodIdentity, container: string): readonly number[] =>
+    names(logDir(pod, container))
+      .flatMap((name) => (/^\d+\.log$/.test(name) ? [Number.parseInt(name, 10)] : []))
+      .toSorted((a, b) => b - a)
+
+  return {
+    dirOf,
+    logPath,
+    loggedAttempts,
+    writeOwn(pod, podIPs) {
+      const dir = dirOf(pod.metadata.uid)
+      mkdirSync(dir, { recursive: true })
+      writeFileSync(join(dir, 'hosts'), hostsText(pod, podIPs, options.node))
+      writeFileSync(join(dir, 'resolv.conf'), resolvText(pod, options.dns))
+      writeFileSync(join(dir, 'hostname'), `${hostnameOf(pod, options.node)}\n`)
+    },
+    provide(provisions) {
+      for (const provision of provisions) {
+        if (provision.kind === 'folder') makeOpenFolder(provision.path)
+        else provideHostPath(provision)
+      }
+    },
+    trimLogs(pod, container, newest) {
+      for (const attempt of loggedAttempts(pod, container).filter((a) => a < newest - 1)) {
+        const path = logPath(pod, container, attempt)
+        for (const file of [path, olderLog(path)]) rmSync(file, { force: true })
+      }
+    },
+    drop(pod) {
+      rmSync(dirOf(pod.uid), { recursive: true, force: true })
+      rmSync(join(logsDir, logDirName(pod)), { recursive: true, force: true })
+    },
+    keepOnly(pods) {
+      const uids = new Set(pods.map((p) => p.uid))
+      const logs = new Set(pods.map(logDirName))
+      for (const uid of names(podsDir).filter((name) => !uids.has(name))) rmSync(dirOf(uid), { recursive: true, force: true })
+      for (const name of names(logsDir).filter((n) => !logs.has(n))) rmSync(join(logsDir, name), { recursive: true, force: true })
+    },
+  }
+}
+
+function names(dir: string): readonly string[] {
+  try {
+    return readdirSync(dir)
+  } catch {
+    return []
+  }
+}
+
+/** Images run as any user, so an emptyDir is open to all, whatever our umask. */
+function makeOpenFolder(path: string): void {
+  mkdirSync(path, { recursive: true })
+  chmodSync(path, 0o777)
+}
+
+/** The rules of core/v1 HostPathVolumeSource.type. */
+function provideHostPath(provision: Provision & { readonly kind: 'host' }): void {
+  const { path, type, field } = provision
+  let stats: Stats | undefined = statSync(path, { throwIfNoEntry: false })
+  if (!stats && type === 'DirectoryOrCreate') mkdirSync(path, { recursive: true, mode: 0o755 })
+  if (!stats && type === 'FileOrCreate') {
+    mkdirSync(dirname(path), { recursive: true })
+    writeFileSync(path, '', { flag: 'a', mode: 0o644 })
+  }
+  stats = statSync(path, { throwIfNoEntry: false })
+  if (!stats) {
+    throw new PodError('CONTAINER_CONFIG', `${field}: there is no ${path} on this node; make it, or use DirectoryOrCreate`)
+  }
+  const kinds: Readonly<Record<string, (s: Stats) => boolean>> = {
+    '': () => true,
+    Directory: (s) => s.isDirectory(),
+    DirectoryOrCreate: (s) => s.isDirectory(),
+    File: (s) => s.isFile(),
+    FileOrCreate: (s) => s.isFile(),
+    Socket: (s) => s.isSocket(),
+    CharDevice: (s) => s.isCharacterDevice(),
+    BlockDevice: (s) => s.isBlockDevice(),
+  }
+  if (!kinds[type]?.(stats)) throw new PodError('CONTAINER_CONFIG', `${field}: ${path} is not a ${type}`)
+}
+
+function hostsText(pod: Pod, podIPs: readonly string[], node: string): string {
+  const { hostname, subdomain, hostAliases = [] } = pod.spec ?? {}
+  const name = hostnameOf(pod, node)
+  const names = hostname && subdomain ? `${hostname}.${subdomain} ${name}` : name
+  return [
+    '127.0.0.1\tlocalhost',
+    '::1\tlocalhost ip6-localhost ip6-loopback',
+    ...podIPs.map((ip) => `${ip}\t${names}`),
+    ...hostAliases.map((a) => `${a.ip}\t${(a.hostnames ?? []).join(' ')}`),
+    '',
+  ].join('\n')
+}
+
+function resolvText(pod: Pod, dns: PodFilesOptions['dns']): string {
+  const { dnsPolicy = 'ClusterFirst', hostNetwork, dnsConfig } = pod.spec ?? {}
+  const cluster = dns && (dnsPolicy === 'ClusterFirstWithHostNet' || (dnsPolicy === 'ClusterFirst' && !hostNetwork))
+  const namespace = pod.metadata.namespace ?? 'default'
+  const more = [
+    ...(dnsConfig?.nameservers ?? []).map((address) => `nameserver ${address}`),
+    ...(dnsConfig?.searches?.length ? [`search ${dnsConfig.searches.join(' ')}`] : []),
+    ...(dnsConfig?.options ?? []).map((o) => `options ${o.name}${o.value === undefined ? '' : `:${o.value}`}`),
+  ]
+  if (dnsPolicy === 'None') return [...more, ''].join('\n')
+  const domains = cluster ? [`${namespace}.svc.${dns.domain}`, `svc.${dns.domain}`, dns.domain] : []
+  const searches = [...domains, ...(dnsConfig?.searches ?? [])]
+  const own = cluster
+    ? [`nameserver ${dns.address}`, `search ${searches.join(' ')}`, 'options ndots:5']
+    : [nodeResolvText().trimEnd()]
+  return [...own, ...more.filter((line) => !cluster || !line.startsWith('search ')), ''].join('\n')
+}
+
+function nodeResolvText(): string {
+  try {
+    return readFileSync('/etc/resolv.conf', 'utf8')
+  } catch {
+    return ''
+  }
+}

@@ -1,0 +1,181 @@
+/**
+ * The kubelet half of the agent: makes the pods of this node be what the hub wishes.
+ *
+ * Invariants:
+ * - Before the first `setPods` nothing is started, ended or removed.
+ * - Each pod (by uid) has one worker; what is found running and wished is kept as it is, also by an agent that has just started.
+ * - Containers, networks and files that belong to no wished pod go, but only after the first `setPods`.
+ */
+import { sleep, type Clock } from '../../api/clock.ts'
+import type { NodeReport } from '../../api/frames.ts'
+import { errorKeys, type Log } from '../../api/log.ts'
+import type { Pod } from '../../api/objects.ts'
+import type { PodNetwork } from '../net/pod-network.ts'
+import { identityOf, type PodIdentity } from './attempts.ts'
+import { createContainerView } from './container-view.ts'
+import type { Downward } from './env.ts'
+import { createImages } from './images.ts'
+import { readLogs, type LogCall } from './logs.ts'
+import { createPodFiles, type PodFilesOptions } from './pod-files.ts'
+import { createPodWorker, type PodWorker } from './pod-worker.ts'
+import type { Runtime } from './runtime/runtime.ts'
+import { createSlots } from './slots.ts'
+import { createSteps, type StepTools } from './steps.ts'
+import { createTeller, silentTeller, type Teller } from './teller.ts'
+
+export interface PodsOptions extends PodFilesOptions {
+  readonly runtime: Runtime
+  readonly network: PodNetwork
+  readonly clock: Clock
+  readonly log: Log
+  /** See `StepTools`. */
+  readonly nodeNetns?: string
+  readonly cgroupRoot: string
+  readonly capacity: Downward['capacity']
+  /** The node's addresses, as soon as they are known. */
+  hostIPs(): readonly string[]
+  /** Takes statuses, events and ends of pods to the hub. */
+  report(report: NodeReport): void
+}
+
+export interface Pods {
+  /** All pods that the hub wishes on this node; not before the hub's first `sync`. Those that are missing end. */
+  setPods(pods: readonly Pod[]): void
+  /** `spec.podCIDRs` of this node; pods that need a network wait until there is one. */
+  setRanges(ranges: readonly string[]): void
+  /** See `readLogs`. */
+  logs(call: LogCall, signal: AbortSignal): AsyncIterable<Uint8Array>
+  /** Tells every status and every end again, for a hub that may have missed some. */
+  repeat(): void
+  /** Stops working; containers go on. Resolves when nothing of ours is under way. */
+  close(): Promise<void>
+}
+
+/** How many containers and networks are made at once. */
+const startsAtOnce = 4
+/** Everything is looked at again after so many ms, whatever the runtime tells. */
+const lookAgainMs = 30_000
+const retryMs = 2_000
+
+export function createPods(options: PodsOptions): Pods {
+  const { runtime, network, clock, log } = options
+  const report = (told: NodeReport): void => options.report(told)
+  const closing = new AbortController()
+  const view = createContainerView(runtime, closing.signal)
+  const files = createPodFiles(options)
+  const tools: StepTools = {
+    ...options,
+    files,
+    images: createImages(runtime, closing.signal),
+    slots: createSlots(startsAtOnce),
+    hostIPs: () => options.hostIPs(),
+  }
+  const steps = createSteps(tools)
+  const workers = new Map<string, PodWorker>()
+  /** Pods that have ended here and that the hub still shows. */
+  const gone = new Map<string, Pod>()
+  const background: Promise<unknown>[] = []
+  let adopted = false
+
+  function add(pod: Pod, teller: Teller): PodWorker {
+    const { uid } = pod.metadata
+    const worker = createPodWorker(pod, { ...tools, steps, view, log, teller }, closing.signal)
+    workers.set(uid, worker)
+    void worker.ended.then((how) => {
+      if (how !== 'gone') return
+      workers.delete(uid)
+      if (teller !== silentTeller) gone.set(uid, pod)
+    })
+    return worker
+  }
+
+  function setPods(pods: readonly Pod[]): void {
+    const wished = new Set(pods.map((p) => p.metadata.uid))
+    for (const pod of pods) {
+      const worker = workers.get(pod.metadata.uid)
+      if (worker) worker.set(pod)
+      else if (!gone.has(pod.metadata.uid)) add(pod, createTeller(report))
+    }
+    for (const [uid, worker] of workers) if (!wished.has(uid)) worker.doom()
+    for (const uid of gone.keys()) if (!wished.has(uid)) gone.delete(uid)
+    if (!adopted) background.push(untilDone(takeIn, options, closing.signal))
+    adopted = true
+  }
+
+  /** Takes in hand what earlier agents left. */
+  async function takeIn(): Promise<void> {
+    const found = await view.pods()
+    const orphans = found.filter(({ uid }) => !workers.has(uid) && !gone.has(uid))
+    for (const identity of orphans) add(orphan(identity), silentTeller).doom()
+    for (const uid of network.uids()) if (!workers.has(uid)) await network.drop(uid, closing.signal)
+    files.keepOnly([...workers.values()].map((w) => identityOf(w.pod)))
+  }
+
+  const wakeAll = (): void => workers.forEach((worker) => worker.wake())
+  const stopWatching = runtime.watch(wakeAll)
+  background.push(everySoOften(wakeAll, options, closing.signal))
+
+  return {
+    setPods,
+    setRanges(ranges) {
+      network.setRanges(ranges)
+      wakeAll()
+    },
+    logs(call, signal) {
+      const find = (namespace: string, name: string): PodWorker | undefined => newest(workers.values(), namespace, name)
+      return readLogs(call, { files, clock, find }, signal)
+    },
+    repeat() {
+      for (const { metadata } of gone.values()) {
+        report({ kind: 'podGone', key: `${metadata.namespace ?? 'default'}/${metadata.name}`, uid: metadata.uid })
+      }
+      workers.forEach((worker) => worker.repeat())
+    },
+    async close() {
+      closing.abort(new DOMException('the agent stops', 'AbortError'))
+      stopWatching()
+      await Promise.all([...background, ...[...workers.values()].map((w) => w.ended)])
+    },
+  }
+}
+
+/** Tries until it works. */
+async function untilDone(
+  work: () => Promise<void>,
+  { clock, log }: Pick<PodsOptions, 'clock' | 'log'>,
+  closing: AbortSignal,
+): Promise<void> {
+  while (!closing.aborted) {
+    try {
+      return await work()
+    } catch (e) {
+      if (closing.aborted) return
+      log.warn('what is left of earlier pods could not be looked at', errorKeys(e))
+      await sleep(clock, retryMs, closing).catch(() => {})
+    }
+  }
+}
+
+async function everySoOften(call: () => void, { clock }: Pick<PodsOptions, 'clock'>, closing: AbortSignal): Promise<void> {
+  while (!closing.aborted) {
+    await sleep(clock, lookAgainMs, closing).catch(() => {})
+    call()
+  }
+}
+
+/** What labels tell of a pod that nobody wishes, as far as its worker asks. */
+function orphan({ uid, namespace, name, graceSeconds }: PodIdentity): Pod {
+  return {
+    apiVersion: 'v1',
+    kind: 'Pod',
+    metadata: { uid, namespace, name, resourceVersion: '0', creationTimestamp: '' },
+    spec: { containers: [], terminationGracePeriodSeconds: graceSeconds },
+  } as unknown as Pod
+}
+
+/** Of pods of one name, as while one ends and its successor begins, the younger. */
+function newest(workers: Iterable<PodWorker>, namespace: string, name: string): PodWorker | undefined {
+  return [...workers]
+    .filter(({ pod }) => pod.metadata.namespace === namespace && pod.metadata.name === name)
+    .toSorted((a, b) => b.pod.metadata.creationTimestamp.localeCompare(a.pod.metadata.creationTimestamp))[0]
+}

@@ -1,0 +1,79 @@
+/** A container's mounts: emptyDir and hostPath volumes, and the pod's own files. Pure; `pod-files.ts` makes what is asked. */
+import { isAbsolute, join, normalize } from 'node:path'
+import type { Container, Pod } from '../../api/objects.ts'
+import { PodError } from './error.ts'
+import type { ContainerSpec } from './runtime/runtime.ts'
+
+type Volume = NonNullable<NonNullable<Pod['spec']>['volumes']>[number]
+type VolumeMount = NonNullable<Container['volumeMounts']>[number]
+
+/** What has to be there before a container starts. */
+export type Provision =
+  /** A folder that everybody may write to. */
+  | { readonly kind: 'folder'; readonly path: string }
+  /** A path of the node, by the rules of hostPath's `type`. `field` is named when it is not as it should be. */
+  | { readonly kind: 'host'; readonly path: string; readonly type: string; readonly field: string }
+
+export interface MountPlan {
+  readonly mounts: ContainerSpec['mounts']
+  readonly provisions: readonly Provision[]
+}
+
+/**
+ * @param path of the container, e.g. `spec.containers[0]`
+ * @param dir the pod's own folder on the node
+ * @throws PodError CONTAINER_CONFIG naming the field
+ */
+export function mountPlan(pod: Pod, container: Container, path: string, dir: string): MountPlan {
+  const volumes = pod.spec?.volumes ?? []
+  const planned = (container.volumeMounts ?? []).map((mount, i) => {
+    const at = `${path}.volumeMounts[${i}]`
+    const index = volumes.findIndex((v) => v.name === mount.name)
+    if (index < 0) throw refused(`${at}.name`, `the pod has no volume ${mount.name}`)
+    if (mount.subPathExpr) throw refused(`${at}.subPathExpr`, 'not offered on this node; use subPath')
+    if (mount.mountPropagation && mount.mountPropagation !== 'None') {
+      throw refused(`${at}.mountPropagation`, 'not offered on this node; use None')
+    }
+    return plan(volumes[index]!, mount, { volume: `spec.volumes[${index}]`, mount: at }, dir)
+  })
+  return { mounts: planned.map((p) => p.mount), provisions: planned.flatMap((p) => p.provisions) }
+}
+
+function plan(
+  volume: Volume,
+  mount: VolumeMount,
+  fields: { readonly volume: string; readonly mount: string },
+  dir: string,
+): { readonly mount: ContainerSpec['mounts'][number]; readonly provisions: readonly Provision[] } {
+  const inner = subPath(mount, fields.mount)
+  const at = (source: string): ContainerSpec['mounts'][number] => ({
+    source: join(source, inner),
+    target: mount.mountPath,
+    readOnly: mount.readOnly ?? false,
+  })
+  if (volume.emptyDir) {
+    if (volume.emptyDir.medium) throw refused(`${fields.volume}.emptyDir.medium`, 'not offered on this node; leave it out')
+    const folder = join(dir, 'volumes', volume.name)
+    const folders = inner === '' ? [folder] : [folder, join(folder, inner)]
+    return { mount: at(folder), provisions: folders.map((path) => ({ kind: 'folder', path })) }
+  }
+  if (volume.hostPath) {
+    const { path, type = '' } = volume.hostPath
+    if (!isAbsolute(path)) throw refused(`${fields.volume}.hostPath.path`, 'a path on the node begins with /')
+    return { mount: at(path), provisions: [{ kind: 'host', path, type, field: `${fields.volume}.hostPath` }] }
+  }
+  const kind = Object.keys(volume).find((name) => name !== 'name') ?? 'its source'
+  throw refused(`${fields.volume}.${kind}`, 'this kind of volume is not offered on this node; use emptyDir or hostPath')
+}
+
+function subPath(mount: VolumeMount, field: string): string {
+  if (!mount.subPath) return ''
+  if (isAbsolute(mount.subPath) || normalize(mount.subPath).split('/').includes('..')) {
+    throw refused(`${field}.subPath`, 'it has to stay inside the volume')
+  }
+  return mount.subPath
+}
+
+function refused(field: string, why: string): PodError {
+  return new PodError('CONTAINER_CONFIG', `${field}: ${why}`)
+}

@@ -1,0 +1,157 @@
+/** What may not change once an object is there, kind by kind. Both states have their defaults. */
+import { isDeepStrictEqual } from 'node:util'
+import type {
+  ConfigMap,
+  Deployment,
+  EndpointSlice,
+  KubeObject,
+  Node,
+  ObjectMeta,
+  Pod,
+  PodSpec,
+  ReplicaSet,
+  Secret,
+  Service,
+} from '../../../api/objects.ts'
+import type { Resource } from '../../../api/resources.ts'
+import type { StatusCause } from '../../../api/status.ts'
+import { forbidden, immutable, wrong, type Causes } from '../causes.ts'
+import { wantsClusterIP } from './service.ts'
+
+/** An object before and after. */
+export interface Step<T> {
+  readonly before: T
+  readonly after: T
+}
+
+/** Everything that the change does and may not. */
+export function validateChange(resource: Resource, { before, after }: Step<KubeObject>): readonly StatusCause[] {
+  return [...validateMetaChange(before.metadata, after.metadata), ...validateKindChange(resource, { before, after })]
+}
+
+function* validateMetaChange(before: ObjectMeta, after: ObjectMeta): Causes {
+  if (!before.deletionTimestamp) return
+  const added = (after.finalizers ?? []).filter((f) => !before.finalizers?.includes(f))
+  if (added.length === 0) return
+  yield forbidden(
+    'metadata.finalizers',
+    `no new finalizers can be added if the object is being deleted, found new finalizers ${JSON.stringify(added)}`,
+  )
+}
+
+function validateKindChange(resource: Resource, step: Step<KubeObject>): Iterable<StatusCause> {
+  switch (resource) {
+    case 'pods':
+      return podChange(step as Step<Pod>)
+    case 'services':
+      return serviceChange(step as Step<Service>)
+    case 'deployments.apps':
+    case 'replicasets.apps':
+      return workloadChange(step as Step<Deployment | ReplicaSet>)
+    case 'configmaps':
+    case 'secrets':
+      return dataChange(step as Step<ConfigMap | Secret>)
+    case 'endpointslices.discovery.k8s.io':
+      return sliceChange(step as unknown as Step<EndpointSlice>)
+    case 'nodes':
+      return nodeChange(step as Step<Node>)
+    case 'namespaces':
+    case 'endpoints':
+    case 'serviceaccounts':
+    case 'events':
+    case 'leases.coordination.k8s.io':
+      return []
+  }
+}
+
+const changeable =
+  'of a pod that exists only the images of its containers, `activeDeadlineSeconds` (set, or made shorter), ' +
+  '`terminationGracePeriodSeconds` ' +
+  '(from a negative value to 1) and `tolerations` (more of them) may change; delete it and create it anew'
+
+function* podChange({ before, after }: Step<Pod>): Causes {
+  const [old, now] = [before.spec!, after.spec!]
+  yield* containersChange('spec.containers', old.containers, now.containers)
+  yield* containersChange('spec.initContainers', old.initContainers ?? [], now.initContainers ?? [])
+  const [oldDeadline, deadline] = [old.activeDeadlineSeconds, now.activeDeadlineSeconds]
+  if (oldDeadline !== undefined && (deadline === undefined || deadline > oldDeadline)) {
+    yield wrong('spec.activeDeadlineSeconds', deadline, `may only be made shorter than ${oldDeadline}`)
+  }
+  const kept = (old.tolerations ?? []).every((t) =>
+    now.tolerations?.some((n) => isDeepStrictEqual({ ...t, tolerationSeconds: 0 }, { ...n, tolerationSeconds: 0 })),
+  )
+  if (!kept)
+    yield forbidden(
+      'spec.tolerations',
+      'existing tolerations may not be removed or changed, except for their `tolerationSeconds`',
+    )
+  const grace = old.terminationGracePeriodSeconds ?? 0
+  if (now.terminationGracePeriodSeconds !== grace && !(grace < 0 && now.terminationGracePeriodSeconds === 1)) {
+    yield forbidden('spec.terminationGracePeriodSeconds', changeable)
+  }
+  const looked = new Set([
+    'containers',
+    'initContainers',
+    'activeDeadlineSeconds',
+    'tolerations',
+    'terminationGracePeriodSeconds',
+  ])
+  for (const key of new Set([...Object.keys(old), ...Object.keys(now)]) as ReadonlySet<keyof PodSpec>) {
+    if (!looked.has(key) && !isDeepStrictEqual(old[key], now[key])) yield forbidden(`spec.${key}`, changeable)
+  }
+}
+
+function* containersChange(field: string, before: PodSpec['containers'], after: PodSpec['containers']): Causes {
+  if (before.length !== after.length)
+    return yield forbidden(field, 'containers may not be added to or removed from a pod that exists')
+  for (const [i, old] of before.entries()) {
+    const now = after[i]!
+    for (const key of new Set([...Object.keys(old), ...Object.keys(now)]) as ReadonlySet<keyof typeof old>) {
+      if (key !== 'image' && !isDeepStrictEqual(old[key], now[key])) yield forbidden(`${field}[${i}].${key}`, changeable)
+    }
+  }
+}
+
+function* serviceChange({ before, after }: Step<Service>): Causes {
+  const [old, now] = [before.spec ?? {}, after.spec ?? {}]
+  const fixed = wantsClusterIP(old) || old.clusterIP === 'None'
+  if (fixed && now.type !== 'ExternalName' && old.clusterIP !== now.clusterIP) {
+    yield wrong(
+      'spec.clusterIPs[0]',
+      now.clusterIPs ?? [now.clusterIP ?? ''],
+      `may not change once set (it is ${JSON.stringify(old.clusterIP)}); delete the service and create it anew`,
+    )
+  }
+  const balanced = old.type === 'LoadBalancer' && now.type === 'LoadBalancer'
+  if (balanced && old.loadBalancerClass !== now.loadBalancerClass)
+    yield wrong('spec.loadBalancerClass', now.loadBalancerClass, 'may not change once set')
+  if (balanced && old.healthCheckNodePort && now.healthCheckNodePort && old.healthCheckNodePort !== now.healthCheckNodePort) {
+    yield immutable('spec.healthCheckNodePort', now.healthCheckNodePort)
+  }
+}
+
+function* workloadChange({ before, after }: Step<Deployment | ReplicaSet>): Causes {
+  if (!isDeepStrictEqual(before.spec?.selector, after.spec?.selector)) yield immutable('spec.selector', after.spec?.selector)
+}
+
+function* dataChange({ before, after }: Step<ConfigMap | Secret>): Causes {
+  const [type, newType] = [(before as Secret).type, (after as Secret).type]
+  if (type !== newType) yield immutable('type', newType)
+  if (!before.immutable) return
+  if (!after.immutable) yield forbidden('immutable', 'field is immutable when `immutable` is set')
+  for (const field of ['data', 'binaryData'] as const) {
+    const [old, now] = [(before as ConfigMap)[field] ?? {}, (after as ConfigMap)[field] ?? {}]
+    if (!isDeepStrictEqual(old, now)) yield forbidden(field, 'field is immutable when `immutable` is set')
+  }
+}
+
+function* sliceChange({ before, after }: Step<EndpointSlice>): Causes {
+  if (before.addressType !== after.addressType) yield immutable('addressType', after.addressType)
+}
+
+function* nodeChange({ before, after }: Step<Node>): Causes {
+  for (const field of ['podCIDR', 'podCIDRs', 'providerID'] as const) {
+    const [old, now] = [before.spec?.[field], after.spec?.[field]]
+    if (old?.length && !isDeepStrictEqual(old, now)) yield forbidden(`spec.${field}`, 'may not change once set')
+  }
+}

@@ -1,0 +1,173 @@
+/** Checks of core/v1 ServiceSpec. Whether an address or a node port is in range and free is for the allocators to say. */
+import ipaddr from 'ipaddr.js'
+import { labelKeyProblem } from '../../../api/labels.ts'
+import type { Service, ServicePort, ServiceSpec } from '../../../api/objects.ts'
+import { duplicate, forbidden, required, unsupported, wrong, type Causes } from '../causes.ts'
+import { text, validateLabels } from './meta.ts'
+import { dnsLabel, dnsSubdomain, ianaPortName, isPort, portRule } from './names.ts'
+import { isAddress } from './pod.ts'
+
+const maxAffinitySeconds = 86_400
+const trafficDistributions = ['PreferClose', 'PreferSameZone', 'PreferSameNode'] as const
+
+export const isHeadless = (spec: ServiceSpec): boolean => spec.clusterIP === 'None'
+/** ExternalName is a name in DNS and nothing else; headless is its endpoints' addresses. */
+export const wantsClusterIP = (spec: ServiceSpec): boolean => spec.type !== 'ExternalName' && !isHeadless(spec)
+export const wantsNodePorts = (spec: ServiceSpec): boolean =>
+  spec.type === 'NodePort' || (spec.type === 'LoadBalancer' && spec.allocateLoadBalancerNodePorts !== false)
+/** The port on which a node says whether it has endpoints of the service. */
+export const wantsHealthPort = (spec: ServiceSpec): boolean =>
+  spec.type === 'LoadBalancer' && spec.externalTrafficPolicy === 'Local'
+
+/** @param service with its defaults */
+export function* validateService(service: Service): Causes {
+  const spec = service.spec ?? {}
+  if (!spec.ports?.length && !isHeadless(spec) && spec.type !== 'ExternalName') {
+    yield required('spec.ports', "a service has at least one port, unless `clusterIP` is 'None' or `type` is 'ExternalName'")
+  }
+  yield* validatePorts('spec.ports', spec.ports ?? [], spec)
+  yield* validateLabels('spec.selector', spec.selector)
+  yield* validateClusterIP(spec)
+  yield* validateFamilies(spec)
+  yield* validateAffinity(spec)
+  yield* validateOutside(spec)
+  if (spec.trafficDistribution !== undefined && !(trafficDistributions as readonly string[]).includes(spec.trafficDistribution)) {
+    yield unsupported('spec.trafficDistribution', spec.trafficDistribution, trafficDistributions)
+  }
+}
+
+function* validatePorts(field: string, ports: readonly ServicePort[], spec: ServiceSpec): Causes {
+  for (const [i, port] of ports.entries()) {
+    const at = `${field}[${i}]`
+    if (port.name) yield* text(`${at}.name`, port.name, dnsLabel)
+    else if (ports.length > 1) yield required(`${at}.name`, 'ports have names where there is more than one')
+    if (!isPort(port.port)) yield wrong(`${at}.port`, port.port, portRule)
+    if (typeof port.targetPort === 'string') yield* text(`${at}.targetPort`, port.targetPort, ianaPortName)
+    else if (port.targetPort !== undefined && !isPort(port.targetPort)) yield wrong(`${at}.targetPort`, port.targetPort, portRule)
+    if (port.appProtocol) yield* text(`${at}.appProtocol`, port.appProtocol, labelKeyProblem)
+    if (port.nodePort && spec.type !== 'NodePort' && spec.type !== 'LoadBalancer') {
+      yield forbidden(
+        `${at}.nodePort`,
+        "may not be used when `type` is 'ClusterIP' or 'ExternalName'; set `type` to 'NodePort' or 'LoadBalancer'",
+      )
+    }
+  }
+  yield* validateUniquePorts(field, ports)
+}
+
+function* validateUniquePorts(field: string, ports: readonly ServicePort[]): Causes {
+  const seen = { name: new Set<string>(), port: new Set<string>(), nodePort: new Set<string>() }
+  const first = (kind: keyof typeof seen, key: string): boolean => seen[kind].size < seen[kind].add(key).size
+  for (const [i, { name, port, protocol = 'TCP', nodePort }] of ports.entries()) {
+    if (name && !first('name', name)) yield duplicate(`${field}[${i}].name`, name)
+    if (!first('port', `${protocol}/${port}`)) yield duplicate(`${field}[${i}]`, { port, protocol })
+    if (nodePort && !first('nodePort', `${protocol}/${nodePort}`)) yield duplicate(`${field}[${i}].nodePort`, nodePort)
+  }
+}
+
+function* validateClusterIP(spec: ServiceSpec): Causes {
+  const { type, clusterIP = '', clusterIPs = [], externalName } = spec
+  if (type === 'ExternalName') {
+    if (clusterIP !== '') yield forbidden('spec.clusterIP', "may not be set when `type` is 'ExternalName'")
+    if (!externalName) yield required('spec.externalName', "must name a host when `type` is 'ExternalName'")
+    else yield* text('spec.externalName', externalName, (name) => dnsSubdomain(name.toLowerCase().replace(/\.$/, '')))
+    return
+  }
+  if (clusterIP !== '' && clusterIP !== 'None' && !isAddress(clusterIP)) {
+    yield wrong('spec.clusterIP', clusterIP, "must be empty, 'None', or an IP address (such as 10.96.0.20)")
+  }
+  if (clusterIPs.length > 1)
+    yield wrong('spec.clusterIPs', clusterIPs, 'may hold no more than one value: the cluster has one address family')
+  if (clusterIPs.length > 0 && clusterIPs[0] !== clusterIP)
+    yield wrong('spec.clusterIPs', clusterIPs, 'first value must match `clusterIP`')
+  if (isHeadless(spec) && (type === 'NodePort' || type === 'LoadBalancer')) {
+    yield wrong('spec.clusterIP', clusterIP, `may not be set to 'None' for ${type} services`)
+  }
+}
+
+function* validateFamilies({ type, ipFamilies, ipFamilyPolicy }: ServiceSpec): Causes {
+  if (type === 'ExternalName') {
+    if (ipFamilies?.length) yield forbidden('spec.ipFamilies', "may not be set when `type` is 'ExternalName'")
+    return
+  }
+  for (const [i, family] of (ipFamilies ?? []).entries()) {
+    if (family !== 'IPv4')
+      yield wrong(`spec.ipFamilies[${i}]`, family, "not configured on this cluster, whose services have 'IPv4' addresses")
+  }
+  if ((ipFamilies?.length ?? 0) > 1)
+    yield wrong('spec.ipFamilies', ipFamilies, 'may hold no more than one value: the cluster has one address family')
+  if (ipFamilyPolicy === 'RequireDualStack') {
+    yield wrong(
+      'spec.ipFamilyPolicy',
+      ipFamilyPolicy,
+      "this cluster has one address family: use 'SingleStack' or 'PreferDualStack'",
+    )
+  }
+}
+
+function* validateAffinity({ type, sessionAffinity, sessionAffinityConfig }: ServiceSpec): Causes {
+  const seconds = sessionAffinityConfig?.clientIP?.timeoutSeconds
+  if (sessionAffinity === 'ClientIP') {
+    if (type === 'ExternalName') yield unsupported('spec.sessionAffinity', sessionAffinity, ['None'])
+    if (seconds === undefined) yield required('spec.sessionAffinityConfig.clientIP.timeoutSeconds')
+    else if (seconds < 1 || seconds > maxAffinitySeconds) {
+      yield wrong(
+        'spec.sessionAffinityConfig.clientIP.timeoutSeconds',
+        seconds,
+        `must be greater than 0 and at most ${maxAffinitySeconds}`,
+      )
+    }
+  } else if (sessionAffinityConfig) {
+    yield forbidden('spec.sessionAffinityConfig', "must not be set when `sessionAffinity` is 'None'")
+  }
+}
+
+function* validateOutside(spec: ServiceSpec): Causes {
+  const { type, externalIPs = [], externalTrafficPolicy, healthCheckNodePort, loadBalancerSourceRanges = [] } = spec
+  const balanced = type === 'LoadBalancer'
+  for (const [i, address] of externalIPs.entries()) {
+    const problem = unicastProblem(address)
+    if (problem) yield wrong(`spec.externalIPs[${i}]`, address, problem)
+  }
+  if (externalTrafficPolicy && type !== 'NodePort' && !balanced && externalIPs.length === 0) {
+    yield wrong(
+      'spec.externalTrafficPolicy',
+      externalTrafficPolicy,
+      'may only be set for externally-accessible services: `type` NodePort or LoadBalancer, or `externalIPs`',
+    )
+  }
+  if (healthCheckNodePort && !wantsHealthPort(spec)) {
+    yield wrong(
+      'spec.healthCheckNodePort',
+      healthCheckNodePort,
+      "may only be set when `type` is 'LoadBalancer' and `externalTrafficPolicy` is 'Local'",
+    )
+  }
+  if (loadBalancerSourceRanges.length > 0 && !balanced)
+    yield forbidden('spec.loadBalancerSourceRanges', "may only be used when `type` is 'LoadBalancer'")
+  for (const [i, range] of loadBalancerSourceRanges.entries()) {
+    if (!isRange(range.trim()))
+      yield wrong(`spec.loadBalancerSourceRanges[${i}]`, range, 'must be a range of addresses (such as 10.9.8.0/24)')
+  }
+  for (const key of ['allocateLoadBalancerNodePorts', 'loadBalancerClass'] as const) {
+    if (spec[key] !== undefined && !balanced) yield forbidden(`spec.${key}`, "may only be used when `type` is 'LoadBalancer'")
+  }
+}
+
+/** An address with a prefix length, of either family. */
+export function isRange(range: string): boolean {
+  return isAddress(range.split('/')[0]!) && ipaddr.isValidCIDR(range)
+}
+
+const notUnicast: Readonly<Record<string, string>> = {
+  unspecified: 'may not be unspecified (such as 0.0.0.0 or ::)',
+  loopback: 'may not be in the loopback range (such as 127.0.0.0/8 or ::1)',
+  linkLocal: 'may not be in the link-local range (such as 169.254.0.0/16 or fe80::/10)',
+  multicast: 'may not be in the multicast range (such as 224.0.0.0/4 or ff00::/8)',
+}
+
+/** Why an address cannot be one that traffic is sent to. */
+export function unicastProblem(address: string): string | undefined {
+  if (!isAddress(address)) return 'must be an IP address (such as 10.9.8.7 or 2001:db8::ffff)'
+  return notUnicast[ipaddr.parse(address).range()]
+}

@@ -1,0 +1,97 @@
+/** What an agent is sent first: what it missed, where the history still has it, or everything. */
+import { isWherryError } from '../../api/errors.ts'
+import { agentResources, type AgentResource } from '../../api/frames.ts'
+import type { KubeObject } from '../../api/objects.ts'
+import type { Change, Store } from '../store/store.ts'
+import type { Encoder } from './encoder.ts'
+import { isAgentChange, wanted } from './interest.ts'
+
+/** An agent that is further behind gets the whole state, which is less work than so many changes. */
+const longestHistory = 20_000
+
+export interface Beginning {
+  readonly resumed: boolean
+  /** The agent has the state of this revision after `frames`. */
+  readonly revision: number
+  /** Encoded as they are read. With the `sync` that ends them. */
+  readonly frames: (encoder: Encoder) => Promise<Iterable<Uint8Array>>
+}
+
+/**
+ * The state of the store is fixed here, at once; what is committed later is for the live frames.
+ * @param held the revision that the agent holds in full
+ */
+export function beginning(store: Store, node: string, held: number | undefined): Beginning {
+  const revision = store.revision
+  const missed = held === undefined ? undefined : missedSince(store, held)
+  if (!missed) {
+    const objects = everything(store, node)
+    return { resumed: false, revision, frames: (encoder) => Promise.resolve(stateFrames(objects, revision, encoder)) }
+  }
+  return { resumed: true, revision, frames: async (encoder) => missedFrames(node, await missed, encoder, revision) }
+}
+
+/** The changes after `held` up to now; undefined where they cannot be had. */
+function missedSince(store: Store, held: number): Promise<readonly Change[]> | undefined {
+  const upTo = store.revision
+  // A revision from the future: the store was put back to an older copy.
+  if (held > upTo || upTo - held > longestHistory) return undefined
+  if (held === upTo) return Promise.resolve([])
+  try {
+    return history(store, held, upTo)
+  } catch (e) {
+    if (isWherryError(e, 'STORE_COMPACTED')) return undefined
+    throw e
+  }
+}
+
+/** @throws StoreError STORE_COMPACTED, at once */
+function history(store: Store, from: number, upTo: number): Promise<readonly Change[]> {
+  const changes: Change[] = []
+  const { promise, resolve } = Promise.withResolvers<readonly Change[]>()
+  const stop = store.watch(from, (change) => {
+    if (change.revision <= upTo) changes.push(change)
+    if (change.revision >= upTo) resolve(changes)
+  })
+  // A store may tell the history before `watch` returns, or later.
+  void promise.then(stop)
+  return promise
+}
+
+function* missedFrames(node: string, changes: readonly Change[], encoder: Encoder, revision: number): Generator<Uint8Array> {
+  for (const change of changes) {
+    if (!isAgentChange(change)) continue
+    const kind = wanted(node, change)
+    if (kind === 'none') continue
+    const bytes = kind === 'set' ? encoder.set(change.resource, change.object) : encoder.remove(change)
+    if (bytes) yield bytes
+  }
+  yield encoder.sync(revision)
+}
+
+interface Row {
+  readonly resource: AgentResource
+  readonly object: KubeObject
+  readonly revision: number
+}
+
+/** By revision, as if the objects had just been written one after the other. */
+function everything(store: Store, node: string): readonly Row[] {
+  const rows: Row[] = []
+  for (const resource of agentResources) {
+    for (const object of store.list(resource)) {
+      if (wanted(node, { type: 'ADDED', resource, object }) !== 'set') continue
+      rows.push({ resource, object, revision: Number(object.metadata.resourceVersion) })
+    }
+  }
+  return rows.sort((a, b) => a.revision - b.revision)
+}
+
+function* stateFrames(rows: readonly Row[], revision: number, encoder: Encoder): Generator<Uint8Array> {
+  yield encoder.frame({ kind: 'reset' })
+  for (const { resource, object } of rows) {
+    const bytes = encoder.set(resource, object)
+    if (bytes) yield bytes
+  }
+  yield encoder.sync(revision)
+}

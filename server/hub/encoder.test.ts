@@ -1,0 +1,38 @@
+import { expect, test } from 'vitest'
+import { decodeHubFrame, encode } from '../../api/codec.ts'
+import type { HubFrame } from '../../api/frames.ts'
+import { createLines } from '../../test/scenarios/link-lines.ts'
+import * as kit from '../../test/kit/objects.ts'
+import { createEncoder } from './encoder.ts'
+import type { AgentChange } from './interest.ts'
+
+function counting() {
+  const frames: HubFrame[] = []
+  const lines = createLines()
+  const toBytes = (frame: HubFrame): Uint8Array => {
+    frames.push(frame)
+    return encode(frame)
+  }
+  return { frames, lines, encoder: createEncoder({ log: lines.log, toBytes }) }
+}
+
+test('encodes an object, a deletion and a marker once each', () => {
+  const { frames, encoder } = counting()
+  const object = kit.stored(kit.service(), { resourceVersion: '7' })
+  const change: AgentChange = { revision: 9, type: 'DELETED', resource: 'services', object }
+  expect(encoder.set('services', object)).toBe(encoder.set('services', object))
+  expect(encoder.remove(change)).toBe(encoder.remove(change))
+  expect(encoder.sync(9)).toBe(encoder.sync(9))
+  expect(frames).toHaveLength(3)
+  expect(decodeHubFrame(encoder.set('services', object)!)).toEqual({ kind: 'set', resource: 'services', revision: 7, object })
+  expect(decodeHubFrame(encoder.remove(change))).toEqual({ kind: 'delete', resource: 'services', revision: 9, key: 'default/web' })
+  expect(decodeHubFrame(encoder.sync(10))).toEqual({ kind: 'sync', revision: 10 })
+})
+
+test('says once of an object that it does not fit, and goes on', () => {
+  const { frames, lines, encoder } = counting()
+  const huge = kit.stored(kit.service({ metadata: { annotations: { note: 'x'.repeat(9_000_000) } } }))
+  expect([encoder.set('services', huge), encoder.set('services', huge)]).toEqual([undefined, undefined])
+  expect(frames).toHaveLength(1)
+  expect(lines.of('an object cannot be sent to the agents')).toMatchObject([{ key: 'default/web', code: 'FRAME_TOO_LARGE' }])
+})

@@ -1,0 +1,51 @@
+/** How an agent's HTTPS connection becomes a WebSocket. Who it is has been settled by its certificate before that. */
+import { STATUS_CODES, type IncomingMessage } from 'node:http'
+import type { Duplex } from 'node:stream'
+import { WebSocketServer, type WebSocket } from 'ws'
+import { limits } from '../../api/frames.ts'
+import { hubPaths } from '../../api/hub.ts'
+import { groups, type User } from '../auth/auth.ts'
+
+export interface UpgradeDeps {
+  /** Who is asking; never throws. */
+  readonly authenticate: (req: IncomingMessage) => User
+  readonly accept: (socket: WebSocket, node: string) => void
+}
+
+/** Takes an upgrade on the agents' path. Paths that are not its own it leaves alone and returns false. */
+export type Upgrade = (req: IncomingMessage, socket: Duplex, head: Buffer) => boolean
+
+/** ws: what one agent may make the hub hold before a frame is complete. */
+const bounds = { maxPayload: limits.frameBytes, maxFragments: 256, maxBufferedChunks: 16_384, closeTimeout: 5_000 } as const
+
+const prefix = 'system:node:'
+
+export function createUpgrade({ authenticate, accept }: UpgradeDeps): Upgrade {
+  const server = new WebSocketServer({ ...bounds, noServer: true, clientTracking: false, perMessageDeflate: false })
+  return (req, socket, head) => {
+    if (req.url?.split('?', 1)[0] !== hubPaths.agent) return false
+    const node = nodeOf(authenticate(req))
+    if (node === undefined) refuse(socket, 'only the certificate of a node opens this door; make one with: wherry join')
+    else server.handleUpgrade(req, socket, head, (ws) => accept(ws, node))
+    return true
+  }
+}
+
+/** The node that a user is; undefined for anybody else. */
+export function nodeOf(user: User): string | undefined {
+  if (!user.groups.includes(groups.nodes) || !user.name.startsWith(prefix)) return undefined
+  return user.name.slice(prefix.length) || undefined
+}
+
+function refuse(socket: Duplex, reason: string): void {
+  const code = 403
+  // The other side may be gone already.
+  socket.on('error', () => socket.destroy())
+  const head = [
+    `HTTP/1.1 ${code} ${STATUS_CODES[code]}`,
+    'Connection: close',
+    'Content-Type: text/plain',
+    `Content-Length: ${Buffer.byteLength(reason)}`,
+  ]
+  socket.end(`${head.join('\r\n')}\r\n\r\n${reason}`)
+}

@@ -1,0 +1,156 @@
+/** The verb `create`. */
+import { rfc3339 } from '../../api/clock.ts'
+import type { KubeObject, Namespace, Pod, Service } from '../../api/objects.ts'
+import { kindOf, type Resource, type ResourceKind } from '../../api/resources.ts'
+import { alreadyExists, badRequest, invalid, notFound, StatusError } from '../../api/status.ts'
+import type { Claim } from '../admit/allocators.ts'
+import { forbidden } from '../admit/causes.ts'
+import { namespaceFinalizer, withDefaults } from '../admit/defaults/defaults.ts'
+import { qosClass } from '../admit/defaults/pod.ts'
+import { withClusterIPs } from '../admit/defaults/service.ts'
+import { loadStructure } from '../admit/validate/structure.ts'
+import { validate } from '../admit/validate/validate.ts'
+import type { Ref, Store } from '../store/store.ts'
+import { commit, type RegistryDeps } from './deps.ts'
+import { checked, ownMeta, type Checked } from './draft.ts'
+import { firstGeneration } from './generation.ts'
+import { generateName } from './names.ts'
+import type { Registry } from './registry.ts'
+
+/** Generated names are tried so often before the client hears that they are taken. */
+const maxTries = 8
+
+export function createVerb(deps: RegistryDeps): Registry['create'] {
+  return async (ref, draft, options = {}) => {
+    const of = kindOf(ref.resource)
+    const wish = checked({ of, structure: await loadStructure(ref.resource) }, ref, draft, keepsStatus(of) ? [] : ['status'])
+    if (wish.metadata.resourceVersion) throw badRequest('resourceVersion should not be set on objects to be created')
+    const given = ref.name || wish.metadata.name || ''
+    for (let tried = 1; ; tried++) {
+      const name = given || (wish.metadata.generateName ? generateName(wish.metadata.generateName, deps.random) : '')
+      try {
+        return await write(deps, { ...ref, name }, wish, options)
+      } catch (e) {
+        const again = given === '' && tried < maxTries && e instanceof StatusError && e.status.reason === 'AlreadyExists'
+        if (!again) throw e
+      }
+    }
+  }
+}
+
+/** Kubernetes resets the status of what is created, where it has its own subresource; of nodes alone it is taken as sent. */
+function keepsStatus(of: ResourceKind): boolean {
+  return of.resource === 'nodes' || !of.subresources.includes('status')
+}
+
+async function write(deps: RegistryDeps, ref: Ref, wish: Checked, options: { readonly dryRun?: boolean }): Promise<KubeObject> {
+  const of = kindOf(ref.resource)
+  const fresh = born(deps, ref, wish)
+  const causes = [...scopeCauses(of, ref), ...validate(ref.resource, fresh)]
+  if (causes.length > 0) throw invalid(of, ref.name, causes)
+  const object = withFirstStatus(ref.resource, fresh)
+  const claim = ref.resource === 'services' ? deps.allocators.claim() : undefined
+  try {
+    const stored = await commit(
+      deps,
+      ref,
+      (current) => {
+        if (of.namespaced) namespaceOpen(deps.store, of, ref)
+        if (current) throw alreadyExists(of, ref.name)
+        return { put: claim ? filled(of, object, claim) : object }
+      },
+      options,
+    )
+    if (options.dryRun) claim?.abandon()
+    else claim?.settle(Number(stored.metadata.resourceVersion))
+    deps.log.debug('an object was created', {
+      resource: ref.resource,
+      namespace: ref.namespace,
+      name: ref.name,
+      dryRun: options.dryRun ?? false,
+    })
+    return options.dryRun ? withoutRevision(stored) : stored
+  } catch (e) {
+    claim?.abandon()
+    throw e
+  }
+}
+
+/** The wish as a new object with its defaults. */
+function born(deps: RegistryDeps, ref: Ref, wish: Checked): KubeObject {
+  const { generateName: prefix } = wish.metadata
+  const generation = firstGeneration(ref.resource)
+  const metadata = {
+    name: ref.name,
+    ...(prefix && { generateName: prefix }),
+    ...(ref.namespace && { namespace: ref.namespace }),
+    uid: deps.uuid(),
+    resourceVersion: '',
+    ...(generation && { generation }),
+    creationTimestamp: rfc3339(deps.clock.now()),
+    ...ownMeta(wish.metadata),
+  }
+  const object = withDefaults(ref.resource, { ...wish, metadata })
+  if (ref.resource !== 'namespaces') return object
+  const { spec } = object as Namespace
+  return { ...object, spec: { ...spec, finalizers: [...new Set([...(spec?.finalizers ?? []), namespaceFinalizer])] } }
+}
+
+function scopeCauses(of: ResourceKind, ref: Ref) {
+  if (of.namespaced || ref.namespace === '') return []
+  return [forbidden('metadata.namespace', `not allowed on this type: a ${of.kind} belongs to the whole cluster`)]
+}
+
+function withFirstStatus(resource: Resource, object: KubeObject): KubeObject {
+  switch (resource) {
+    case 'pods':
+      return { ...object, status: { phase: 'Pending', qosClass: qosClass((object as Pod).spec!) } }
+    case 'namespaces':
+      return { ...object, status: { phase: 'Active' } }
+    case 'services':
+      return { ...object, status: { loadBalancer: {} } }
+    case 'deployments.apps':
+      return { ...object, status: {} }
+    case 'replicasets.apps':
+      return { ...object, status: { replicas: 0 } }
+    case 'nodes':
+    case 'endpoints':
+    case 'configmaps':
+    case 'secrets':
+    case 'serviceaccounts':
+    case 'events':
+    case 'endpointslices.discovery.k8s.io':
+    case 'leases.coordination.k8s.io':
+      return object
+  }
+}
+
+/** @throws StatusError NotFound, or Forbidden with the cause by which clients know it */
+function namespaceOpen(store: Store, of: ResourceKind, ref: Ref): void {
+  const namespace = store.get({ resource: 'namespaces', namespace: '', name: ref.namespace })
+  if (!namespace) throw notFound(kindOf('namespaces'), ref.namespace)
+  if (!namespace.metadata.deletionTimestamp) return
+  const plural = of.group ? `${of.plural}.${of.group}` : of.plural
+  const causes = [
+    { reason: 'NamespaceTerminating', field: 'metadata.namespace', message: `namespace ${ref.namespace} is being terminated` },
+  ] as const
+  throw new StatusError(
+    'Forbidden',
+    `${plural} ${JSON.stringify(ref.name)} is forbidden: ` +
+      `unable to create new content in namespace ${ref.namespace} because it is being terminated`,
+    { name: ref.name, ...(of.group && { group: of.group }), kind: of.plural, causes },
+  )
+}
+
+/** The service with its address and ports. @throws StatusError Invalid */
+export function filled(of: ResourceKind, object: KubeObject, claim: Claim, before?: KubeObject): KubeObject {
+  const service = claim.fill(object as Service, before as Service | undefined)
+  if (!('metadata' in service)) throw invalid(of, object.metadata.name, service)
+  return { ...service, spec: withClusterIPs(service.spec!) } as KubeObject
+}
+
+/** What was not written has no revision. */
+function withoutRevision(object: KubeObject): KubeObject {
+  const { resourceVersion: _none, ...metadata } = object.metadata
+  return { ...object, metadata: metadata as KubeObject['metadata'] }
+}

@@ -1,0 +1,148 @@
+/** The verb `update`, for the object as a whole and for its subresources. */
+import { isDeepStrictEqual } from 'node:util'
+import type { KubeObject, Namespace, Pod, Service } from '../../api/objects.ts'
+import { kindOf, type ResourceKind, type Subresource } from '../../api/resources.ts'
+import { invalid, notFound, StatusError } from '../../api/status.ts'
+import type { Claim } from '../admit/allocators.ts'
+import { carried } from '../admit/carried.ts'
+import { withDefaults } from '../admit/defaults/defaults.ts'
+import { validateChange } from '../admit/validate/changes.ts'
+import { loadStructure } from '../admit/validate/structure.ts'
+import { validate } from '../admit/validate/validate.ts'
+import type { Ref } from '../store/store.ts'
+import { bound } from './bind.ts'
+import { filled } from './create.ts'
+import { commit, type RegistryDeps } from './deps.ts'
+import { checked, nextMeta, type Kind } from './draft.ts'
+import { withGeneration } from './generation.ts'
+import type { Draft, Registry } from './registry.ts'
+import { isOver } from './remove.ts'
+
+/** One update on its way. */
+interface Move {
+  readonly deps: RegistryDeps
+  readonly ref: Ref
+  readonly kind: Kind
+  readonly current: KubeObject
+  readonly wish: Draft
+  /** For services. */
+  readonly claim?: Claim | undefined
+}
+
+export function updateVerb(deps: RegistryDeps): Registry['update'] {
+  return async (ref, change, options = {}) => {
+    const of = kindOf(ref.resource)
+    const kind = { of, structure: await loadStructure(ref.resource) }
+    const after = moveOf(of, options.subresource)
+    const claim = ref.resource === 'services' ? deps.allocators.claim() : undefined
+    let last: KubeObject | undefined
+    try {
+      const stored = await commit(
+        deps,
+        ref,
+        (current) => {
+          last = undefined
+          if (!current) throw notFound(of, ref.name)
+          const next = after({ deps, ref, kind, current, wish: change(current), claim })
+          if (isOver(next)) {
+            last = next
+            return { remove: true }
+          }
+          return isDeepStrictEqual(next, current) ? { keep: true } : { put: next }
+        },
+        options,
+      )
+      if (options.dryRun) claim?.abandon()
+      else claim?.settle(Number(stored.metadata.resourceVersion))
+      return ended(last, stored)
+    } catch (e) {
+      claim?.abandon()
+      throw e
+    }
+  }
+}
+
+/** An object that went with its last finalizer is answered as it was in the end. */
+function ended(last: KubeObject | undefined, stored: KubeObject): KubeObject {
+  return last ? { ...last, metadata: { ...last.metadata, resourceVersion: stored.metadata.resourceVersion } } : stored
+}
+
+/** @throws StatusError MethodNotAllowed */
+function moveOf(of: ResourceKind, subresource: Subresource | undefined): (move: Move) => KubeObject {
+  if (subresource === undefined) return whole
+  if (of.subresources.includes(subresource)) {
+    switch (subresource) {
+      case 'status':
+        return status
+      case 'scale':
+        return whole
+      case 'finalize':
+        return finalize
+      case 'binding':
+        return binding
+      case 'log':
+      case 'eviction':
+    }
+  }
+  throw new StatusError('MethodNotAllowed', `${of.resource} have no subresource ${subresource} that could be updated`)
+}
+
+/** Everything but the status, where that has a subresource of its own. */
+function whole({ ref, kind, current, wish, claim }: Move): KubeObject {
+  const { of } = kind
+  const own = of.subresources.includes('status')
+  const draft = checked(kind, ref, wish, own ? ['status'] : [])
+  const metadata = nextMeta(of, current.metadata, draft.metadata)
+  // What a namespace waits for is changed by `finalize` alone.
+  const spec = ref.resource === 'namespaces' ? { spec: current.spec } : {}
+  const stated: KubeObject = {
+    ...draft,
+    metadata,
+    ...spec,
+    ...(own && current.status !== undefined && { status: current.status }),
+  }
+  const kept = ref.resource === 'services' ? (carried(current as Service, stated as Service) as KubeObject) : stated
+  const next = withDefaults(ref.resource, kept)
+  const faults = validate(ref.resource, next)
+  const causes = faults.length > 0 ? faults : validateChange(ref.resource, { before: current, after: next })
+  if (causes.length > 0) throw invalid(of, ref.name, causes)
+  return withGeneration(ref.resource, current, claim ? filled(of, next, claim, current) : next)
+}
+
+/** The status and nothing else. */
+function status({ ref, kind, current, wish }: Move): KubeObject {
+  const { of } = kind
+  const draft = checked(kind, ref, { ...wish, spec: current.spec })
+  nextMeta(of, current.metadata, draft.metadata)
+  const next: KubeObject = { ...current, ...(draft.status !== undefined && { status: draft.status }) }
+  if (ref.resource === 'pods') return withQosClass(current as Pod, next as Pod)
+  if (ref.resource !== 'nodes') return next
+  const node = withDefaults(ref.resource, next)
+  const causes = validate(ref.resource, node)
+  if (causes.length > 0) throw invalid(of, ref.name, causes)
+  return node
+}
+
+/** Follows from the spec, so no reporter can change it. */
+function withQosClass(current: Pod, next: Pod): KubeObject {
+  const qosClass = current.status?.qosClass
+  return { ...next, status: { ...next.status, ...(qosClass && { qosClass }) } } as KubeObject
+}
+
+/** Namespace `spec.finalizers`. */
+function finalize({ ref, kind, current, wish }: Move): KubeObject {
+  const draft = checked(kind, ref, wish)
+  nextMeta(kind.of, current.metadata, draft.metadata)
+  const { finalizers = [] } = (draft as unknown as Namespace).spec ?? {}
+  const next = { ...current, spec: { ...(current as Namespace).spec, finalizers } }
+  const causes = validate(ref.resource, next)
+  if (causes.length > 0) throw invalid(kind.of, ref.name, causes)
+  return next
+}
+
+/** The node alone counts. */
+function binding({ deps, ref, kind, current, wish }: Move): KubeObject {
+  const draft = checked(kind, ref, wish)
+  nextMeta(kind.of, current.metadata, draft.metadata)
+  return bound(current, (draft as unknown as Pod).spec?.nodeName ?? '', deps.clock.now())
+}
