@@ -18,6 +18,10 @@ export interface AgentConfig {
   readonly serviceCIDR: string
   /** What "measured load" means: the whole machine, or this node's cgroup where several nodes share one machine. */
   readonly usageFrom: 'machine' | 'cgroup'
+  /** What the names of pods' network namespaces begin with; no other node of this machine may have the same. */
+  readonly netnsPrefix: string
+  /** Serve virtual IPs and run no pods, for a host where somebody else does. */
+  readonly servicesOnly: boolean
   readonly kernel: 'auto' | 'libnftables' | 'process'
   readonly logLevel: LogLevel
 }
@@ -33,6 +37,8 @@ export const usage = `Usage: agent --node NAME --hub URL --credentials DIR [opti
   --cluster-cidr CIDR           pod addresses (default 10.244.0.0/16)
   --service-cidr CIDR           virtual IPs (default 10.96.0.0/12)
   --usage-from WHAT             machine or cgroup: whose load is reported (default machine)
+  --netns-prefix TEXT           pods' network namespaces are named so (default wherry-NAME-)
+  --services-only               serve virtual IPs, run no pods
   --kernel HOW                  auto, libnftables (in process) or process (nft) (default auto)
   --log-level LEVEL             error, warn, info, debug or trace (default info; or WHERRY_LOG)
 `
@@ -47,6 +53,8 @@ const options = {
   'cluster-cidr': { type: 'string', default: '10.244.0.0/16' },
   'service-cidr': { type: 'string', default: '10.96.0.0/12' },
   'usage-from': { type: 'string', default: 'machine' },
+  'netns-prefix': { type: 'string' },
+  'services-only': { type: 'boolean', default: false },
   kernel: { type: 'string', default: 'auto' },
   'log-level': { type: 'string' },
 } as const
@@ -54,8 +62,9 @@ const options = {
 /** @throws WherryError USAGE, naming the flag */
 export function parseConfig(argv: readonly string[], env: Readonly<Record<string, string | undefined>> = process.env): AgentConfig {
   const values = read(argv)
+  const node = required(values.node, 'node')
   return {
-    node: required(values.node, 'node'),
+    node,
     hub: required(values.hub, 'hub'),
     credentials: required(values.credentials, 'credentials'),
     state: values.state,
@@ -64,6 +73,8 @@ export function parseConfig(argv: readonly string[], env: Readonly<Record<string
     clusterCIDR: values['cluster-cidr'],
     serviceCIDR: values['service-cidr'],
     usageFrom: oneOf('usage-from', values['usage-from'], ['machine', 'cgroup']),
+    netnsPrefix: values['netns-prefix'] ?? `wherry-${node}-`,
+    servicesOnly: values['services-only'],
     kernel: oneOf('kernel', values.kernel, ['auto', 'libnftables', 'process']),
     logLevel: oneOf('log-level', values['log-level'] ?? env['WHERRY_LOG'] ?? 'info', ['error', 'warn', 'info', 'debug', 'trace']),
   }

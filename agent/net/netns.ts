@@ -12,12 +12,9 @@ export interface Namespaces {
 /** Where `ip netns` keeps a namespace. */
 export const netnsPath = (name: string): string => `/run/netns/${name}`
 
-/** What every namespace of a node's pods begins with. */
-export const netnsPrefix = (node: string): string => `wherry-${node}-`
-
-/** `wherry-<node>-<first 12 hex digits of the pod's uid>`. */
-export function netnsName(node: string, uid: string): string {
-  return netnsPrefix(node) + uid.replaceAll('-', '').slice(0, 12)
+/** The prefix, e.g. `wherry-<node>-`, and the first 12 hex digits of the pod's uid. */
+export function netnsName(prefix: string, uid: string): string {
+  return prefix + uid.replaceAll('-', '').slice(0, 12)
 }
 
 export function createNamespaces(ip: Ip): Namespaces {

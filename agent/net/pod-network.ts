@@ -42,7 +42,8 @@ export interface PodNetwork {
 
 export interface PodNetworkOptions {
   readonly exec: Exec
-  readonly node: string
+  /** What the names of the namespaces begin with; no other node of the machine may have the same. */
+  readonly netnsPrefix: string
   /** Of our own: records and host-local's addresses. */
   readonly dir: string
   /** Where the CNI plugins are, e.g. /usr/lib/cni. */
@@ -61,11 +62,11 @@ interface NetworkRecord {
 const nsfsMagic = 0x6e736673
 
 export function createPodNetwork(options: PodNetworkOptions): PodNetwork {
-  const { exec, node, dir } = options
+  const { exec, netnsPrefix, dir } = options
   const namespaces = createNamespaces(createIp(exec))
   const recordDir = join(dir, 'pods')
   const recordPath = (uid: string): string => join(recordDir, `${uid}.json`)
-  const nameOf = (uid: string): string => netnsName(node, uid)
+  const nameOf = (uid: string): string => netnsName(netnsPrefix, uid)
   let ranges: readonly string[] = []
 
   const cniFor = (of: readonly string[]) =>

@@ -97,6 +97,7 @@ function agentOf(plan: LabPlan, node: NodePlan, { node: program, root }: ChildOp
       'cluster-cidr': plan.clusterCIDR,
       'service-cidr': plan.serviceCIDR,
       'usage-from': 'cgroup',
+      'netns-prefix': `${node.namespace}-`,
     }),
   ]
   return {

@@ -150,7 +150,7 @@ async function askFrom(namespace: string, target: Target, deps: LabDeps): Promis
   return JSON.parse(stdout) as Answer
 }
 
-/** busybox's wget, really inside the pod; the time holds the start of the process. */
+/** busybox's wget, really inside the pod; the time holds the start of the process. Its own -T crashes in a static build. */
 async function askFromPod(
   plan: LabPlan,
   from: { readonly node: string; readonly container: string },
@@ -159,7 +159,7 @@ async function askFromPod(
 ): Promise<Answer> {
   const begin = performance.now()
   const id = `matrix-${deps.clock.now().toString(36)}`
-  const command = ['wget', '-q', '-T', '3', '-O', '-', `http://${target.host}:${target.port}/`]
+  const command = ['wget', '-q', '-O', '-', `http://${target.host}:${target.port}/`]
   const argv = ctr(nodeOf(plan, from.node), 'tasks', 'exec', '--exec-id', id, from.container, ...command)
   const result = await deps.exec.tryRun(argv, { signal: deps.signal, timeoutMs: 10_000 })
   const ms = performance.now() - begin

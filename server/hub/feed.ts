@@ -55,7 +55,6 @@ export function createFeed(deps: FeedDeps): Feed {
       return bytes !== undefined
     },
     mark(revision, sync) {
-      if (revision <= marked) return
       marked = revision
       outflow.push(sync)
     },

@@ -179,6 +179,18 @@ describe('live', () => {
     expect(older.frames.some((f) => f.kind === 'set')).toBe(false)
   })
 
+  test('a connection that is refused does no harm to the session that stands', async () => {
+    const peer = await greet()
+    const other = await connect()
+    await other.say(hello({ version: protocolVersion + 1 }))
+    await other.closed
+    await settled()
+    expect(link()).toMatchObject({ connected: true })
+    await inside.make('services', kit.service())
+    await settled()
+    expect(peer.frames.at(-1)).toMatchObject({ kind: 'sync' })
+  })
+
   test('an agent that is heard stays; one that falls silent is cut off', async () => {
     const peer = await greet()
     for (let i = 0; i < 10; i++) await inside.clock.advance(limits.pingMs)

@@ -5,6 +5,7 @@ import { WebSocketServer, type WebSocket } from 'ws'
 import { limits } from '../../api/frames.ts'
 import { hubPaths } from '../../api/hub.ts'
 import { groups, type User } from '../auth/auth.ts'
+import { nodeUserPrefix } from '../auth/node-certificate.ts'
 
 export interface UpgradeDeps {
   /** Who is asking; never throws. */
@@ -17,8 +18,6 @@ export type Upgrade = (req: IncomingMessage, socket: Duplex, head: Buffer) => bo
 
 /** ws: what one agent may make the hub hold before a frame is complete. */
 const bounds = { maxPayload: limits.frameBytes, maxFragments: 256, maxBufferedChunks: 16_384, closeTimeout: 5_000 } as const
-
-const prefix = 'system:node:'
 
 export function createUpgrade({ authenticate, accept }: UpgradeDeps): Upgrade {
   const server = new WebSocketServer({ ...bounds, noServer: true, clientTracking: false, perMessageDeflate: false })
@@ -33,8 +32,8 @@ export function createUpgrade({ authenticate, accept }: UpgradeDeps): Upgrade {
 
 /** The node that a user is; undefined for anybody else. */
 export function nodeOf(user: User): string | undefined {
-  if (!user.groups.includes(groups.nodes) || !user.name.startsWith(prefix)) return undefined
-  return user.name.slice(prefix.length) || undefined
+  if (!user.groups.includes(groups.nodes) || !user.name.startsWith(nodeUserPrefix)) return undefined
+  return user.name.slice(nodeUserPrefix.length) || undefined
 }
 
 function refuse(socket: Duplex, reason: string): void {

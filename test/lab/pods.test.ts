@@ -164,6 +164,23 @@ describe.skipIf(noContainerd)(`pods on containerd${noContainerd ? ` (skipped: ${
     expect(status('pair')).toMatchObject({ phase: 'Running', hostIP: '192.0.2.1' })
   })
 
+  test('the demo answers a hundred times without a restart, and ends at once when it is told to', async () => {
+    pods.setPods([pod('busy', { terminationGracePeriodSeconds: 60 })])
+    await ready('busy')
+    const ip = status('busy')!.podIP!
+    await askHttp(ip)
+    const script = `
+      const { get } = require('node:http')
+      const one = () => new Promise((resolve, reject) => get('http://${ip}:8080/', { agent: false }, (a) => a.resume().on('end', resolve)).on('error', reject))
+      ;(async () => { for (let i = 0; i < 25; i++) await Promise.all([one(), one(), one(), one()]) })()`
+    await containerd.exec.run({ command: execPath, args: ['-e', script], timeoutMs: 20_000 }, deadline())
+    expect(await askUdp(ip)).toContain('pod=busy')
+    expect(status('busy')?.containerStatuses?.[0]).toMatchObject({ restartCount: 0, ready: true })
+    expect(await logs('busy')).toBe('')
+    pods.setPods([])
+    await waitFor('its end, long before its time is over', async () => (await states()).length === 0)
+  })
+
   test('host name, files of its own and an emptyDir that containers share', async () => {
     const volumeMounts = [{ name: 'shared', mountPath: '/shared' }]
     const first = { ...shell('echo made > /shared/file', 'first'), volumeMounts }

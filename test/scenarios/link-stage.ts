@@ -28,7 +28,7 @@ export interface Stage {
   readonly url: string
   readonly lines: Lines
   ferry(): Promise<Ferry>
-  agent(node: string, options?: AgentOptions): Agent
+  readonly agent: (node: string, options?: AgentOptions) => Agent
   close(): Promise<void>
 }
 

@@ -1,12 +1,14 @@
 /** The link as it is in a cluster: over TLS, both sides with certificates; and what becomes of those who have the wrong one. */
+import { createPublicKey } from 'node:crypto'
 import { once } from 'node:events'
 import https from 'node:https'
 import type { AddressInfo } from 'node:net'
 import type { TLSSocket } from 'node:tls'
-import * as x509 from '@peculiar/x509'
 import { afterAll, afterEach, beforeAll, expect, test } from 'vitest'
 import type { LinkTls } from '../../agent/link/link.ts'
-import type { User } from '../../server/auth/auth.ts'
+import { groups } from '../../server/auth/auth.ts'
+import { authenticate } from '../../server/auth/authenticate.ts'
+import { issue, makeCa, makeKey, type Purpose, type Subject } from '../../server/auth/certificate.ts'
 import { createHub, type Hub } from '../../server/hub/hub.ts'
 import { createUpgrade } from '../../server/hub/upgrade.ts'
 import { openInside, type Inside } from '../kit/registry.ts'
@@ -14,42 +16,23 @@ import * as kit from '../kit/objects.ts'
 import { createLines } from './link-lines.ts'
 import { fastClock, startAgent, type Agent } from './link-stage.ts'
 
-const algorithm = { name: 'ECDSA', namedCurve: 'P-256', hash: 'SHA-256' } as const
-
 interface Authority {
   readonly ca: string
-  issue(subject: string): Promise<LinkTls>
+  issue(subject: Subject, purpose?: Purpose): LinkTls
 }
 
-async function createAuthority(): Promise<Authority> {
-  const keys = await crypto.subtle.generateKey(algorithm, true, ['sign', 'verify'])
-  const notAfter = new Date(Date.now() + 3_600_000)
-  const root = await x509.X509CertificateGenerator.createSelfSigned({
-    name: 'CN=test-ca',
-    keys,
-    notAfter,
-    signingAlgorithm: algorithm,
-    extensions: [new x509.BasicConstraintsExtension(true, undefined, true)],
-  })
-  const ca = root.toString('pem')
+function createAuthority(): Authority {
+  const ca = makeCa(Date.now())
   return {
-    ca,
-    async issue(subject) {
-      const own = await crypto.subtle.generateKey(algorithm, true, ['sign', 'verify'])
-      const certificate = await x509.X509CertificateGenerator.create({
-        subject,
-        issuer: root.subject,
-        publicKey: own.publicKey,
-        signingKey: keys.privateKey,
-        signingAlgorithm: algorithm,
-        notAfter,
-        extensions: [new x509.SubjectAlternativeNameExtension([{ type: 'ip', value: '127.0.0.1' }])],
-      })
-      const key = x509.PemConverter.encode(await crypto.subtle.exportKey('pkcs8', own.privateKey), 'PRIVATE KEY')
-      return { ca, cert: certificate.toString('pem'), key }
+    ca: ca.certificate,
+    issue(subject, purpose = { kind: 'client' }) {
+      const key = makeKey()
+      return { ca: ca.certificate, cert: issue(ca, { subject, purpose, publicKey: createPublicKey(key) }, Date.now()), key }
     },
   }
 }
+
+const node = (name: string): Subject => ({ commonName: `system:node:${name}`, organization: groups.nodes })
 
 let authority: Authority
 let inside: Inside
@@ -57,19 +40,16 @@ let hub: Hub
 let server: https.Server
 let url: string
 beforeAll(async () => {
-  authority = await createAuthority()
+  authority = createAuthority()
   inside = await openInside()
   await inside.make('services', kit.service())
   hub = createHub({ ...inside, log: createLines().log, clock: fastClock, version: '0.1.0', bounds: { pingMs: 10_000_000 } })
-  const { ca, cert, key } = await authority.issue('CN=hub')
+  const { ca, cert, key } = authority.issue({ commonName: 'wherry-hub' }, { kind: 'server', names: ['127.0.0.1'] })
   server = https.createServer({ ca, cert, key, requestCert: true, rejectUnauthorized: false })
-  const authenticate = ({ socket }: { readonly socket: unknown }): User => {
-    const tls = socket as TLSSocket
-    if (!tls.authorized) return { name: 'system:anonymous', groups: [] }
-    const { CN, O } = tls.getPeerCertificate().subject
-    return { name: String(CN), groups: [String(O)] }
-  }
-  const upgrade = createUpgrade({ authenticate, accept: (ws, node) => hub.accept(ws, node) })
+  const upgrade = createUpgrade({
+    authenticate: (req) => authenticate(req.socket as TLSSocket),
+    accept: (socket, name) => hub.accept(socket, name),
+  })
   server.on('upgrade', (req, socket, head) => upgrade(req, socket, head) || socket.destroy())
   await once(server.listen(0, '127.0.0.1'), 'listening')
   url = `https://127.0.0.1:${(server.address() as AddressInfo).port}`
@@ -90,33 +70,34 @@ const start = (tls: LinkTls): Agent => {
 afterEach(() => Promise.all(agents.splice(0).map((agent) => agent.stop())))
 
 test('a node with its certificate is let in and sent its state', async () => {
-  const agent = start(await authority.issue('CN=system:node:node1, O=system:nodes'))
+  const agent = start(authority.issue(node('node1')))
   await agent.reached(inside.store.revision)
   expect([...agent.tables.all('services').keys()]).toEqual(['default/web'])
   expect(agent.link.connected).toBe(true)
 })
 
 test.each([
-  ['of another kind of user', 'CN=wherry-admin, O=system:masters', /403 Forbidden: only the certificate of a node/],
-  ['without a name', 'CN=system:node:, O=system:nodes', /403 Forbidden/],
-  ['of another node', 'CN=system:node:node2, O=system:nodes', /its certificate that it is node2/],
+  ['of another kind of user', { commonName: 'wherry-admin', organization: groups.admins }, /403 Forbidden: only the certificate of a node/],
+  ['of a node by name alone', { commonName: 'system:node:node1', organization: 'somebody' }, /403 Forbidden/],
+  ['without a name', node(''), /403 Forbidden/],
+  ['of another node', node('node2'), /its certificate that it is node2/],
 ])('a certificate %s is refused, and the log says why', async (_, subject, why) => {
-  const agent = start(await authority.issue(subject))
+  const agent = start(authority.issue(subject))
   await agent.lines.until('the hub refuses this agent')
   expect(agent.lines.of('the hub refuses this agent')).toMatchObject([{ code: 'LINK_REFUSED', error: expect.stringMatching(why) }])
   expect(agent.frames).toEqual([])
 })
 
 test('a certificate of a stranger is refused', async () => {
-  const stranger = await (await createAuthority()).issue('CN=system:node:node1, O=system:nodes')
+  const stranger = createAuthority().issue(node('node1'))
   const agent = start({ ...stranger, ca: authority.ca })
   await agent.lines.until('the hub refuses this agent')
   expect(agent.lines.of('the hub refuses this agent')).toMatchObject([{ error: expect.stringContaining('403') }])
 })
 
 test('a hub that is a stranger is not believed', async () => {
-  const own = await authority.issue('CN=system:node:node1, O=system:nodes')
-  const agent = start({ ...own, ca: (await createAuthority()).ca })
+  const own = authority.issue(node('node1'))
+  const agent = start({ ...own, ca: createAuthority().ca })
   await agent.lines.until('the hub refuses this agent')
   expect(agent.lines.of('the hub refuses this agent')).toMatchObject([{ error: expect.stringContaining('is not reached') }])
   expect(agent.frames).toEqual([])

@@ -27,9 +27,10 @@ udp=$!
 httpd -f -p 8080 -h /www &
 http=$!
 trap 'kill $udp $http; exit 0' TERM INT
-wait -n
+# As process 1 we are also told of the ends of orphans, such as what answered a request.
+while kill -0 $udp && kill -0 $http; do wait -n; done 2>/dev/null
 echo "a server ended, and so does this container" >&2
-kill $udp $http
+kill $udp $http 2>/dev/null
 exit 1
 `
 
