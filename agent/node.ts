@@ -133,7 +133,7 @@ function createStatusTeller(deps: NodeDeps): (signal: AbortSignal) => Promise<vo
       ...(before && { before }),
     }
     const status = nodeStatus(input)
-    const text = JSON.stringify({ ...status, conditions: status.conditions?.map(({ lastHeartbeatTime: _, ...c }) => c) })
+    const text = JSON.stringify({ ...status, conditions: status.conditions?.map((c) => ({ ...c, lastHeartbeatTime: undefined })) })
     if (text === told && clock.now() - toldAt < statusMs) return
     before = status
     told = text

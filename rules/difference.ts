@@ -1,6 +1,7 @@
 /** The difference between what the kernel holds and what it should hold, as operations in an order that nft accepts. */
 import type { Elements } from './accepted.ts'
 import type { Chain, ChainName, Element, ElementKey, Operation, SetDeclaration, SetName } from './model.ts'
+import { shapeOf } from './names.ts'
 
 /** Chains and sets without their elements. */
 export interface Structure {
@@ -27,6 +28,19 @@ export function clashes(have: Structure, want: Structure): boolean {
     if (held && (held.type !== set.type || held.kind !== set.kind)) return true
   }
   return false
+}
+
+/**
+ * Maps of shapes whose chain gets its rules anew. nft (1.0.6) knows the types of `dnat … map @endpoints-k` only where the map
+ * is made in the same transaction, so such a map is made anew as well, with all its elements.
+ */
+export function refilledMaps(have: Structure, want: Structure): ReadonlySet<SetName> {
+  const names = new Set<SetName>()
+  for (const chain of want.chains.values()) {
+    const held = have.chains.get(chain.name)
+    if (shapeOf(chain.name) && have.sets.has(chain.name) && !(held && sameRules(held, chain))) names.add(chain.name)
+  }
+  return names
 }
 
 /** Makes what is missing and refills chains whose rules differ. What stands in `have` alone is not touched. */

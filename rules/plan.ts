@@ -4,7 +4,7 @@
  */
 import type { Accepted, Elements, Next, Plan } from './accepted.ts'
 import { contests, entryOf, handovers, reseat, type Entry, type Reseating } from './claims.ts'
-import { clashes, elementSteps, structureSteps, type ElementSteps, type Structure } from './difference.ts'
+import { clashes, elementSteps, refilledMaps, structureSteps, type ElementSteps, type Structure } from './difference.ts'
 import type { PlacedElement, Problem } from './fragment.ts'
 import type {
   Chain, ChainName, Element, ElementKey, NodeConfig, NodeView, Operation, ServiceKey, SetDeclaration, SetName,
@@ -41,8 +41,12 @@ export function plan(accepted: Accepted, view: NodeView, changed: 'all' | Readon
   const want = wantedStructure(work, names)
   const rebuild = clashes(accepted, want)
   const have: Structure = rebuild ? { chains: new Map(), sets: new Map() } : accepted
-  const elements = elementSteps(rebuild ? new Map() : knownSets(work.before, want, first), work.after)
-  const kept = assemble(work, { have, want, elements, rebuild })
+  const refilled = refilledMaps(have, want)
+  const elements = elementSteps(
+    rebuild ? new Map() : without(refilled, knownSets(work.before, want, first)),
+    refilled.size > 0 ? new Map([...work.after, ...elementsIn(refilled, accepted, reseating)]) : work.after,
+  )
+  const kept = assemble(work, { have, want, refilled, elements, rebuild })
 
   return {
     ...(kept.operations.length > 0 && { transaction: { family: accepted.family, operations: kept.operations } }),
@@ -158,9 +162,26 @@ function knownSets(before: Elements, want: Structure, first: boolean): Elements 
   return first ? new Map([...before].filter(([set]) => want.sets.has(set))) : before
 }
 
+function without(sets: ReadonlySet<SetName>, elements: Elements): Elements {
+  return sets.size > 0 ? new Map([...elements].filter(([set]) => !sets.has(set))) : elements
+}
+
+/** All elements that some sets should have, whichever service they belong to. */
+function elementsIn(sets: ReadonlySet<SetName>, ledger: Accepted, reseating: Reseating): Elements {
+  const found: Drafts = new Map([...sets].map((set) => [set, new Map()]))
+  for (const claim of new Set([...ledger.claims.keys(), ...reseating.claims.keys()])) {
+    const heir = (reseating.claims.get(claim) ?? ledger.claims.get(claim)!)[0]
+    const winner = heir === undefined ? undefined : (reseating.entries.get(heir) ?? ledger.entries.get(heir))
+    place(found, (winner?.fragment.claims.get(claim) ?? []).filter(({ set }) => sets.has(set)))
+  }
+  return found
+}
+
 interface Parts {
   readonly have: Structure
   readonly want: Structure
+  /** Maps that are made anew because the chain that reads them is refilled. */
+  readonly refilled: ReadonlySet<SetName>
   readonly elements: ElementSteps
   readonly rebuild: boolean
 }
@@ -171,13 +192,17 @@ interface Assembly {
 }
 
 /** What leads to something comes after it when it is made, and before it when it is removed. */
-function assemble(work: Work, { have, want, elements, rebuild }: Parts): Assembly {
+function assemble(work: Work, { have, want, refilled, elements, rebuild }: Parts): Assembly {
   const { accepted } = work
   const steps = structureSteps(have, want)
   const table: Operation[] = accepted.present && !rebuild ? [] : [{ kind: 'add-table' }]
   if (rebuild) table.unshift({ kind: 'delete-table' })
+  const renewed = [...refilled].flatMap((name): Operation[] => [
+    { kind: 'delete-set', set: have.sets.get(name)! },
+    { kind: 'add-set', set: want.sets.get(name)! },
+  ])
   const main = [
-    ...table, ...steps.addSets, ...steps.addChains, ...steps.flushChains,
+    ...table, ...steps.addSets, ...steps.addChains, ...steps.flushChains, ...renewed,
     ...elements.deletes, ...steps.addRules, ...elements.adds,
   ]
   const leaving = rebuild ? nothingLeaves : work.first ? strangers(accepted, want) : retired(work, main.length > 0)

@@ -124,5 +124,6 @@ function checkWelcome({ version, node, resumed }: WelcomeFrame, own: string, hel
     throw new LinkError('LINK_REFUSED', message)
   }
   if (node !== own) throw new LinkError('LINK_REFUSED', `the hub takes this agent for node ${node}, but it is ${own}`)
-  if (resumed && held === undefined) throw new LinkError('FRAME_MALFORMED', 'the hub resumes a stream of which the agent holds nothing')
+  if (!resumed || held !== undefined) return
+  throw new LinkError('FRAME_MALFORMED', 'the hub resumes a stream of which the agent holds nothing')
 }

@@ -70,8 +70,8 @@ describe('the plugins', () => {
   })
 })
 
-test("a namespace's name has the node and the beginning of the uid", () => {
-  expect(netnsName('node-a', one)).toBe('wherry-node-a-11111111aaaa')
+test("a namespace's name has the prefix and the beginning of the uid", () => {
+  expect(netnsName('wherry-node-a-', one)).toBe('wherry-node-a-11111111aaaa')
 })
 
 /** The laws that both networks keep. */
@@ -115,7 +115,7 @@ describeAsRoot('networks in a kernel', () => {
   let dir: string
   let network: PodNetwork
   const make = (): PodNetwork =>
-    createPodNetwork({ exec: host.exec, node: host.name, dir, pluginDir: '/usr/lib/cni', mtu: 1400 })
+    createPodNetwork({ exec: host.exec, netnsPrefix: `${host.name}-`, dir, pluginDir: '/usr/lib/cni', mtu: 1400 })
   const taken = (): string[] => readdirSync(join(dir, 'addresses/wherry-pods')).filter((name) => /^\d/.test(name))
   const ip = async (...args: string[]): Promise<string> => (await host.exec.run({ command: 'ip', args }, signal())).stdout
 
@@ -149,7 +149,7 @@ describeAsRoot('networks in a kernel', () => {
 
   test('remains of a crash are found, and completed by raising', async () => {
     network.setRanges(['10.244.1.0/24'])
-    await ip('netns', 'add', netnsName(host.name, one))
+    await ip('netns', 'add', netnsName(`${host.name}-`, one))
     expect(network.find(one)).toEqual({ kind: 'half' })
     await network.raise(one, signal())
     expect(network.find(one).kind).toBe('up')
@@ -168,7 +168,7 @@ describeAsRoot('networks in a kernel', () => {
   test('a machine that was restarted has no namespaces; the address is given back', async () => {
     network.setRanges(['10.244.1.0/24'])
     await network.raise(one, signal())
-    await ip('netns', 'delete', netnsName(host.name, one))
+    await ip('netns', 'delete', netnsName(`${host.name}-`, one))
     const later = make()
     expect(later.find(one)).toEqual({ kind: 'half' })
     expect(later.uids()).toEqual([one])

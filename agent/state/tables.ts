@@ -58,7 +58,7 @@ export function createTables(): Tables {
   const finish = (at: number): Batch => {
     if (named) {
       for (const [resource, table] of tables) {
-        for (const key of [...table.keys()]) if (!named.has(`${resource} ${key}`)) put(resource, key, undefined)
+        for (const key of table.keys()) if (!named.has(`${resource} ${key}`)) put(resource, key, undefined)
       }
       named = undefined
     }

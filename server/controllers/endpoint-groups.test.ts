@@ -13,6 +13,12 @@ const pod = (name: string, ip: string | undefined, more: { ready?: boolean; dele
 const addresses = (groups: ReturnType<typeof groupByPorts>) =>
   groups.map((g) => `${g.ports.map((p) => `${p.name}:${p.port}/${p.protocol}`).join(' ')} -> ${g.endpoints.map((e) => e.addresses[0]).join(' ')}`)
 
+interface Subset {
+  readonly addresses: readonly { readonly ip: string }[]
+  readonly notReadyAddresses: readonly { readonly ip: string }[]
+  readonly ports: readonly object[]
+}
+
 describe('endpoints of a service', () => {
   test.each([
     ['a number', [{ port: 80, targetPort: 8080 }], [':8080/TCP -> 10.0.0.1 10.0.0.2']],
@@ -45,10 +51,10 @@ describe('endpoints of a service', () => {
   test('appear in Endpoints as addresses, notReadyAddresses, or not at all', () => {
     const s = service([{ port: 80 }])
     const pods = [pod('a', '10.0.0.1'), pod('b', '10.0.0.2', { ready: false }), pod('c', '10.0.0.3', { deleting: true })]
-    const [subset] = endpointsObject(s, groupByPorts(s, pods), { apiVersion: 'v1', kind: 'Service', name: 'web', uid: 's' })['subsets'] as any[]
-    expect(subset.addresses.map((a: { ip: string }) => a.ip)).toEqual(['10.0.0.1'])
-    expect(subset.notReadyAddresses.map((a: { ip: string }) => a.ip)).toEqual(['10.0.0.2'])
-    expect(subset.ports).toEqual([{ protocol: 'TCP', port: 80 }])
+    const [subset] = endpointsObject(s, groupByPorts(s, pods), { apiVersion: 'v1', kind: 'Service', name: 'web', uid: 's' })['subsets'] as Subset[]
+    expect(subset!.addresses.map((a) => a.ip)).toEqual(['10.0.0.1'])
+    expect(subset!.notReadyAddresses.map((a) => a.ip)).toEqual(['10.0.0.2'])
+    expect(subset!.ports).toEqual([{ protocol: 'TCP', port: 80 }])
     expect(endpointsObject(s, groupByPorts(s, []), { apiVersion: 'v1', kind: 'Service', name: 'web', uid: 's' })).not.toHaveProperty('subsets')
   })
 })

@@ -11,24 +11,14 @@ import { createController, type Controller, type ControllerDeps } from './contro
 const eventLifeMs = 3_600_000
 
 export function createGarbageController(deps: ControllerDeps): Controller {
-  const { store, registry, clock } = deps
-  /** Objects by the uid of each of their owners: `resource namespace/name`. */
-  const dependents = new Map<string, Set<string>>()
-
-  const ownerAlive = (object: KubeObject): boolean =>
-    object.metadata.ownerReferences!.some((owner) => {
-      const kind = kindByType(owner.apiVersion, owner.kind)
-      // An owner of a kind that is not served here cannot be looked up; nothing is deleted on a guess.
-      if (!kind) return true
-      const namespace = kind.namespaced ? (object.metadata.namespace ?? '') : ''
-      return store.get({ resource: kind.resource, namespace, name: owner.name })?.metadata.uid === owner.uid
-    })
+  const { store, registry } = deps
+  const dependents = createDependents()
 
   const dropFinalizer = (ref: Ref, finalizer: string): Promise<KubeObject> =>
     registry.update(ref, (c) => ({ ...c, metadata: { ...c.metadata, finalizers: c.metadata.finalizers?.filter((f) => f !== finalizer) } }))
 
   const children = (owner: KubeObject): [Ref, KubeObject][] =>
-    [...(dependents.get(owner.metadata.uid) ?? [])].flatMap((id) => {
+    [...dependents.of(owner.metadata.uid)].flatMap((id) => {
       const ref = refOf(id)
       const object = store.get(ref)
       return object?.metadata.ownerReferences?.some((o) => o.uid === owner.metadata.uid) ? [[ref, object]] : []
@@ -61,35 +51,13 @@ export function createGarbageController(deps: ControllerDeps): Controller {
       if (metadata.finalizers?.includes('orphan')) await release(object, ref)
       else if (metadata.finalizers?.includes('foregroundDeletion')) await foreground(object, ref)
       if (ref.resource !== 'pods') return undefined
-    } else if (metadata.ownerReferences?.length && !ownerAlive(object)) {
+    } else if (metadata.ownerReferences?.length && !ownerAlive(deps, object)) {
       await registry.remove(ref, { preconditions: { uid: metadata.uid }, propagationPolicy: 'Background' })
       return undefined
     }
-    if (ref.resource === 'events') return expire(object as Event, ref)
-    if (ref.resource === 'pods') await removeIfNodeGone(object as Pod, ref)
+    if (ref.resource === 'events') return expire(deps, object as Event, ref)
+    if (ref.resource === 'pods') await removeIfNodeGone(deps, object as Pod, ref)
     return undefined
-  }
-
-  const expire = async (event: Event, ref: Ref): Promise<number | undefined> => {
-    const left = Date.parse(String(event.lastTimestamp ?? event.metadata.creationTimestamp)) + eventLifeMs - clock.now()
-    if (left > 0) return left
-    await registry.remove(ref, { preconditions: { uid: event.metadata.uid } })
-    return undefined
-  }
-
-  const removeIfNodeGone = async (pod: Pod, ref: Ref): Promise<void> => {
-    const node = pod.spec?.nodeName
-    if (!node || store.get({ resource: 'nodes', namespace: '', name: node })) return
-    await registry.remove(ref, { gracePeriodSeconds: 0, preconditions: { uid: pod.metadata.uid } })
-  }
-
-  const index = (resource: Resource, object: KubeObject | undefined, present: 'add' | 'delete'): void => {
-    for (const owner of object?.metadata.ownerReferences ?? []) {
-      const set = dependents.get(owner.uid) ?? new Set()
-      set[present](idOf(resource, object!))
-      if (set.size > 0) dependents.set(owner.uid, set)
-      else dependents.delete(owner.uid)
-    }
   }
 
   return createController(deps, {
@@ -98,11 +66,11 @@ export function createGarbageController(deps: ControllerDeps): Controller {
     resources: resourceKinds.map((k) => k.resource).filter((r) => r !== 'leases.coordination.k8s.io'),
     *keys({ resource, object, previous }) {
       const exists = store.get({ resource, namespace: object.metadata.namespace ?? '', name: object.metadata.name })?.metadata.uid === object.metadata.uid
-      index(resource, previous, 'delete')
-      if (exists) index(resource, object, 'add')
+      if (previous) dependents.delete(resource, previous)
+      if (exists) dependents.add(resource, object)
       else {
-        index(resource, object, 'delete')
-        yield* dependents.get(object.metadata.uid) ?? []
+        dependents.delete(resource, object)
+        yield* dependents.of(object.metadata.uid)
         if (resource === 'nodes') for (const pod of store.list('pods')) if ((pod as Pod).spec?.nodeName === object.metadata.name) yield idOf('pods', pod)
       }
       // An owner in foreground deletion waits for its dependents.
@@ -114,6 +82,47 @@ export function createGarbageController(deps: ControllerDeps): Controller {
     },
     reconcile,
   })
+}
+
+/** Which objects carry which owner: `resource namespace/name` by the owner's uid. */
+function createDependents() {
+  const byOwner = new Map<string, Set<string>>()
+  const change = (resource: Resource, object: KubeObject, verb: 'add' | 'delete'): void => {
+    for (const owner of object.metadata.ownerReferences ?? []) {
+      const set = byOwner.get(owner.uid) ?? new Set()
+      set[verb](idOf(resource, object))
+      if (set.size > 0) byOwner.set(owner.uid, set)
+      else byOwner.delete(owner.uid)
+    }
+  }
+  return {
+    of: (uid: string): ReadonlySet<string> => byOwner.get(uid) ?? new Set(),
+    add: (resource: Resource, object: KubeObject): void => change(resource, object, 'add'),
+    delete: (resource: Resource, object: KubeObject): void => change(resource, object, 'delete'),
+  }
+}
+
+function ownerAlive({ store }: ControllerDeps, object: KubeObject): boolean {
+  return object.metadata.ownerReferences!.some((owner) => {
+    const kind = kindByType(owner.apiVersion, owner.kind)
+    // An owner of a kind that is not served here cannot be looked up; nothing is deleted on a guess.
+    if (!kind) return true
+    const namespace = kind.namespaced ? (object.metadata.namespace ?? '') : ''
+    return store.get({ resource: kind.resource, namespace, name: owner.name })?.metadata.uid === owner.uid
+  })
+}
+
+async function expire({ registry, clock }: ControllerDeps, event: Event, ref: Ref): Promise<number | undefined> {
+  const left = Date.parse(String(event.lastTimestamp ?? event.metadata.creationTimestamp)) + eventLifeMs - clock.now()
+  if (left > 0) return left
+  await registry.remove(ref, { preconditions: { uid: event.metadata.uid } })
+  return undefined
+}
+
+async function removeIfNodeGone({ store, registry }: ControllerDeps, pod: Pod, ref: Ref): Promise<void> {
+  const node = pod.spec?.nodeName
+  if (!node || store.get({ resource: 'nodes', namespace: '', name: node })) return
+  await registry.remove(ref, { gracePeriodSeconds: 0, preconditions: { uid: pod.metadata.uid } })
 }
 
 const idOf = (resource: Resource, object: { metadata: { name: string; namespace?: string } }): string => `${resource} ${keyOf(object)}`

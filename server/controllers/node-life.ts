@@ -3,15 +3,13 @@
  * takes no new pods; its pods are deleted after what they tolerate. When it comes back, it is as before.
  */
 import { rfc3339 } from '../../api/clock.ts'
-import type { KubeObject, Lease, Node, NodeCondition, Pod } from '../../api/objects.ts'
+import type { KubeObject, Lease, Node, NodeCondition } from '../../api/objects.ts'
 import { createController, type Controller, type ControllerDeps } from './controller.ts'
 import { recordEvent } from './event.ts'
-import { isFinished } from './pod-state.ts'
+import { createEviction } from './eviction.ts'
 
 /** As kube-controller-manager's --node-monitor-grace-period. */
 const graceMs = 40_000
-/** How long a pod stays on a lost node if it does not say otherwise (tolerationSeconds of the default tolerations). */
-const defaultTolerationMs = 300_000
 
 const taintKeys = { NotReady: 'node.kubernetes.io/not-ready', Unknown: 'node.kubernetes.io/unreachable' } as const
 
@@ -55,42 +53,7 @@ export function createNodeLifeController(deps: ControllerDeps): Controller {
     await registry.update(nodeRef(node.metadata.name), (c) => ({ ...c, spec: { ...(c.spec as object), taints } }))
   }
 
-  /** @returns ms until the next pod's patience ends */
-  const evict = async (node: Node, key: string): Promise<number | undefined> => {
-    const since = node.spec?.taints?.find((t) => t.key === key && t.effect === 'NoExecute')?.timeAdded
-    if (!since) return undefined
-    let next: number | undefined
-    for (const pod of podsOn(node.metadata.name)) {
-      const left = Date.parse(since) + patience(pod, key) - clock.now()
-      if (left > 0) {
-        if (Number.isFinite(left)) next = Math.min(next ?? left, left)
-        continue
-      }
-      await registry.remove({ resource: 'pods', namespace: pod.metadata.namespace!, name: pod.metadata.name }, { preconditions: { uid: pod.metadata.uid } })
-      await recordEvent(deps, pod as KubeObject, { type: 'Normal', reason: 'TaintManagerEviction', message: `Deleted since node ${node.metadata.name} is lost`, source: 'node-controller' })
-    }
-    return next
-  }
-
-  const podsOn = (name: string): Pod[] =>
-    (store.list('pods') as Pod[]).filter((p) => p.spec?.nodeName === name && !p.metadata.deletionTimestamp && !isFinished(p))
-
-  /** Pods that a lost node can no longer report as gone must not hold up their services: they are not ready. */
-  const markPodsNotReady = async (name: string): Promise<void> => {
-    for (const pod of podsOn(name)) {
-      if (!pod.status?.conditions?.some((c) => c.type === 'Ready' && c.status === 'True')) continue
-      const now = rfc3339(clock.now())
-      await registry.update(
-        { resource: 'pods', namespace: pod.metadata.namespace!, name: pod.metadata.name },
-        (c) => {
-          const status = (c as Pod).status ?? {}
-          const conditions = status.conditions?.map((k) => (k.type === 'Ready' ? { ...k, status: 'False', reason: 'NodeNotReady', lastTransitionTime: now } : k))
-          return { ...c, status: { ...status, conditions } }
-        },
-        { subresource: 'status' },
-      )
-    }
-  }
+  const pods = createEviction(deps)
 
   return createController(deps, {
     name: 'node-life',
@@ -107,23 +70,14 @@ export function createNodeLifeController(deps: ControllerDeps): Controller {
       const left = seen + graceMs - clock.now()
       const ready = node.status?.conditions?.find((c) => c.type === 'Ready')?.status
       if (left <= 0 && ready !== 'Unknown') await writeConditions(node)
-      if (left <= 0) await markPodsNotReady(name)
+      if (left <= 0) await pods.markNotReady(name)
       const state = left <= 0 ? 'Unknown' : ready === 'True' ? 'Ready' : 'NotReady'
       await writeTaints(node, state)
       const tainted = store.get(nodeRef(name)) as Node | undefined
-      const patienceLeft = tainted && state !== 'Ready' ? await evict(tainted, taintKeys[state]) : undefined
+      const patienceLeft = tainted && state !== 'Ready' ? await pods.evict(tainted, taintKeys[state]) : undefined
       return left > 0 ? Math.min(left, patienceLeft ?? left) : patienceLeft
     },
   })
 }
 
 const nodeRef = (name: string) => ({ resource: 'nodes', namespace: '', name }) as const
-
-/** How long a pod tolerates a NoExecute taint: what it says itself, for ever if it tolerates it without a limit. Milliseconds. */
-export function patience(pod: Pod, key: string): number {
-  const matching = (pod.spec?.tolerations ?? []).filter(
-    (t) => (t.effect ?? 'NoExecute') === 'NoExecute' && (t.key === key || (!t.key && t.operator === 'Exists')),
-  )
-  if (matching.length === 0) return defaultTolerationMs
-  return Math.min(...matching.map((t) => (t.tolerationSeconds === undefined ? Infinity : Math.max(0, t.tolerationSeconds) * 1000)))
-}

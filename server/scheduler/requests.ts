@@ -1,5 +1,5 @@
 /** What pods ask for, added up, and whether a node has it left (core/v1 ResourceRequirements). Pure. */
-import type { Node, Pod } from '../../api/objects.ts'
+import type { Container, Node, Pod } from '../../api/objects.ts'
 import { bytes, cpuMillis } from '../../api/quantity.ts'
 
 export interface Requests {
@@ -12,13 +12,13 @@ export const nothing: Requests = { cpuMillis: 0, memoryBytes: 0, pods: 0 }
 
 /** The sum over containers, or the largest init container where that is more. */
 export function requestsOf(pod: Pod): Requests {
-  const of = (c: { resources?: { requests?: Record<string, unknown> } }): Requests => ({
-    cpuMillis: cpuMillis(String(c.resources?.requests?.['cpu'] ?? '0')),
-    memoryBytes: bytes(String(c.resources?.requests?.['memory'] ?? '0')),
+  const of = ({ resources }: Container): Requests => ({
+    cpuMillis: cpuMillis(resources?.requests?.['cpu'] ?? '0'),
+    memoryBytes: bytes(resources?.requests?.['memory'] ?? '0'),
     pods: 0,
   })
-  const main = (pod.spec?.containers ?? []).map((c) => of(c as never)).reduce(plus, nothing)
-  const init = (pod.spec?.initContainers ?? []).map((c) => of(c as never))
+  const main = (pod.spec?.containers ?? []).map(of).reduce(plus, nothing)
+  const init = (pod.spec?.initContainers ?? []).map(of)
   return {
     cpuMillis: Math.max(main.cpuMillis, ...init.map((i) => i.cpuMillis)),
     memoryBytes: Math.max(main.memoryBytes, ...init.map((i) => i.memoryBytes)),

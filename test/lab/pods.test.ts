@@ -71,7 +71,7 @@ describe.skipIf(noContainerd)(`pods on containerd${noContainerd ? ` (skipped: ${
     })
     const network = createPodNetwork({
       exec: containerd.exec,
-      node: containerd.netns,
+      netnsPrefix: `${containerd.netns}-`,
       dir: join(containerd.dir, 'agent', 'network'),
       pluginDir: '/usr/lib/cni',
       mtu: 1500,
