@@ -1,5 +1,5 @@
 /** The pod half of the agent: what the hub wishes on this node, and what the node tells of itself. */
-import type { Clock } from '../api/clock.ts'
+import { sleep, type Clock } from '../api/clock.ts'
 import type { NodeReport } from '../api/frames.ts'
 import { errorKeys, type Log } from '../api/log.ts'
 import type { NodeStatus } from '../api/objects.ts'
@@ -39,6 +39,7 @@ export interface NodeHalf {
 /** How often a node says that it is alive; the hub waits four times as long. */
 const leaseMs = 10_000
 const usageMs = 3_000
+const firstUsageMs = 200
 /** The status is told when it changed, and this often in any case, as the kubelet does. */
 const statusMs = 5 * 60_000
 const routesMs = 60_000
@@ -81,8 +82,10 @@ export function createNode(deps: NodeDeps): NodeHalf {
   }
 
   const teller = createStatusTeller(deps)
+  const synced = Promise.withResolvers<void>()
   return {
     take(batch) {
+      if (batch.first) synced.resolve()
       const touched = new Set(batch.changes.map((c) => c.resource))
       if (batch.first || touched.has('nodes')) {
         const ranges = tables.get('nodes', deps.node)?.spec?.podCIDRs ?? []
@@ -93,20 +96,30 @@ export function createNode(deps: NodeDeps): NodeHalf {
     },
     async run(signal) {
       stop = signal
-      every(usageMs, signal, async () => {
+      // Before the first sync nobody listens.
+      await Promise.race([synced.promise, aborted(signal)])
+      const measure = async (): Promise<void> => {
         const usage = await deps.usage.sample()
         if (usage) deps.report({ kind: 'usage', usage })
-      })
+      }
+      // The first measurement needs two looks. It is made before the node is ready, so that no pod is placed without it.
+      await measure()
+      await sleep(clock, firstUsageMs, signal).catch(() => {})
+      every(usageMs, signal, measure)
       every(leaseMs, signal, async () => {
         await teller(signal)
         deps.report({ kind: 'lease' })
       })
       every(routesMs, signal, wakeRoutes)
-      await new Promise<void>((resolve) => (signal.aborted ? resolve() : signal.addEventListener('abort', () => resolve(), { once: true })))
+      await aborted(signal)
       await routing
       await pods.close()
     },
   }
+}
+
+function aborted(signal: AbortSignal): Promise<void> {
+  return new Promise((resolve) => (signal.aborted ? resolve() : signal.addEventListener('abort', () => resolve(), { once: true })))
 }
 
 /** Tells the node's status when something in it changed, heartbeats aside. */

@@ -215,7 +215,7 @@ function assemble(work: Work, { have, want, refilled, elements, rebuild }: Parts
   const newlyIdle = [...work.uses].filter(([, count]) => count === 0).map(([name]) => name)
   return {
     operations: [...main, ...removals(accepted, leaving)],
-    structure: { chains, sets, idle: [...newlyIdle, ...leaving.emptied] },
+    structure: { chains, sets, idle: [...newlyIdle, ...leaving.emptied, ...(work.first && !rebuild ? spareShapes(accepted, want) : [])] },
   }
 }
 
@@ -229,15 +229,22 @@ interface Leaving {
 
 const nothingLeaves: Leaving = { chains: [], sets: [], emptied: [] }
 
-/** What a read-back found and nobody wants. */
+/** What a read-back found and nobody wants. Shapes that just happen to be unused are no strangers. */
 function strangers(accepted: Accepted, want: Structure): Leaving {
   const referenced = referencedChains(accepted)
-  const names = [...accepted.chains.keys()].filter((name) => !want.chains.has(name))
+  const spare = new Set(spareShapes(accepted, want))
+  const names = [...accepted.chains.keys()].filter((name) => !want.chains.has(name) && !spare.has(name))
   return {
     chains: names.filter((name) => !referenced.has(name)),
     emptied: names.filter((name) => referenced.has(name)),
-    sets: [...accepted.sets.keys()].filter((name) => !want.sets.has(name)),
+    sets: [...accepted.sets.keys()].filter((name) => !want.sets.has(name) && !spare.has(name)),
   }
+}
+
+/** Chains of counts that an earlier agent left unused: empty, and kept for a while as this one would have kept them. */
+function spareShapes({ chains, sets, held }: Accepted, want: Structure): readonly ChainName[] {
+  const unused = (name: ChainName): boolean => !want.chains.has(name) && sets.has(name) && !(held?.get(name)?.size)
+  return [...chains.keys()].filter((name) => shapeOf(name) !== undefined && unused(name))
 }
 
 function referencedChains({ chains, held }: Accepted): ReadonlySet<ChainName> {

@@ -130,7 +130,7 @@ describeAsRoot('networks in a kernel', () => {
     for (const uid of [one, two]) await network.drop(uid, signal())
     rmSync(dir, { recursive: true })
   })
-  afterAll(() => expect(readdirSync('/run/netns').filter((name) => name.startsWith(`wherry-${host.name}`))).toEqual([]))
+  afterAll(() => expect(readdirSync('/run/netns').filter((name) => name.startsWith(`${host.name}-`))).toEqual([]))
 
   laws(() => network)
 

@@ -80,7 +80,7 @@ describe('the processes of a lab', () => {
         '--credentials /var/lib/wherry/lab/node2/credentials ' +
         '--state /var/lib/wherry/lab/node2/agent --containerd-address /run/wherry/lab/node2/containerd.sock ' +
         '--cgroup-root /wherry-lab/node2 ' +
-        '--cluster-cidr 10.244.0.0/16 --service-cidr 10.96.0.0/12 --usage-from cgroup',
+        '--cluster-cidr 10.244.0.0/16 --service-cidr 10.96.0.0/12 --usage-from cgroup --netns-prefix wherry-node2-',
     )
   })
 

@@ -30,7 +30,8 @@ function run(file: string, args: readonly string[], options: { input?: string; t
     child.stderr.on('data', (d) => (err += String(d)))
     child.on('error', fail)
     child.on('close', (code) => done({ code, out, err }))
-    child.stdin.end(options.input ?? '')
+    // A process that ends before it reads is told by its exit code.
+    child.stdin.on('error', () => {}).end(options.input ?? '')
   })
 }
 

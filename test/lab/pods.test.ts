@@ -108,7 +108,7 @@ describe.skipIf(noContainerd)(`pods on containerd${noContainerd ? ` (skipped: ${
   })
 
   const states = (): Promise<readonly ContainerState[]> => runtime.list(deadline())
-  const networks = (): string[] => readdirSync('/run/netns').filter((name) => name.startsWith(`wherry-${containerd.netns}-`))
+  const networks = (): string[] => readdirSync('/run/netns').filter((name) => name.startsWith(`${containerd.netns}-`))
   const addresses = (): string[] => readdirSync(join(containerd.dir, 'agent/network/addresses/wherry-pods')).filter((name) => /^\d/.test(name))
   const status = (name: string): PodStatus | undefined =>
     reports.flatMap((r) => (r.kind === 'pod' && r.key === `default/${name}` ? [r.status] : [])).at(-1)
@@ -239,7 +239,7 @@ describe.skipIf(noContainerd)(`pods on containerd${noContainerd ? ` (skipped: ${
     await pods.close()
     // A crash left a namespace, a record without a result and a container that was never started.
     const half = pod('half')
-    const name = `wherry-${containerd.netns}-${half.metadata.uid.replaceAll('-', '').slice(0, 12)}`
+    const name = `${containerd.netns}-${half.metadata.uid.replaceAll('-', '').slice(0, 12)}`
     await containerd.exec.run({ command: 'ip', args: ['netns', 'add', name] }, deadline())
 
     reports = []

@@ -22,6 +22,7 @@ const applets = ['cat', 'env', 'hostname', 'httpd', 'ip', 'ls', 'nc', 'netstat',
 /** What one answer says is made of what the pod's manifest puts into the environment. */
 const server = `#!/bin/sh
 # Answers every HTTP request and every datagram on port 8080 with one line: who answers, where, and whom.
+echo "pod $POD_NAME on $NODE_NAME answers HTTP and UDP on port 8080"
 udp-echo "pod=$POD_NAME node=$NODE_NAME peer=" &
 udp=$!
 httpd -f -p 8080 -h /www &
@@ -41,6 +42,7 @@ case $peer in '[::ffff:'*)
   peer=\${peer#'[::ffff:'}
   peer=\${peer%]}
 esac
+echo "$REQUEST_METHOD from $peer" >&2
 printf 'Content-Type: text/plain\\r\\n\\r\\npod=%s node=%s peer=%s\\n' "$POD_NAME" "$NODE_NAME" "$peer"
 `
 
