@@ -103,6 +103,6 @@ function sameElement(a: Element, b: Element): boolean {
   return a === b || (a.value === b.value && a.comment === b.comment)
 }
 
-function sameRules(a: Chain, b: Chain): boolean {
+export function sameRules(a: Chain, b: Chain): boolean {
   return a.rules.length === b.rules.length && a.rules.every((rule, i) => rule.text === b.rules[i]!.text)
 }

@@ -4,7 +4,7 @@
  */
 import type { Accepted, Elements, Next, Plan } from './accepted.ts'
 import { contests, entryOf, handovers, reseat, type Entry, type Reseating } from './claims.ts'
-import { clashes, elementSteps, refilledMaps, structureSteps, type ElementSteps, type Structure } from './difference.ts'
+import { clashes, elementSteps, refilledMaps, sameRules, structureSteps, type ElementSteps, type Structure } from './difference.ts'
 import type { PlacedElement, Problem } from './fragment.ts'
 import type {
   Chain, ChainName, Element, ElementKey, NodeConfig, NodeView, Operation, ServiceKey, SetDeclaration, SetName,
@@ -205,7 +205,7 @@ function assemble(work: Work, { have, want, refilled, elements, rebuild }: Parts
     ...table, ...steps.addSets, ...steps.addChains, ...steps.flushChains, ...renewed,
     ...elements.deletes, ...steps.addRules, ...elements.adds,
   ]
-  const leaving = rebuild ? nothingLeaves : work.first ? strangers(accepted, want) : retired(work, main.length > 0)
+  const leaving = rebuild ? nothingLeaves : work.first ? strangers(work, want) : retired(work, main.length > 0)
 
   const chains = new Map<ChainName, Chain | undefined>(want.chains)
   const sets = new Map<SetName, SetDeclaration | undefined>(want.sets)
@@ -215,7 +215,7 @@ function assemble(work: Work, { have, want, refilled, elements, rebuild }: Parts
   const newlyIdle = [...work.uses].filter(([, count]) => count === 0).map(([name]) => name)
   return {
     operations: [...main, ...removals(accepted, leaving)],
-    structure: { chains, sets, idle: [...newlyIdle, ...leaving.emptied, ...(work.first && !rebuild ? spareShapes(accepted, want) : [])] },
+    structure: { chains, sets, idle: [...newlyIdle, ...leaving.emptied, ...(work.first && !rebuild ? spareShapes(work, want) : [])] },
   }
 }
 
@@ -230,9 +230,10 @@ interface Leaving {
 const nothingLeaves: Leaving = { chains: [], sets: [], emptied: [] }
 
 /** What a read-back found and nobody wants. Shapes that just happen to be unused are no strangers. */
-function strangers(accepted: Accepted, want: Structure): Leaving {
+function strangers(work: Work, want: Structure): Leaving {
+  const { accepted } = work
   const referenced = referencedChains(accepted)
-  const spare = new Set(spareShapes(accepted, want))
+  const spare = new Set(spareShapes(work, want))
   const names = [...accepted.chains.keys()].filter((name) => !want.chains.has(name) && !spare.has(name))
   return {
     chains: names.filter((name) => !referenced.has(name)),
@@ -241,10 +242,16 @@ function strangers(accepted: Accepted, want: Structure): Leaving {
   }
 }
 
-/** Chains of counts that an earlier agent left unused: empty, and kept for a while as this one would have kept them. */
-function spareShapes({ chains, sets, held }: Accepted, want: Structure): readonly ChainName[] {
-  const unused = (name: ChainName): boolean => !want.chains.has(name) && sets.has(name) && !(held?.get(name)?.size)
-  return [...chains.keys()].filter((name) => shapeOf(name) !== undefined && unused(name))
+/** Shapes that an earlier agent left unused: as they should be, empty, and kept for a while as this one would have kept them. */
+function spareShapes({ accepted, made }: Work, want: Structure): readonly ChainName[] {
+  const { family, chains, sets, held } = accepted
+  return [...chains.values()].flatMap((chain) => {
+    const shape = shapeOf(chain.name)
+    if (!shape || want.chains.has(chain.name) || held?.get(chain.name)?.size) return []
+    const parts = shapeParts(family, made.skeleton, shape)
+    const right = chain.base === undefined && sameRules(chain, parts.chain) && sets.get(chain.name)?.type === parts.set.type
+    return right ? [chain.name] : []
+  })
 }
 
 function referencedChains({ chains, held }: Accepted): ReadonlySet<ChainName> {

@@ -180,6 +180,26 @@ describe('which door is opened', () => {
   })
 })
 
+it('what is small goes in process, what is large goes to a child, each in one piece', async () => {
+  const library = doorOf(() => '')
+  const children: string[] = []
+  const exec: Exec = {
+    async run({ args, input }) {
+      if (args[0] === '--version') return { stdout: 'nftables v1.0.6\n', stderr: '' }
+      children.push(input ?? '')
+      return { stdout: '', stderr: '' }
+    },
+    stream: () => Promise.reject(new Error('nothing here is followed')),
+  }
+  const kernel = await openNftKernel({ prefer: 'auto', family, exec, log: silentLog, openLibrary: async () => library }, never)
+  const elements = Array.from({ length: 30_000 }, (_, i) => ({ key: `10.${i >> 16}.${(i >> 8) & 255}.${i & 255}` }))
+  const large: Transaction = { family, operations: [{ kind: 'add-elements', set: 'cluster-ips', elements }] }
+  await kernel.apply(two, never)
+  await kernel.apply(large, never)
+  expect(library.sent).toEqual([render(two)])
+  expect(children).toEqual([render(large)])
+})
+
 describeAsRoot('libnftables in process', () => {
   const lab = netnsLab()
 

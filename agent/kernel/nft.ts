@@ -44,9 +44,7 @@ async function openDoor(
   signal.throwIfAborted()
   const inProcess = prefer === 'process' ? undefined : await attempt(openLibrary())
   if (inProcess?.door) {
-    // To list 100,000 elements takes a second: too long to hold up this process if another one can do it.
-    const lister = asProcess.door ?? inProcess.door
-    return { ...inProcess.door, list: (table, style, stop) => lister.list(table, style, stop) }
+    return asProcess.door ? shared(inProcess.door, asProcess.door) : inProcess.door
   }
   if (inProcess && prefer === 'libnftables') throw inProcess.failure
   if (!asProcess.door) {
@@ -58,6 +56,21 @@ async function openDoor(
   if (inProcess)
     log.warn('Each change of the kernel takes a process, which is slower than calling libnftables.', errorKeys(inProcess.failure))
   return asProcess.door
+}
+
+/** From this size on a transaction takes longer than a process takes to start. Characters. */
+const largePayload = 512 * 1024
+
+/**
+ * What is small and frequent goes in process. What is large goes to a child: to load or to list 100,000 elements takes a
+ * second, too long to hold up this process, and leaves behind the memory that parsing took. The bytes are the same.
+ */
+function shared(inProcess: Door, asProcess: Door): Door {
+  return {
+    ...inProcess,
+    run: (payload, signal) => (payload.length < largePayload ? inProcess : asProcess).run(payload, signal),
+    list: (table, style, signal) => asProcess.list(table, style, signal),
+  }
 }
 
 type Attempt = { readonly door: Door } | { readonly door?: undefined; readonly failure: KernelError | ExecError }

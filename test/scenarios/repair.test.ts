@@ -62,6 +62,18 @@ function repairs(open: <T>(use: (kernel: Kernel) => Promise<T>) => Promise<T>): 
     }),
   )
 
+  test('but a count that an earlier agent left unused is left alone', () =>
+    open(async (kernel) => {
+      const accepted = await pass(kernel, adopt('ip', undefined), view)
+      const less = viewOf(['10.244.0.0/16'], service(1, 1), service(2, 1), service(3, 1))
+      const planned = plan(accepted, less, new Set(['default/s1', 'default/s2']))
+      await kernel.apply(planned.transaction!, signal())
+      expect((await kernel.read(signal()))!.chains.has('endpoints-2')).toBe(true)
+      expect(plan(await reread(kernel), less, 'all').transaction).toBeUndefined()
+      await pass(kernel, await pass(kernel, await reread(kernel), less), view)
+      expect(await targets(kernel, 2), 'and taken into use again').toEqual(['10.244.2.1', '10.244.2.2'])
+    }))
+
   test('when the cluster range comes and goes, from memory', () =>
     open(async (kernel) => {
       const services = [service(1, 2), service(2, 2), service(3, 1)]
