@@ -186,7 +186,7 @@ it('what is small goes in process, what is large goes to a child, each in one pi
   const exec: Exec = {
     async run({ args, input }) {
       if (args[0] === '--version') return { stdout: 'nftables v1.0.6\n', stderr: '' }
-      children.push(input ?? '')
+      if (input !== undefined) children.push(input)
       return { stdout: '', stderr: '' }
     },
     stream: () => Promise.reject(new Error('nothing here is followed')),
