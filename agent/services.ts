@@ -51,8 +51,7 @@ export function createServices(deps: ServicesDeps): Services {
   return {
     take(batch) {
       if (batch.first) log.info('first sync', { revision: batch.revision, objects: batch.changes.length })
-      const changed = views.take(batch)
-      loop.wake(batch.first ? 'all' : changed)
+      loop.wake(views.take(batch))
     },
     async run(signal) {
       let cancel = (): void => {}
