@@ -7,7 +7,7 @@ import { decodeHubFrame, encode } from '../../api/codec.ts'
 import { closeCodes, limits, type AgentFrame, type HubFrame } from '../../api/frames.ts'
 import { hubPaths } from '../../api/hub.ts'
 import { LinkError } from './error.ts'
-import { startPulse } from './pulse.ts'
+import { startPulse } from '../../api/pulse.ts'
 
 /** PEM texts. */
 export interface LinkTls {
@@ -75,7 +75,7 @@ export function holdConnection(deps: ConnectionDeps, signal: AbortSignal): Promi
   }
   const silent = (): void => drop(lost('nothing was heard from the hub for two beats'))
   const ping = (): void => void (socket.readyState === WebSocket.OPEN && socket.ping())
-  const pulse = startPulse({ clock, everyMs: bounds.pingMs, ping, silent })
+  const pulse = startPulse({ clock, everyMs: bounds.pingMs, beat: ping, silent })
   const cancelDeadline = clock.after(bounds.connectMs, () => drop(lost(`no welcome within ${bounds.connectMs} ms`)))
   const stop = (): void => leave(closeCodes.leaving, lost('the agent stops'))
   if (signal.aborted) stop()

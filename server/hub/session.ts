@@ -12,7 +12,7 @@ import type { Encoder } from './encoder.ts'
 import type { Fanout } from './fanout.ts'
 import { createFeed, type Feed } from './feed.ts'
 import { createOutflow } from './outflow.ts'
-import { startPulse } from './pulse.ts'
+import { startPulse } from '../../api/pulse.ts'
 
 export interface SessionBounds {
   readonly pingMs: number

@@ -1,5 +1,6 @@
 /** `nodeSelector` and required node affinity (core/v1 NodeSelectorTerm). Pure. */
 import type { Node, Pod } from '../../api/objects.ts'
+import { matchesLabels, type LabelRequirement } from '../../api/selectors.ts'
 
 type Required = NonNullable<
   NonNullable<NonNullable<NonNullable<Pod['spec']>['affinity']>['nodeAffinity']>['requiredDuringSchedulingIgnoredDuringExecution']
@@ -14,31 +15,17 @@ export function matchesAffinity(pod: Pod, node: Node): boolean {
   return !terms || terms.some((t) => matchesTerm(t, node))
 }
 
-/** An empty term matches nothing. */
-function matchesTerm(term: Term, node: Node): boolean {
-  const { matchExpressions = [], matchFields = [] } = term
+/** An empty term matches nothing, nor does an operator that is not known. */
+function matchesTerm({ matchExpressions = [], matchFields = [] }: Term, { metadata }: Node): boolean {
   if (matchExpressions.length + matchFields.length === 0) return false
   return (
-    matchExpressions.every((r) => matches(r, node.metadata.labels?.[r.key])) &&
-    matchFields.every((r) => matches(r, r.key === 'metadata.name' ? node.metadata.name : undefined))
+    matchesLabels(matchExpressions.map(requirementOf), metadata.labels) &&
+    matchesLabels(matchFields.map(requirementOf), { 'metadata.name': metadata.name })
   )
 }
 
-function matches({ operator, values = [] }: Requirement, value: string | undefined): boolean {
-  switch (operator) {
-    case 'In':
-      return value !== undefined && values.includes(value)
-    case 'NotIn':
-      return value === undefined || !values.includes(value)
-    case 'Exists':
-      return value !== undefined
-    case 'DoesNotExist':
-      return value === undefined
-    case 'Gt':
-      return value !== undefined && Number(value) > Number(values[0])
-    case 'Lt':
-      return value !== undefined && Number(value) < Number(values[0])
-    default:
-      return false
-  }
-}
+const requirementOf = ({ key, operator, values = [] }: Requirement): LabelRequirement => ({
+  key,
+  operator: operator as LabelRequirement['operator'],
+  values,
+})

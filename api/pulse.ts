@@ -1,5 +1,5 @@
 /** Pings a connection and notices when it has fallen silent. */
-import type { Clock } from '../../api/clock.ts'
+import type { Clock } from './clock.ts'
 
 export interface Pulse {
   /** Something came from the other side. */
