@@ -96,12 +96,15 @@ function processOf(member: string): number {
 const alive = (pid: number): boolean => existsSync(`/proc/${pid}`) && !/\) Z /.test(readFileSync(`/proc/${pid}/stat`, 'utf8'))
 const startTimes = (pids: readonly number[]): string[] => pids.map((pid) => (alive(pid) ? readFileSync(`/proc/${pid}/stat`, 'utf8').split(' ')[21]! : 'dead'))
 
+/** Namespaces of tests that run at the same time. */
+const otherTests = /^(wt|wp|wl[0-9a-z]*)-/
+
 /** What the machine has that a lab must leave as it was. */
 async function traces(): Promise<Record<string, string>> {
   const text = async (file: string, ...args: string[]): Promise<string> => (await run(file, args)).out
   const mounts = readFileSync('/proc/self/mountinfo', 'utf8').split('\n').map((l) => l.split(' ')[4]).filter((m) => m?.includes('herry')).join()
   return {
-    namespaces: await text('ip', 'netns'),
+    namespaces: (await text('ip', 'netns')).split('\n').filter((line) => !otherTests.test(line)).join('\n'),
     links: (await text('ip', '-br', 'link')).replace(/ +[0-9a-f:]{17}.*/g, ''),
     rules: await text('nft', 'list', 'ruleset'),
     mounts,
