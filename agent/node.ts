@@ -92,6 +92,7 @@ export function createNode(deps: NodeDeps): NodeHalf {
         if (ranges.length > 0) pods.setRanges(ranges)
         wakeRoutes()
       }
+      if (batch.changes.some((c) => c.resource === 'nodes' && c.key === deps.node && !c.after)) teller.forget()
       if (batch.first || touched.has('pods')) pods.setPods([...tables.all('pods').values()])
     },
     async run(signal) {
@@ -107,7 +108,7 @@ export function createNode(deps: NodeDeps): NodeHalf {
       await sleep(clock, firstUsageMs, signal).catch(() => {})
       every(usageMs, signal, measure)
       every(leaseMs, signal, async () => {
-        await teller(signal)
+        await teller.tell(signal)
         deps.report({ kind: 'lease' })
       })
       every(routesMs, signal, wakeRoutes)
@@ -122,13 +123,19 @@ function aborted(signal: AbortSignal): Promise<void> {
   return new Promise((resolve) => (signal.aborted ? resolve() : signal.addEventListener('abort', () => resolve(), { once: true })))
 }
 
+interface StatusTeller {
+  tell(signal: AbortSignal): Promise<void>
+  /** What was told is gone: somebody deleted the Node while its agent lives on. */
+  forget(): void
+}
+
 /** Tells the node's status when something in it changed, heartbeats aside. */
-function createStatusTeller(deps: NodeDeps): (signal: AbortSignal) => Promise<void> {
+function createStatusTeller(deps: NodeDeps): StatusTeller {
   const { clock } = deps
   let before: NodeStatus | undefined
   let told = ''
   let toldAt = 0
-  return async (signal) => {
+  const tell = async (signal: AbortSignal): Promise<void> => {
     const runtime = await deps.runtime.version(signal).then(
       (text) => ({ text, ready: { status: true, reason: 'KubeletReady', message: 'the agent runs pods' } }),
       (e: unknown) => ({ text: 'containerd://unknown', ready: { status: false, reason: 'RuntimeNotReady', message: e instanceof Error ? e.message : String(e) } }),
@@ -153,4 +160,5 @@ function createStatusTeller(deps: NodeDeps): (signal: AbortSignal) => Promise<vo
     toldAt = clock.now()
     deps.report({ kind: 'node', labels: nodeLabels(deps.node, deps.facts), status })
   }
+  return { tell, forget: () => void (told = '') }
 }

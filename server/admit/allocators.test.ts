@@ -145,6 +145,8 @@ describe('node ports', () => {
       { name: 'udp', port: 53, protocol: 'UDP' },
     ]
     expect((await make('a', { type: 'NodePort', ports: dns })).ports?.map((p) => p.nodePort)).toEqual([30053, 30053])
+    const [one, other] = (await make('b', { type: 'NodePort', ports: dns.map(({ nodePort: _given, ...port }) => port) })).ports!
+    expect(other!.nodePort).toBe(one!.nodePort)
   })
   test('are not for a balancer that does not want them', async () => {
     await open()

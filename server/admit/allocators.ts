@@ -244,17 +244,17 @@ function fillPorts(spec: ServiceSpec, key: string, context: Context & { readonly
     if (nodePort) claim(`spec.ports[${i}].nodePort`, nodePort, protocol)
   if (spec.healthCheckNodePort) claim('spec.healthCheckNodePort', spec.healthCheckNodePort, 'health')
   if (wantsNodePorts(spec)) {
-    spec.ports = ports.map((port, i) => {
-      if (port.nodePort) return port
+    const filled = [...ports]
+    spec.ports = filled
+    for (const [i, port] of ports.entries()) {
+      if (port.nodePort) continue
       const { protocol = 'TCP' } = port
       // The same port by another protocol (DNS) is reached at the same node port.
-      const twin = ports.find(
-        (p, j) => j !== i && p.port === port.port && p.nodePort && !mine.get(p.nodePort)?.has(protocol),
-      )?.nodePort
+      const twin = filled.find((p) => p.port === port.port && p.nodePort && !mine.get(p.nodePort)?.has(protocol))?.nodePort
       const nodePort = twin ?? give(`spec.ports[${i}].nodePort`)
       if (nodePort) mine.set(nodePort, (mine.get(nodePort) ?? new Set()).add(protocol))
-      return { ...port, nodePort }
-    })
+      filled[i] = { ...port, nodePort }
+    }
   }
   if (wantsHealthPort(spec) && !spec.healthCheckNodePort) spec.healthCheckNodePort = give('spec.healthCheckNodePort')
 }

@@ -31,6 +31,8 @@ export interface Rest {
   upgrade(req: IncomingMessage, socket: Duplex, head: Buffer): boolean
 }
 
+/** What kubectl opens a WebSocket for and the hub does not serve. */
+const notOffered = /^\/api\/v1\/namespaces\/[^/]+\/pods\/[^/]+\/(exec|attach|portforward)(?:\?|$)/
 const anonymous = 'system:anonymous'
 /** A WebSocket of a watch is only listened to for its end. */
 const maxIncomingBytes = 1024
@@ -70,6 +72,8 @@ export function createRest(deps: RestDeps): Rest {
       res.on('finish', () => socket.end())
       socket.on('error', (e) => deps.log.debug('socket failed', errorKeys(e)))
       run(req, res, async (call, target) => {
+        const stream = notOffered.exec(req.url ?? '')?.[1]
+        if (stream) throw badRequest(`pods/${stream} is not offered; a command in the network of a node is run by: wherry exec NODE -- COMMAND`)
         if (target.kind !== 'resource' || target.subresource || !flag(call.query, 'watch')) {
           throw badRequest('a WebSocket here must be a watch: GET on a collection with ?watch=1')
         }
