@@ -9,12 +9,15 @@ export interface FakePodNetwork extends PodNetwork {
   lose(uid: string): void
   /** Someone removed a link behind our back; only a check notices. */
   readonly unplugged: Set<string>
+  /** Someone changed an address or a route: the plugins complain, though the link is there. */
+  readonly changed: Set<string>
 }
 
 export function createFakePodNetwork(): FakePodNetwork {
   const up = new Map<string, RaisedNetwork>()
   const half = new Set<string>()
   const unplugged = new Set<string>()
+  const changed = new Set<string>()
   let ranges: readonly string[] = []
   let next = 2
 
@@ -27,6 +30,7 @@ export function createFakePodNetwork(): FakePodNetwork {
   return {
     failures: 0,
     unplugged,
+    changed,
     lose(uid) {
       up.delete(uid)
       half.add(uid)
@@ -47,6 +51,7 @@ export function createFakePodNetwork(): FakePodNetwork {
       }
       half.delete(uid)
       unplugged.delete(uid)
+      changed.delete(uid)
       const network = { addresses: [`${ranges[0]!.split('.').slice(0, 3).join('.')}.${next++}`], netns: `/run/netns/fake-${uid}` }
       up.set(uid, network)
       return network
@@ -56,7 +61,8 @@ export function createFakePodNetwork(): FakePodNetwork {
       up.delete(uid)
       half.delete(uid)
     },
-    check: (uid) => Promise.resolve(up.has(uid) && !unplugged.has(uid)),
+    check: (uid) => Promise.resolve(up.has(uid) && !unplugged.has(uid) && !changed.has(uid)),
+    isCut: (uid) => Promise.resolve(!up.has(uid) || unplugged.has(uid)),
     uids: () => [...up.keys(), ...half],
   }
 }

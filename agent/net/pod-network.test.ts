@@ -179,7 +179,9 @@ describeAsRoot('networks in a kernel', () => {
   test('a link that somebody took away is noticed by a check', async () => {
     network.setRanges(['10.244.1.0/24'])
     const { netns } = await network.raise(one, signal())
+    expect(await network.isCut(one, signal())).toBe(false)
     await ip('-netns', netns.split('/').at(-1)!, 'link', 'delete', 'eth0')
     expect(await network.check(one, signal())).toBe(false)
+    expect(await network.isCut(one, signal())).toBe(true)
   })
 })

@@ -10,7 +10,7 @@ import { join } from 'node:path'
 import type { Exec } from '../kernel/exec.ts'
 import { createCni, type CniResult } from './cni.ts'
 import { NetError } from './error.ts'
-import { createIp } from './ip.ts'
+import { createIp, readJson } from './ip.ts'
 import { createNamespaces, netnsName, netnsPath } from './netns.ts'
 
 export interface RaisedNetwork {
@@ -36,6 +36,11 @@ export interface PodNetwork {
   drop(uid: string, signal: AbortSignal): Promise<void>
   /** Whether the plugins still find the network as they left it. */
   check(uid: string, signal: AbortSignal): Promise<boolean>
+  /**
+   * Whether no link leads from the node to the pod any more, as when somebody deleted the node's own namespace and made it
+   * anew: the plugins only look at the pod's end. @throws NetError
+   */
+  isCut(uid: string, signal: AbortSignal): Promise<boolean>
   /** Uids of all pods of which something stands. */
   uids(): readonly string[]
 }
@@ -63,7 +68,8 @@ const nsfsMagic = 0x6e736673
 
 export function createPodNetwork(options: PodNetworkOptions): PodNetwork {
   const { exec, netnsPrefix, dir } = options
-  const namespaces = createNamespaces(createIp(exec))
+  const ip = createIp(exec)
+  const namespaces = createNamespaces(ip)
   const recordDir = join(dir, 'pods')
   const recordPath = (uid: string): string => join(recordDir, `${uid}.json`)
   const nameOf = (uid: string): string => netnsName(netnsPrefix, uid)
@@ -131,6 +137,14 @@ export function createPodNetwork(options: PodNetworkOptions): PodNetwork {
       const record = read(uid)
       if (!record?.result || !stands(uid)) return false
       return cniFor(record.ranges).check({ containerId: uid, netns: netnsPath(nameOf(uid)) }, record.result, signal)
+    },
+    async isCut(uid, signal) {
+      for (const address of read(uid)?.result?.addresses ?? []) {
+        const [family, length] = address.includes(':') ? ['-6', 128] : ['-4', 32]
+        const routes = readJson<object>(await ip(['-json', family, 'route', 'show', `${address}/${length}`], signal))
+        if (routes.length === 0) return true
+      }
+      return false
     },
     uids() {
       try {

@@ -175,14 +175,19 @@ function doomOf(pod: Pod, since: number | undefined): Doom {
   return { graceMs: seconds * 1000, ...(since !== undefined && { since }) }
 }
 
-/** A network that was found is looked at once; where containers live in it, it stays as it is, whatever the plugins say. */
+/**
+ * A network that was found is looked at once. Where containers live in it, it stays as it is, whatever the plugins say,
+ * unless no link leads to the pod any more: then nobody is served by leaving it.
+ */
 async function proveNetwork(life: Life, options: Pick<WorkerOptions, 'network' | 'log'>, signal: AbortSignal): Promise<void> {
   const { network, log } = options
   const { uid } = life.pod.metadata
   const inUse = [...life.attempts.values()].flat().some((a) => a.state.phase === 'running')
-  const whole = network.find(uid).kind !== 'up' || (await network.check(uid, signal))
-  if (!whole) log.warn('the network of a pod is not as it was made', { uid, inUse })
-  life.network = whole || inUse ? 'proven' : 'broken'
+  const isUp = network.find(uid).kind === 'up'
+  const cut = isUp && (await network.isCut(uid, signal))
+  const whole = !isUp || (!cut && (await network.check(uid, signal)))
+  if (!whole) log.warn('the network of a pod is not as it was made', { uid, inUse, cut })
+  life.network = whole || (inUse && !cut) ? 'proven' : 'broken'
 }
 
 function networkState({ pod, network: proof }: Life, { network }: Pick<StepTools, 'network'>): NetworkState {

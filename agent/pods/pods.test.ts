@@ -421,12 +421,23 @@ describe('an agent that starts', () => {
     runtime.exit(id('one'), 1)
     await pods.close()
     const kept = status('two')?.podIP
-    network.unplugged.add('uid-one').add('uid-two')
+    network.changed.add('uid-one').add('uid-two')
     pods = agent()
     await wish(pod('one'), pod('two', { restartPolicy: 'OnFailure' }))
     expect(status('one')).toMatchObject({ phase: 'Running', podIP: '10.244.1.4' })
     expect(status('two')?.podIP).toBe(kept)
     expect(runtime.signals).toEqual([])
+  })
+
+  test('makes a network anew whose link is gone, also where a container runs, which is started anew', async () => {
+    await wish(pod('one'))
+    await pods.close()
+    network.unplugged.add('uid-one')
+    pods = agent()
+    await wish(pod('one'))
+    await clock.advance(30_000)
+    expect(status('one')).toMatchObject({ phase: 'Running', podIP: '10.244.1.3' })
+    expect(container('one')).toMatchObject({ restartCount: 1, ready: true })
   })
 
   test('starts nothing of a pod that is over', async () => {
