@@ -57,7 +57,7 @@ export async function applyDemo(plan: LabPlan, deps: LabDeps): Promise<string> {
 }
 
 /** Waits until every node's kernel has the demo's service as it is now. */
-export async function awaitRules(plan: LabPlan, hub: HubClient, deps: LabDeps): Promise<Place> {
+export async function awaitRules(plan: LabPlan, hub: HubClient, deps: LabDeps): Promise<Cluster> {
   return waitFor(
     'the rules to be live on every node',
     async () => {
@@ -67,25 +67,32 @@ export async function awaitRules(plan: LabPlan, hub: HubClient, deps: LabDeps): 
       )
       if (!service) return `there is no service ${demo.name}`
       const live = liveOn(cluster, service).length
-      return live >= plan.nodes.length ? placeOf(cluster, plan) : `live on ${live} of ${plan.nodes.length} nodes`
+      return live >= plan.nodes.length ? cluster : `live on ${live} of ${plan.nodes.length} nodes`
     },
     { ...deps, timeoutMs: 60_000, advice: `see \`wherry status\`, and the agents' logs in ${plan.logDir}` },
   )
 }
 
-/** Waits until every pod answers at its own address, so that what the matrix finds wrong is the routing. */
-export async function awaitPods(plan: LabPlan, place: Place, deps: LabDeps): Promise<void> {
-  await Promise.all(
-    place.pods.map((pod) =>
-      waitFor(
-        `pod ${pod.name} to answer at ${pod.address}`,
-        async () => {
-          const answer = await askFrom(nodeOf(plan, pod.node).namespace, { kind: 'http', host: pod.address, port: 8080 }, deps)
-          return answer.kind === 'answered' ? answer : answer.reason
-        },
-        { ...deps, timeoutMs: 30_000, everyMs: 250, advice: `see \`kubectl --kubeconfig ${plan.kubeconfig} logs ${pod.name}\`` },
-      ),
-    ),
+/**
+ * Waits until every pod answers at its own address, so that what the matrix finds wrong is the routing. The pods are looked up
+ * at each attempt: those of a node that was mended move to another address.
+ */
+export async function awaitPods(plan: LabPlan, hub: HubClient, deps: LabDeps): Promise<Place> {
+  return waitFor(
+    'the pods to answer',
+    async () => {
+      const place = placeOf(await readCluster(hub, deps.signal), plan)
+      if (place.pods.length === 0) return 'none is ready'
+      const answers = await Promise.all(
+        place.pods.map(async (pod) => {
+          const target = { kind: 'http', host: pod.address, port: 8080 } as const
+          return { pod, answer: await askFrom(nodeOf(plan, pod.node).namespace, target, deps) }
+        }),
+      )
+      const silent = answers.find(({ answer }) => answer.kind === 'failed')
+      return silent ? `${silent.pod.name} does not answer at ${silent.pod.address}` : place
+    },
+    { ...deps, timeoutMs: 30_000, everyMs: 250, advice: `see \`kubectl --kubeconfig ${plan.kubeconfig} get pods\`, and their logs` },
   )
 }
 
