@@ -10,7 +10,7 @@ import { join } from 'node:path'
 import type { Exec } from '../kernel/exec.ts'
 import { createCni, type CniResult } from './cni.ts'
 import { NetError } from './error.ts'
-import { createIp, readJson } from './ip.ts'
+import { createIp, readJson, type Ip } from './ip.ts'
 import { createNamespaces, netnsName, netnsPath } from './netns.ts'
 
 export interface RaisedNetwork {
@@ -140,9 +140,7 @@ export function createPodNetwork(options: PodNetworkOptions): PodNetwork {
     },
     async isCut(uid, signal) {
       for (const address of read(uid)?.result?.addresses ?? []) {
-        const [family, length] = address.includes(':') ? ['-6', 128] : ['-4', 32]
-        const routes = readJson<object>(await ip(['-json', family, 'route', 'show', `${address}/${length}`], signal))
-        if (routes.length === 0) return true
+        if (!(await hasRoute(ip, address, signal))) return true
       }
       return false
     },
@@ -154,6 +152,12 @@ export function createPodNetwork(options: PodNetworkOptions): PodNetwork {
       }
     },
   }
+}
+
+/** Whether the node has a route to this very address, as `ptp` makes one for each pod. */
+async function hasRoute(ip: Ip, address: string, signal: AbortSignal): Promise<boolean> {
+  const [family, length] = address.includes(':') ? ['-6', 128] : ['-4', 32]
+  return readJson<object>(await ip(['-json', family, 'route', 'show', `${address}/${length}`], signal)).length > 0
 }
 
 /** A name under /run/netns is only a file where its making was cut short. */

@@ -1,6 +1,6 @@
 /** Runs the demo on a lab with stock kubectl, and asks the questions of `matrix.ts` from where they must come. */
 import { join } from 'node:path'
-import { addressOf, type Cluster, isPodReady, isReady, liveOn, readCluster } from '../cluster.ts'
+import { addressOf, type Cluster, isPodReady, isReady, liveOn, readCluster, slicesOf } from '../cluster.ts'
 import { CliError } from '../error.ts'
 import type { HubClient } from '../hub.ts'
 import { waitFor } from '../wait.ts'
@@ -66,6 +66,9 @@ export async function awaitRules(plan: LabPlan, hub: HubClient, deps: LabDeps): 
         ({ metadata }) => metadata.namespace === demo.namespace && metadata.name === demo.name,
       )
       if (!service) return `there is no service ${demo.name}`
+      const routed = slicesOf(cluster, service).flatMap((slice) => (slice.endpoints ?? []).filter((e) => e.conditions?.ready).map((e) => e.addresses[0]))
+      const missing = placeOf(cluster, plan).pods.find((pod) => !routed.includes(pod.address))
+      if (missing) return `${missing.name} is not among the endpoints`
       const live = liveOn(cluster, service).length
       return live >= plan.nodes.length ? cluster : `live on ${live} of ${plan.nodes.length} nodes`
     },

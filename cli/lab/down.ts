@@ -23,7 +23,7 @@ export async function labDown(wish: LabWish, steps: Steps, deps: LabDeps): Promi
   const { plan, memory } = recallPlan(wish)
   if (!isThere(plan)) return steps.say(`There is no lab here (${plan.name}): nothing to take down.`)
   holdLab(plan.runDir, deps.processes)
-  const namespaces = await labNamespaces(plan, deps.exec, deps.signal)
+  const namespaces = labNamespaces(plan)
   const known = knownProcesses(plan, namespaces, deps)
   await endLife(plan, known, steps, deps)
   await clearGround(plan, steps, deps)
@@ -115,7 +115,7 @@ async function clearGround(plan: LabPlan, steps: Steps, deps: LabDeps): Promise<
     }
   })
   await steps.step('network namespaces', async () => {
-    const ours = await labNamespaces(plan, exec, signal)
+    const ours = labNamespaces(plan)
     // Pods' first: once a node's namespace is gone, nothing tells whose they were.
     await takeSteps(planRemoval(ours.toReversed()), exec, signal)
     return `${ours.length}`

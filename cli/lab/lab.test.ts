@@ -196,25 +196,16 @@ describeAsRoot('a lab on the real kernel', () => {
   })
 
   test('down takes it away and says what it looked at; a second down finds nothing', async () => {
-    await exec.run(['ip', 'netns', 'add', 'wherry-node1-wltest'], { signal, timeoutMs: 5_000 })
-    await exec.run(
-      ['ip', '-n', node.namespace, 'link', 'add', 'p0', 'type', 'veth', 'peer', 'name', 'eth0', 'netns', 'wherry-node1-wltest'],
-      { signal, timeoutMs: 5_000 },
-    )
-    expect(await labNamespaces(plan, exec, signal)).toEqual(
-      expect.arrayContaining([...namespacesOf(plan), 'wherry-node1-wltest']),
-    )
+    // A pod's namespace, and one of a lab that is not this one.
+    const [pod, foreign] = [`${node.namespace}-0123456789ab`, `x${plan.name}-node1-0123456789ab`]
+    for (const name of [pod, foreign]) await exec.run(['ip', 'netns', 'add', name], { signal, timeoutMs: 5_000 })
+    expect(labNamespaces(plan).toSorted()).toEqual([...namespacesOf(plan), pod].toSorted())
     await labDown(wish, steps, deps)
     expect(said).toContain('nothing is left: looked at processes, mounts')
-    expect([existsSync(plan.stateDir), existsSync(plan.runDir), existsSync('/run/netns/wherry-node1-wltest')]).toEqual([
-      false,
-      false,
-      false,
-    ])
-    expect([
-      allDirs(layout, plan.cgroup),
-      (await labNamespaces(plan, exec, signal)).filter((name) => name.startsWith(plan.name)),
-    ]).toEqual([[], []])
+    expect(existsSync(`/run/netns/${foreign}`), 'of somebody else').toBe(true)
+    await exec.run(['ip', 'netns', 'del', foreign], { signal, timeoutMs: 5_000 })
+    expect([existsSync(plan.stateDir), existsSync(plan.runDir)]).toEqual([false, false])
+    expect([allDirs(layout, plan.cgroup), labNamespaces(plan)]).toEqual([[], []])
     await labDown(wish, steps, deps)
     expect(said).toContain('There is no lab here')
   })

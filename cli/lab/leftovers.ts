@@ -32,7 +32,7 @@ export async function findLeftovers(options: LookOptions): Promise<readonly Left
   const found: readonly (readonly [Leftover['kind'], readonly string[]])[] = [
     ['process', known.filter((identity) => processes.isAlive(identity)).map((identity) => String(identity.pid))],
     ['mount', mountsBelow(mountinfo, [plan.stateDir, plan.runDir])],
-    ['namespace', await labNamespaces(plan, exec, signal)],
+    ['namespace', labNamespaces(plan)],
     ['cgroup', allDirs(parseLayout(mountinfo), plan.cgroup)],
     ['directory', [plan.stateDir, plan.runDir].filter((dir) => existsSync(dir))],
     ...(memory ? rootDifferences(plan, memory.before, await observeRoot(exec, signal)) : []),

@@ -9,7 +9,7 @@ import {
   planNetwork,
   watchedSysctls,
 } from './network.ts'
-import { inside, isOurNamespace, isPodNamespace, labDefaults, type LabPlan, namespacesOf } from './plan.ts'
+import { inside, isOurNamespace, type LabPlan, namespacesOf } from './plan.ts'
 
 const commandMs = 10_000
 
@@ -22,26 +22,9 @@ export function listNamespaces(): readonly string[] {
   }
 }
 
-/**
- * Every namespace of the lab: its own, and those of pods whose links lead to its nodes. Where the usual lab stands alone on the
- * machine, those of pods that lead nowhere any more are its own too.
- */
-export async function labNamespaces(plan: LabPlan, exec: Exec, signal: AbortSignal): Promise<readonly string[]> {
-  const all = listNamespaces()
-  const own = all.filter((name) => isOurNamespace(plan, name))
-  const linked = new Set((await Promise.all(own.map((name) => neighbours(name, exec, signal)))).flat())
-  const alone = plan.name === labDefaults.name && !all.some((name) => name.endsWith('-switch') && !own.includes(name))
-  return [...own, ...all.filter((name) => !own.includes(name) && isPodNamespace(name) && (alone || linked.has(name)))]
-}
-
-/** Names of the namespaces that a namespace has links to. */
-async function neighbours(namespace: string, exec: Exec, signal: AbortSignal): Promise<readonly string[]> {
-  const options = { signal, timeoutMs: commandMs }
-  // The kernel numbers a neighbour when a link to it is first shown.
-  await exec.tryRun(['ip', '-json', '-n', namespace, 'link', 'show', 'type', 'veth'], options)
-  const { stdout } = await exec.tryRun(['ip', '-json', '-n', namespace, 'netns', 'list-id'], options)
-  const entries = JSON.parse(stdout || '[]') as readonly { readonly name?: string }[]
-  return entries.map((entry) => entry.name).filter((name) => name !== undefined)
+/** Every namespace of the lab, those of its pods included. */
+export function labNamespaces(plan: LabPlan): readonly string[] {
+  return listNamespaces().filter((name) => isOurNamespace(plan, name))
 }
 
 /** What the lab's namespaces look like now. */

@@ -117,14 +117,12 @@ export function namespacesOf(plan: LabPlan): readonly string[] {
   return [plan.switch.namespace, plan.hub.namespace, ...plan.nodes.map((node) => node.namespace)]
 }
 
-/** Whether a network namespace is one that this lab builds, however many nodes it once had. Those of pods are agents' work. */
+/**
+ * Whether a network namespace of the machine belongs to this lab, however many nodes it once had. Those of pods are agents'
+ * work; their names begin with that of their node's namespace.
+ */
 export function isOurNamespace(plan: LabPlan, namespace: string): boolean {
-  return namespace.startsWith(`${plan.name}-`) && /^(?:switch|hub|node[0-9]+)$/.test(namespace.slice(plan.name.length + 1))
-}
-
-/** Whether a name is what agents give to the namespace of a pod, in whichever lab. */
-export function isPodNamespace(namespace: string): boolean {
-  return /^wherry-node[0-9]+-.+$/.test(namespace)
+  return namespace.startsWith(`${plan.name}-`) && /^(?:switch|hub|node[0-9]+(?:-.+)?)$/.test(namespace.slice(plan.name.length + 1))
 }
 
 /** The command that runs a program inside a namespace's network and leaves everything else as it is. */

@@ -78,8 +78,8 @@ async function life(plan: LabPlan, steps: Steps, deps: LabDeps): Promise<HubClie
 /** The demo, the matrix, and the rules that did it. */
 async function proof(plan: LabPlan, hub: HubClient, steps: Steps, deps: LabDeps): Promise<void> {
   await steps.step(`kubectl apply -f ${demo.manifest}`, () => applyDemo(plan, deps))
-  await steps.step('rules live on every node', () => awaitRules(plan, hub, deps))
   const place = await steps.step('pods answer', () => awaitPods(plan, hub, deps))
+  await steps.step('rules live on every node', () => awaitRules(plan, hub, deps))
   const rows = await steps.step(`asked the service ${demo.name} from everywhere`, () => askAll(plan, place, deps))
   steps.say(`\n${matrixTable(rows)}`)
   const node = plan.nodes[0]!.name

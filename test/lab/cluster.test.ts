@@ -252,6 +252,15 @@ describe.skipIf(!isRoot)('a cluster on one machine (needs root)', () => {
     expect(running(await pods())).toHaveLength(3)
   })
 
+  test('`wherry up` repairs a lab without its supervisor, its hub and one of its namespaces', async () => {
+    for (const member of ['supervisor', 'hub', 'agent-node3']) process.kill(processOf(member), 'SIGKILL')
+    expect((await run('ip', ['netns', 'delete', `${name}-node2`])).code).toBe(0)
+    const again = await wherry('up', '--name', name, '--port', String(port))
+    expect(again.code, again.out + again.err).toBe(0)
+    expect(running(await pods())).toHaveLength(3)
+    for (const node of ['node1', 'node2', 'node3']) expect(await ask(node, vip, 80)).toMatch(/^web-/)
+  }, 240_000)
+
   test('kubectl delete removes the pods and their rules', async () => {
     await kubectl('delete -f vagrant/demo/web.yaml --wait=true')
     await waitFor('the pods to be gone', async () => (await pods()).items.length === 0, 60_000)
