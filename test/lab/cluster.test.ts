@@ -102,7 +102,7 @@ const otherTests = /^(wt|wp|wl[0-9a-z]*)-/
 /** What the machine has that a lab must leave as it was. */
 async function traces(): Promise<Record<string, string>> {
   const text = async (file: string, ...args: string[]): Promise<string> => (await run(file, args)).out
-  const mounts = readFileSync('/proc/self/mountinfo', 'utf8').split('\n').map((l) => l.split(' ')[4]).filter((m) => m?.includes('herry')).join()
+  const mounts = readFileSync('/proc/self/mountinfo', 'utf8').split('\n').map((l) => l.split(' ')[4]).filter((m) => m?.includes(name)).join()
   return {
     namespaces: (await text('ip', 'netns')).split('\n').filter((line) => !otherTests.test(line)).join('\n'),
     links: (await text('ip', '-br', 'link')).replace(/ +[0-9a-f:]{17}.*/g, ''),
