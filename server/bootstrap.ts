@@ -3,7 +3,7 @@ import { StatusError } from '../api/status.ts'
 import type { Draft, Registry } from './registry/registry.ts'
 import type { Ref, Store } from './store/store.ts'
 
-export const standardNamespaces = ['default', 'kube-system', 'kube-public', 'kube-node-lease'] as const
+const standardNamespaces = ['default', 'kube-system', 'kube-public', 'kube-node-lease'] as const
 
 export interface HubAddress {
   /** Where agents and pods reach the hub; undefined for a hub that listens on loopback alone. */

@@ -5,8 +5,8 @@ import { controllerOf, ownedBy, type ControllerDeps } from './controller.ts'
 import { conditionsOf } from './deployment-status.ts'
 import { fingerprint, recordEvent } from './event.ts'
 
-export const hashLabel = 'pod-template-hash'
-export const revisionAnnotation = 'deployment.kubernetes.io/revision'
+const hashLabel = 'pod-template-hash'
+const revisionAnnotation = 'deployment.kubernetes.io/revision'
 
 export interface ReplicaSets {
   replicaSetsOf(d: Deployment): ReplicaSet[]

@@ -4,7 +4,7 @@ import type { Node } from '../../api/objects.ts'
 import { createController, type Controller, type ControllerDeps } from './controller.ts'
 import { recordEvent } from './event.ts'
 
-export const nodeMaskBits = 24
+const nodeMaskBits = 24
 
 export function createNodeRangeController(deps: ControllerDeps & { readonly clusterCIDR: string }): Controller {
   const { store, registry, clusterCIDR } = deps

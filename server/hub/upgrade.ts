@@ -4,8 +4,8 @@ import type { Duplex } from 'node:stream'
 import { WebSocketServer, type WebSocket } from 'ws'
 import { limits } from '../../api/frames.ts'
 import { hubPaths } from '../../api/hub.ts'
-import { groups, type User } from '../auth/auth.ts'
-import { nodeUserPrefix } from '../auth/node-certificate.ts'
+import type { User } from '../auth/auth.ts'
+import { nodeOf } from '../auth/authorize.ts'
 
 export interface UpgradeDeps {
   /** Who is asking; never throws. */
@@ -28,12 +28,6 @@ export function createUpgrade({ authenticate, accept }: UpgradeDeps): Upgrade {
     else server.handleUpgrade(req, socket, head, (ws) => accept(ws, node))
     return true
   }
-}
-
-/** The node that a user is; undefined for anybody else. */
-export function nodeOf(user: User): string | undefined {
-  if (!user.groups.includes(groups.nodes) || !user.name.startsWith(nodeUserPrefix)) return undefined
-  return user.name.slice(nodeUserPrefix.length) || undefined
 }
 
 function refuse(socket: Duplex, reason: string): void {

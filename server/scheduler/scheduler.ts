@@ -9,7 +9,7 @@ import { explainRefusals, refusal } from './filter.ts'
 import { capacityOf, nothing, plus, requestsOf, type Requests } from './requests.ts'
 import { describe, score, type Score } from './score.ts'
 
-export const schedulerNames: readonly string[] = ['default-scheduler', 'wherry-scheduler']
+const schedulerNames: readonly string[] = ['default-scheduler', 'wherry-scheduler']
 
 /** Placements younger than this do not show in the measured figures yet. */
 const freshMs = 15_000
