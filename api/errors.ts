@@ -23,6 +23,12 @@ export const errorCodes = {
   KERNEL_REFUSED: 'the kernel, or the tool that speaks to it, refused a command',
   EXEC_FAILED: 'a process ended with an error',
   EXEC_TIMEOUT: 'a process did not end within its deadline',
+  // the Kubernetes API, to the drop-in proxy
+  API_LOST: 'the Kubernetes API is not reached, or fell silent past its deadline',
+  API_REFUSED: 'the Kubernetes API refused a request',
+  API_EXPIRED: 'the Kubernetes API has forgotten the revision to go on from',
+  API_UNREADABLE: 'what the Kubernetes API sent is not what it should be, or too large',
+  RESTART_NEEDED: 'something that is read only at the start has changed',
   // containers
   IMAGE_PULL: 'an image could not be pulled',
   IMAGE_ABSENT: 'an image is not on the node and its pull policy is Never',

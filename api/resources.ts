@@ -57,6 +57,15 @@ export const resourceKinds: readonly ResourceKind[] = rows.map(
   },
 )
 
+/**
+ * Every kind with the further words by which clients know some: an Event is the same object in core/v1, as it is stored, and
+ * in events.k8s.io/v1, where its fields have other names.
+ */
+export const servedKinds: readonly ResourceKind[] = [
+  ...resourceKinds,
+  { ...resourceKinds.find((k) => k.resource === 'events')!, group: 'events.k8s.io' },
+]
+
 const byResource = new Map(resourceKinds.map((k) => [k.resource, k]))
 const byType = new Map(resourceKinds.map((k) => [`${apiVersionOf(k)} ${k.kind}`, k]))
 

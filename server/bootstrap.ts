@@ -1,12 +1,14 @@
 /** What a cluster has from its first moment: the standard namespaces, and the `kubernetes` service that leads to the hub. */
 import { StatusError } from '../api/status.ts'
+import { familyOf } from './admit/ranges.ts'
+import { unicastProblem } from './admit/validate/service.ts'
 import type { Draft, Registry } from './registry/registry.ts'
 import type { Ref, Store } from './store/store.ts'
 
 const standardNamespaces = ['default', 'kube-system', 'kube-public', 'kube-node-lease'] as const
 
 export interface HubAddress {
-  /** Where agents and pods reach the hub; undefined for a hub that listens on loopback alone. */
+  /** Where the hub listens. Agents and pods reach it there, unless that is loopback, every address, or a name. */
   readonly address?: string
   readonly port: number
   /** The first address of the service range. */
@@ -25,7 +27,7 @@ export async function bootstrap(store: Store, registry: Registry, hub: HubAddres
     metadata: meta,
     spec: { clusterIP: hub.clusterIP, ports: [{ name: 'https', protocol: 'TCP', port: 443, targetPort: hub.port }] },
   })
-  if (!hub.address || hub.address.startsWith('127.')) return
+  if (!hub.address || unicastProblem(hub.address)) return
   const ports = [{ name: 'https', protocol: 'TCP', port: hub.port }]
   await put(store, registry, { resource: 'endpoints', namespace: 'default', name: 'kubernetes' }, {
     apiVersion: 'v1',
@@ -37,7 +39,7 @@ export async function bootstrap(store: Store, registry: Registry, hub: HubAddres
     apiVersion: 'discovery.k8s.io/v1',
     kind: 'EndpointSlice',
     metadata: { name: meta.name, namespace: meta.namespace, labels: { 'kubernetes.io/service-name': 'kubernetes' } },
-    addressType: 'IPv4',
+    addressType: familyOf(hub.address),
     endpoints: [{ addresses: [hub.address], conditions: { ready: true, serving: true, terminating: false } }],
     ports,
   })
@@ -52,6 +54,9 @@ async function ensure(registry: Registry, ref: Ref, draft: Draft): Promise<void>
 }
 
 async function put(store: Store, registry: Registry, ref: Ref, draft: Draft): Promise<void> {
+  const present = store.get(ref) as { readonly addressType?: string } | undefined
+  // The family of a slice cannot change: a hub that moved to the other one needs another slice.
+  if (present && present.addressType !== draft['addressType']) await registry.remove(ref)
   if (!store.get(ref)) return ensure(registry, ref, draft)
   await registry.update(ref, (current) => ({ ...draft, metadata: { ...current.metadata, ...(draft['metadata'] as object) } }))
 }

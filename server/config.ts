@@ -2,6 +2,7 @@
 import { parseArgs } from 'node:util'
 import { WherryError } from '../api/errors.ts'
 import type { LogLevel } from '../api/log.ts'
+import { parseRanges } from './admit/ranges.ts'
 
 export interface HubConfig {
   /** Where database, PKI and token are kept. */
@@ -14,6 +15,7 @@ export interface HubConfig {
   /** Further names and addresses for the server's certificate. */
   readonly tlsSans: readonly string[]
   readonly clusterCIDR: string
+  /** One range, or one of each family with a comma between them. */
   readonly serviceCIDR: string
   readonly logLevel: LogLevel
 }
@@ -26,7 +28,7 @@ export const usage = `Usage: hub --data DIR [options]
   --kubeconfig-server URL    the URL written into admin.kubeconfig (default https:// and --listen)
   --tls-san NAME[,NAME]      further names or addresses for the server's certificate
   --cluster-cidr CIDR        pod addresses (default 10.244.0.0/16)
-  --service-cidr CIDR        virtual IPs (default 10.96.0.0/12)
+  --service-cidr CIDR[,CIDR] virtual IPs (default 10.96.0.0/12); for both families 10.96.0.0/12,fd00:10:96::/112
   --log-level LEVEL          error, warn, info, debug or trace (default info; or WHERRY_LOG)
 `
 
@@ -42,18 +44,26 @@ export function parseConfig(argv: readonly string[], env: Readonly<Record<string
   if (fd !== undefined && !/^\d+$/.test(fd)) throw new WherryError('USAGE', `--listen-fd ${fd}: expected a number`)
   const logLevel = values['log-level'] ?? env['WHERRY_LOG'] ?? 'info'
   if (!levels.includes(logLevel)) throw new WherryError('USAGE', `--log-level ${logLevel}: expected one of ${levels.join(', ')}`)
-  for (const flag of ['cluster-cidr', 'service-cidr'] as const) {
-    if (!/^\d+\.\d+\.\d+\.\d+\/\d+$/.test(values[flag])) throw new WherryError('USAGE', `--${flag} ${values[flag]}: expected an IPv4 range such as 10.96.0.0/12`)
-  }
+  const clusterCIDR = values['cluster-cidr']
+  if (!/^\d+\.\d+\.\d+\.\d+\/\d+$/.test(clusterCIDR)) throw new WherryError('USAGE', `--cluster-cidr ${clusterCIDR}: expected an IPv4 range such as 10.244.0.0/16`)
+  checkServiceCIDR(values['service-cidr'])
   return {
     data: values.data,
     listen: { host, port: Number(port) },
     ...(fd !== undefined && { listenFd: Number(fd) }),
     kubeconfigServer: values['kubeconfig-server'] ?? `https://${values.listen}`,
     tlsSans: (values['tls-san'] ?? '').split(',').filter((s) => s !== ''),
-    clusterCIDR: values['cluster-cidr'],
+    clusterCIDR,
     serviceCIDR: values['service-cidr'],
     logLevel: logLevel as LogLevel,
+  }
+}
+
+function checkServiceCIDR(text: string): void {
+  try {
+    parseRanges(text)
+  } catch (e) {
+    throw new WherryError('USAGE', `--service-cidr: ${(e as Error).message}`, { cause: e })
   }
 }
 

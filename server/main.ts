@@ -10,11 +10,12 @@ import { isWherryError } from '../api/errors.ts'
 import { createLog, errorKeys, type Log } from '../api/log.ts'
 import { version } from '../api/version.ts'
 import { createAllocators } from './admit/allocators.ts'
+import { proxyName } from './auth/auth.ts'
 import { authenticate } from './auth/authenticate.ts'
 import { mayDo } from './auth/authorize.ts'
 import { createJoin } from './auth/join.ts'
-import { adminKubeconfig } from './auth/kubeconfig.ts'
-import { openPki, type Pki } from './auth/pki.ts'
+import { kubeconfig } from './auth/kubeconfig.ts'
+import { adminName, openPki, type Pki } from './auth/pki.ts'
 import { writePrivateFile } from './auth/private-file.ts'
 import { openToken } from './auth/tokens.ts'
 import { bootstrap } from './bootstrap.ts'
@@ -40,7 +41,7 @@ async function main(): Promise<void> {
   const store = openSqliteStore({ path: join(config.data, 'wherry.db'), log, clock })
   const pki = openCertificates(config, log)
   const token = openToken(join(config.data, 'join-token'))
-  writePrivateFile(join(config.data, 'admin.kubeconfig'), adminKubeconfig({ server: config.kubeconfigServer, ca: pki.ca, admin: pki.admin }))
+  writeKubeconfigs(config, pki)
 
   const random = Math.random
   const allocators = createAllocators({ store, random, serviceCIDR: config.serviceCIDR })
@@ -83,6 +84,11 @@ async function main(): Promise<void> {
     await store.close()
   }
   onSignal(log, stop)
+}
+
+function writeKubeconfigs({ data, kubeconfigServer: server }: HubConfig, { ca, admin, proxy }: Pki): void {
+  writePrivateFile(join(data, 'admin.kubeconfig'), kubeconfig({ server, ca, user: adminName, certificate: admin }))
+  writePrivateFile(join(data, 'proxy.kubeconfig'), kubeconfig({ server, ca, user: proxyName, certificate: proxy }))
 }
 
 /** Names under which people reach a hub that listens on every address: those of the machine. */
@@ -129,6 +135,7 @@ function keepUp(config: HubConfig, store: SqliteStore, servers: readonly Server[
   const renew = setInterval(() => {
     try {
       const pki = openCertificates(config, log)
+      writeKubeconfigs(config, pki)
       for (const server of servers) server.setSecureContext(tlsOf(pki))
     } catch (e) {
       log.error('the certificates could not be renewed', errorKeys(e))

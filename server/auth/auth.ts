@@ -17,4 +17,12 @@ export interface Wish {
 }
 
 /** Groups that mean something to the hub. */
-export const groups = { admins: 'system:masters', nodes: 'system:nodes', authenticated: 'system:authenticated' } as const
+export const groups = {
+  admins: 'system:masters',
+  nodes: 'system:nodes',
+  proxies: 'system:node-proxier',
+  authenticated: 'system:authenticated',
+} as const
+
+/** The name by which Kubernetes knows its service proxies; some tools make it a group. */
+export const proxyName = 'system:kube-proxy'

@@ -13,7 +13,12 @@ describe('who may do what', () => {
     { name: 'n1', groups: ['system:nodes'] },
     { name: 'system:node:', groups: ['system:nodes'] },
   ]
-  const everybody = [admin, node, person, anonymous, ...impostors]
+  const proxies: User[] = [
+    { name: 'system:kube-proxy', groups: ['system:authenticated'] },
+    { name: 'p', groups: ['system:node-proxier', 'system:authenticated'] },
+    { name: 'p', groups: ['system:kube-proxy'] },
+  ]
+  const everybody = [admin, node, person, anonymous, ...impostors, ...proxies]
   const allowed = (wish: Wish): User[] => everybody.filter((user) => mayDo(user, wish).allowed)
 
   test.each([
@@ -31,19 +36,42 @@ describe('who may do what', () => {
   })
 
   test.each([
+    [{ verb: 'get', path: '/api' }],
+    [{ verb: 'get', path: '/apis/discovery.k8s.io/v1' }],
+    [{ verb: 'get', path: '/openapi/v3' }],
+    [{ verb: 'get', path: '/api/v1/nodes/n1', resource: 'nodes', name: 'n1' }],
+    [{ verb: 'watch', path: '', resource: 'nodes', name: 'n1' }],
+    [{ verb: 'list', path: '', resource: 'services' }],
+    [{ verb: 'watch', path: '', resource: 'services' }],
+    [{ verb: 'list', path: '', resource: 'endpoints' }],
+    [{ verb: 'watch', path: '', resource: 'endpointslices.discovery.k8s.io' }],
+    [{ verb: 'create', path: '', resource: 'events', namespace: 'default' }],
+    [{ verb: 'patch', path: '', resource: 'events', namespace: 'default', name: 'x' }],
+  ] satisfies [Wish][])('service proxies: %j', (wish) => {
+    expect(allowed(wish)).toEqual([admin, ...proxies])
+  })
+
+  test.each([
     [{ verb: 'get', path: hubPaths.agent, name: 'n2' }],
     [{ verb: 'create', path: hubPaths.agent }],
     [{ verb: 'create', path: '/version' }],
     [{ verb: 'get', path: '/version/' }],
     [{ verb: 'get', path: hubPaths.join }],
     [{ verb: 'get', path: '/' }],
-    [{ verb: 'get', path: '/api' }],
     [{ verb: 'get', path: '/metrics' }],
     [{ verb: 'get', path: hubPaths.status }],
     [{ verb: 'get', path: `${hubPaths.nodes}/n1/rules` }],
     [{ verb: 'list', path: '/api/v1/secrets', resource: 'secrets' }],
-    [{ verb: 'get', path: '/api/v1/nodes/n1', resource: 'nodes', name: 'n1' }],
     [{ verb: 'get', path: '/version', resource: 'pods' }],
+    [{ verb: 'create', path: '/api' }],
+    [{ verb: 'get', path: '/apix' }],
+    [{ verb: 'list', path: '', resource: 'pods' }],
+    [{ verb: 'list', path: '', resource: 'events' }],
+    [{ verb: 'update', path: '', resource: 'services', name: 'web' }],
+    [{ verb: 'update', path: '', resource: 'services', subresource: 'status', name: 'web' }],
+    [{ verb: 'get', path: '', resource: 'services', subresource: 'status', name: 'web' }],
+    [{ verb: 'patch', path: '', resource: 'nodes', name: 'n1' }],
+    [{ verb: 'delete', path: '', resource: 'endpointslices.discovery.k8s.io', name: 'x' }],
   ] satisfies [Wish][])('administrators alone: %j', (wish) => {
     expect(allowed(wish)).toEqual([admin])
     expect(mayDo(person, wish).why).not.toBe('')

@@ -1,11 +1,11 @@
 import { expect, test } from 'vitest'
 import { parse } from 'yaml'
 import { makeCa } from './certificate.ts'
-import { adminKubeconfig } from './kubeconfig.ts'
+import { kubeconfig } from './kubeconfig.ts'
 
 test('the kubeconfig holds all that is needed, each value on one line', () => {
   const [ca, admin] = [makeCa(0), makeCa(0)]
-  const text = adminKubeconfig({ server: 'https://127.0.0.1:6443', ca: ca.certificate, admin })
+  const text = kubeconfig({ server: 'https://127.0.0.1:6443', ca: ca.certificate, user: 'jane', certificate: admin })
   const config = parse(text) as Record<string, never>
   const decode = (data: string): string => Buffer.from(data, 'base64').toString()
   const [{ cluster }] = config['clusters'] as unknown as [{ cluster: Record<string, string> }]
@@ -15,5 +15,6 @@ test('the kubeconfig holds all that is needed, each value on one line', () => {
   expect(decode(user['client-certificate-data']!)).toBe(admin.certificate)
   expect(decode(user['client-key-data']!)).toBe(admin.key)
   expect(config['contexts']).toEqual([{ name: config['current-context'], context: { cluster: 'wherry', user: name } }])
+  expect(name).toBe('jane')
   expect(text.split('\n').length).toBeLessThan(25)
 })

@@ -27,12 +27,12 @@ const changed = (before: Record<string, string>, after: Record<string, string>):
   Object.keys({ ...before, ...after }).filter((file) => before[file] !== after[file]).toSorted()
 
 describe('the first start', () => {
-  test('makes a CA and two certificates that it signed', () => {
+  test('makes a CA and three certificates that it signed', () => {
     const pki = open()
-    const [ca, server, admin] = [pki.ca, pki.server.certificate, pki.admin.certificate].map((pem) => new X509Certificate(pem)) as [X509Certificate, X509Certificate, X509Certificate]
+    const [ca, server, admin, proxy] = [pki.ca, pki.server.certificate, pki.admin.certificate, pki.proxy.certificate].map((pem) => new X509Certificate(pem)) as [X509Certificate, X509Certificate, X509Certificate, X509Certificate]
     expect(ca.ca).toBe(true)
     expect(ca.verify(ca.publicKey)).toBe(true)
-    for (const leaf of [server, admin]) {
+    for (const leaf of [server, admin, proxy]) {
       expect(leaf.ca).toBe(false)
       expect(leaf.checkIssued(ca) && leaf.verify(ca.publicKey)).toBe(true)
       expect(leaf.publicKey.asymmetricKeyDetails?.namedCurve).toBe('prime256v1')
@@ -41,6 +41,7 @@ describe('the first start', () => {
     for (const ip of ['127.0.0.1', 'fd00::1']) expect(server.checkIP(ip), ip).toBe(ip)
     expect(server.checkHost('elsewhere.example')).toBeUndefined()
     expect(admin.subject.split('\n').toSorted()).toEqual(['CN=wherry-admin', 'O=system:masters'])
+    expect(proxy.subject.split('\n').toSorted()).toEqual(['CN=system:kube-proxy', 'O=system:node-proxier'])
     expect([server, admin].map((leaf) => leaf.keyUsage)).toEqual([['1.3.6.1.5.5.7.3.1'], ['1.3.6.1.5.5.7.3.2']])
   })
 
@@ -60,7 +61,7 @@ describe('the first start', () => {
     const mode = (path: string): string => (statSync(path).mode & 0o777).toString(8)
     expect(mode(dir)).toBe('700')
     expect(Object.fromEntries(readdirSync(dir).map((file) => [file, mode(join(dir, file))]))).toEqual({
-      'admin.crt': '600', 'admin.key': '600', 'ca.crt': '600', 'ca.key': '600', 'server.crt': '600', 'server.key': '600',
+      'admin.crt': '600', 'admin.key': '600', 'ca.crt': '600', 'ca.key': '600', 'proxy.crt': '600', 'proxy.key': '600', 'server.crt': '600', 'server.key': '600',
     })
     expect(readdirSync(join(folder, 'data'))).toEqual(['pki'])
   })
@@ -103,7 +104,7 @@ describe('later starts', () => {
 
   test.each([
     [335 * day - 1000, []],
-    [335 * day + 1000, ['admin.crt', 'server.crt']],
+    [335 * day + 1000, ['admin.crt', 'proxy.crt', 'server.crt']],
   ])('renew what ends within thirty days (after %i ms: %j)', (later, files) => {
     open()
     const before = texts()
@@ -149,7 +150,7 @@ describe('after a crash or a mishap', () => {
     writeFileSync(join(dir, 'ca.crt'), other.certificate)
     writeFileSync(join(dir, 'ca.key'), other.key)
     open()
-    expect(changed(before, texts())).toEqual(['admin.crt', 'ca.crt', 'ca.key', 'server.crt'])
+    expect(changed(before, texts())).toEqual(['admin.crt', 'ca.crt', 'ca.key', 'proxy.crt', 'server.crt'])
   })
 
   test.each([

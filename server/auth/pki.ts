@@ -1,5 +1,5 @@
 /**
- * The hub's certificates in one folder: `ca`, `server` and `admin`, each a `.crt` and a `.key`. Made at the first start.
+ * The hub's certificates in one folder: `ca`, `server`, `admin` and `proxy`, each a `.crt` and a `.key`. Made at the first start.
  * The CA appears in one rename of the whole folder. The others keep their keys, and a certificate that is missing, or that
  * does not fit its key, the CA or the names, is issued anew; so no crash leaves something that the next start cannot mend.
  */
@@ -9,7 +9,7 @@ import { isIP } from 'node:net'
 import { dirname, join } from 'node:path'
 
 import type { Log } from '../../api/log.ts'
-import { groups } from './auth.ts'
+import { groups, proxyName } from './auth.ts'
 import { day, hasNames, issue, makeCa, makeKey, type KeyedCertificate, type LeafWish } from './certificate.ts'
 import { AuthError } from './error.ts'
 import { signNode } from './node-certificate.ts'
@@ -33,6 +33,8 @@ export interface Pki {
   readonly ca: string
   readonly server: KeyedCertificate
   readonly admin: KeyedCertificate
+  /** For service proxies that follow the hub from outside: they may read what they program, and report events. */
+  readonly proxy: KeyedCertificate
   /**
    * Issues a node's client certificate, PEM, for its request.
    * @throws StatusError BadRequest, naming `csr`
@@ -51,7 +53,9 @@ export function openPki({ dir, names, log, now }: PkiOptions): Pki {
   const server = leaf('server', { subject: { commonName: 'wherry-hub' }, purpose: { kind: 'server', names } })
   const administrator = { commonName: adminName, organization: groups.admins }
   const admin = leaf('admin', { subject: administrator, purpose: { kind: 'client' } })
-  return { ca: ca.certificate, server, admin, signNode: (csr, node) => signNode({ ca, csr, node, now: now() }) }
+  const proxyUser = { commonName: proxyName, organization: groups.proxies }
+  const proxy = leaf('proxy', { subject: proxyUser, purpose: { kind: 'client' } })
+  return { ca: ca.certificate, server, admin, proxy, signNode: (csr, node) => signNode({ ca, csr, node, now: now() }) }
 }
 
 /** `sha256:` and the hex digest of the CA's public key (DER), by which a joining node knows the hub. */

@@ -1,14 +1,18 @@
 /** The controllers together, over a real registry, with a node's part played by the test. */
-import { afterEach, beforeEach, describe, expect, test } from 'vitest'
+import { afterEach, beforeAll, beforeEach, describe, expect, test } from 'vitest'
 import { rfc3339 } from '../../api/clock.ts'
 import { silentLog } from '../../api/log.ts'
 import type { Deployment, Endpoints, EndpointSlice, KubeObject, Node, Pod, ReplicaSet } from '../../api/objects.ts'
-import type { Resource } from '../../api/resources.ts'
+import { resourceKinds, type Resource } from '../../api/resources.ts'
 import { settled } from '../../test/kit/clock.ts'
-import { deployment, lease, node, pod, service } from '../../test/kit/objects.ts'
+import { deployment, event, lease, node, pod, service } from '../../test/kit/objects.ts'
 import { openInside, type Inside } from '../../test/kit/registry.ts'
+import { loadStructure } from '../admit/validate/structure.ts'
 import { createScheduler } from '../scheduler/scheduler.ts'
 import { createControllers } from './controllers.ts'
+
+// Reading the validators takes real time, for which no test is to wait.
+beforeAll(async () => void (await Promise.all(resourceKinds.map((k) => loadStructure(k.resource)))))
 
 let inside: Inside
 let stops: (() => Promise<void>)[]
@@ -266,6 +270,16 @@ test('an event is forgotten after its hour', async () => {
   await inside.registry.remove({ resource: 'pods', namespace: 'default', name: 'p' })
   await calm()
   await inside.clock.advance(3_700_000)
+  await calm()
+  expect(list('events')).toEqual([])
+})
+
+test('an event that goes on is kept for an hour after it was last seen', async () => {
+  await inside.make('events', event({ series: { count: 2, lastObservedTime: '2026-01-01T00:30:00.000000Z' } }))
+  await inside.clock.advance(3_700_000)
+  await calm()
+  expect(list('events')).toHaveLength(1)
+  await inside.clock.advance(1_800_000)
   await calm()
   expect(list('events')).toEqual([])
 })

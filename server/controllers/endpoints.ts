@@ -1,50 +1,99 @@
 /**
- * EndpointSlices (discovery/v1) and Endpoints (core/v1) of services that have a selector, from the pods it matches.
- * Endpoint addresses stay in the slice they are in, so that one pod that comes or goes changes one slice.
+ * EndpointSlices (discovery/v1) and Endpoints (core/v1) of services that have a selector, from the pods it matches. What
+ * others made is left alone: ours carry the label `endpointslice.kubernetes.io/managed-by`.
  */
-import { keyOf, type EndpointSlice, type KubeObject, type Pod, type Service } from '../../api/objects.ts'
-import type { Draft, Registry } from '../registry/registry.ts'
-import type { Ref, Store } from '../store/store.ts'
-import { createController, ownedBy, splitKey, type Controller, type ControllerDeps } from './controller.ts'
-import { endpointsObject, groupByPorts, type PortGroup } from './endpoint-groups.ts'
-
-const managedBy = { label: 'endpointslice.kubernetes.io/managed-by', us: 'endpointslice-controller.k8s.io' } as const
-const serviceNameLabel = 'kubernetes.io/service-name'
-/** Endpoints in one slice; more make further slices. */
-const sliceSize = 100
+import { isDeepStrictEqual } from 'node:util'
+import { keyOf, type EndpointSlice, type KubeObject, type Node, type Pod, type Service } from '../../api/objects.ts'
+import type { Registry } from '../registry/registry.ts'
+import type { Change, Store } from '../store/store.ts'
+import { controllerOf, createController, splitKey, type Controller, type ControllerDeps } from './controller.ts'
+import { endpointsIn, familiesOf, type PortGroup, type Surroundings } from './endpoint-groups.ts'
+import { nodePlace, wantsShares, zoneLabel, zoneShares } from './endpoint-hints.ts'
+import { managedBy, planSlices, serviceNameLabel, triggerAnnotation, type SlicePlan } from './endpoint-slices.ts'
+import { capacityAnnotation, endpointsObject } from './endpoints-object.ts'
 
 export function createEndpointsController(deps: ControllerDeps): Controller {
   const { store, registry } = deps
+  const books = { store, registry }
+  const slices = createSliceIndex()
+  const around: Surroundings = {
+    zoneOf: (name) => store.get({ resource: 'nodes', namespace: '', name })?.metadata.labels?.[zoneLabel],
+    shares: () => zoneShares(store.list('nodes') as Node[]),
+  }
   return createController(deps, {
     name: 'endpoints',
-    resources: ['services', 'pods', 'endpointslices.discovery.k8s.io'],
-    keys({ resource, object, previous }) {
-      if (resource === 'services') return [keyOf(object)]
-      if (resource === 'endpointslices.discovery.k8s.io') {
-        const labels = object.metadata.labels ?? {}
-        return labels[managedBy.label] === managedBy.us && labels[serviceNameLabel] ? [`${object.metadata.namespace}/${labels[serviceNameLabel]}`] : []
-      }
-      const keys = new Set<string>()
-      for (const service of store.list('services', object.metadata.namespace) as Service[]) {
-        if ([object, previous].some((pod) => pod && selects(service, pod))) keys.add(keyOf(service))
-      }
-      return keys
+    resources: ['services', 'pods', 'endpointslices.discovery.k8s.io', 'nodes'],
+    keys(change) {
+      if (change.resource === 'services') return [keyOf(change.object)]
+      if (change.resource === 'endpointslices.discovery.k8s.io') return slices.note(change, exists(store, change))
+      return change.resource === 'nodes' ? aroundNode(store, change) : ofPod(store, change)
     },
     async reconcile(key) {
       const ref = { resource: 'services', ...splitKey(key) } as const
       const service = store.get(ref) as Service | undefined
       // The objects of a deleted service go with their owner.
-      if (!service || service.metadata.deletionTimestamp || !hasSelector(service)) return undefined
+      if (!service || service.metadata.deletionTimestamp) return undefined
+      const present = slices.of(key).flatMap((name) => (store.get({ resource: 'endpointslices.discovery.k8s.io', namespace: ref.namespace, name }) as EndpointSlice | undefined) ?? [])
+      if (service.spec?.type === 'ExternalName') {
+        await writeSlices(books, ref.namespace, planSlices(service, [], present))
+        await removeEndpoints(books, service)
+      }
+      if (!hasSelector(service)) return undefined
       const pods = (store.list('pods', ref.namespace) as Pod[]).filter((p) => selects(service, p))
-      const groups = groupByPorts(service, pods)
-      await writeSlices({ store, registry }, service, groups)
-      await writeEndpoints({ store, registry }, service, groups)
+      const wanted = familiesOf(service).map((family) => endpointsIn(family, service, pods, around))
+      await writeSlices(books, ref.namespace, planSlices(service, wanted, present))
+      await writeEndpoints(books, service, wanted[0]!.groups)
       return undefined
     },
   })
 }
 
 type Books = { readonly store: Store; readonly registry: Registry }
+type Seen = Pick<Change, 'resource' | 'object' | 'previous'>
+
+function exists(store: Store, { resource, object: { metadata } }: Seen): boolean {
+  return store.get({ resource, namespace: metadata.namespace ?? '', name: metadata.name })?.metadata.uid === metadata.uid
+}
+
+/** Names of the slices that were made for each service. */
+function createSliceIndex() {
+  const names = new Map<string, Set<string>>()
+  const serviceOf = ({ metadata: { namespace, labels } }: KubeObject): string | undefined =>
+    labels?.[managedBy.label] === managedBy.us && labels[serviceNameLabel] ? `${namespace}/${labels[serviceNameLabel]}` : undefined
+  return {
+    /** @returns the services that the change concerns */
+    note({ object, previous }: Seen, isThere: boolean): readonly string[] {
+      const { name } = object.metadata
+      const [before, now] = [previous && serviceOf(previous), serviceOf(object)]
+      for (const service of [before, now]) {
+        const known = service === undefined ? undefined : names.get(service)
+        if (known?.delete(name) && known.size === 0) names.delete(service!)
+      }
+      if (now !== undefined && isThere) names.set(now, (names.get(now) ?? new Set()).add(name))
+      return [...new Set([before, now])].filter((s) => s !== undefined)
+    },
+    of: (service: string): readonly string[] => [...(names.get(service) ?? [])].toSorted(),
+  }
+}
+
+/** Services of the pods on a node that has another zone now; and all those for which the size of the zones matters. */
+function* aroundNode(store: Store, { object, previous }: Seen): Iterable<string> {
+  const place = (node: KubeObject | undefined) => (node ? nodePlace(node as Node) : { zone: undefined, cpuMillis: 0 })
+  const isThere = exists(store, { resource: 'nodes', object })
+  const [before, now] = [place(isThere ? previous : object), place(isThere ? object : undefined)]
+  if (isDeepStrictEqual(before, now)) return
+  for (const service of store.list('services') as Service[]) if (wantsShares(service)) yield keyOf(service)
+  if (before.zone === now.zone) return
+  for (const pod of store.list('pods') as Pod[])
+    if (pod.spec?.nodeName === object.metadata.name) yield* ofPod(store, { resource: 'pods', object: pod as KubeObject })
+}
+
+function ofPod(store: Store, { object, previous }: Seen): Iterable<string> {
+  const keys = new Set<string>()
+  for (const service of store.list('services', object.metadata.namespace) as Service[])
+    if ([object, previous].some((pod) => pod && selects(service, pod))) keys.add(keyOf(service))
+  return keys
+}
 
 function hasSelector(service: Service): boolean {
   return service.spec?.type !== 'ExternalName' && Object.keys(service.spec?.selector ?? {}).length > 0
@@ -56,78 +105,38 @@ function selects(service: Service, pod: { metadata: { labels?: Record<string, st
   return Object.entries(service.spec!.selector!).every(([k, v]) => labels[k] === v)
 }
 
-async function writeSlices({ store, registry }: Books, service: Service, groups: readonly PortGroup[]): Promise<void> {
-  const { namespace, name } = service.metadata
-  const present = (store.list('endpointslices.discovery.k8s.io', namespace) as EndpointSlice[]).filter(
-    (s) => s.metadata.labels?.[serviceNameLabel] === name && s.metadata.labels[managedBy.label] === managedBy.us,
-  )
-  const unused = new Set(present)
-  for (const group of groups) {
-    const mine = present.filter((s) => samePorts(s, group))
-    for (const s of mine) unused.delete(s)
-    const { kept, extra } = distribute(mine, group)
-    for (const [slice, endpoints] of kept) {
-      const ref: Ref = { resource: 'endpointslices.discovery.k8s.io', namespace: namespace!, name: slice.metadata.name }
-      if (endpoints.length === 0 && kept.size + extra.length > 1) await registry.remove(ref)
-      else if (JSON.stringify(endpoints) !== JSON.stringify(slice.endpoints)) await registry.update(ref, (c) => ({ ...c, endpoints }))
-    }
-    for (const endpoints of extra) {
-      await registry.create({ resource: 'endpointslices.discovery.k8s.io', namespace: namespace!, name: '' }, {
-        apiVersion: 'discovery.k8s.io/v1',
-        kind: 'EndpointSlice',
-        metadata: {
-          generateName: `${name}-`,
-          namespace,
-          labels: { ...service.metadata.labels, [serviceNameLabel]: name, [managedBy.label]: managedBy.us },
-          ownerReferences: [ownedBy(service as KubeObject)],
-        },
-        addressType: 'IPv4',
-        endpoints,
-        ports: group.ports,
-      } satisfies Draft)
-    }
+async function writeSlices({ registry }: Books, namespace: string, { create, update, remove }: SlicePlan): Promise<void> {
+  const resource = 'endpointslices.discovery.k8s.io'
+  for (const { name, labels, endpoints, trigger } of update) {
+    await registry.update({ resource, namespace, name }, (c) => {
+      const { [triggerAnnotation]: _last, ...annotations } = c.metadata.annotations ?? {}
+      const told = { ...annotations, ...(trigger && { [triggerAnnotation]: trigger }) }
+      return { ...c, metadata: { ...c.metadata, labels, annotations: told }, endpoints }
+    })
   }
-  for (const slice of unused) {
-    await registry.remove({ resource: 'endpointslices.discovery.k8s.io', namespace: namespace!, name: slice.metadata.name })
-  }
-}
-
-function samePorts(slice: EndpointSlice, group: PortGroup): boolean {
-  const text = (ports: readonly { name?: string; protocol?: string; port?: number }[]): string =>
-    ports.map((p) => `${p.name ?? ''} ${p.protocol} ${p.port}`).toSorted().join()
-  return text(slice.ports ?? []) === text(group.ports)
-}
-
-/** Every endpoint stays in the slice that has its address; new ones fill the slices up, what is left makes new slices. */
-function distribute(slices: readonly EndpointSlice[], group: PortGroup) {
-  const wanted = new Map(group.endpoints.map((e) => [e.addresses[0]!, e]))
-  const kept = new Map<EndpointSlice, PortGroup['endpoints'][number][]>()
-  for (const slice of slices) {
-    const stay: PortGroup['endpoints'][number][] = []
-    for (const { addresses } of slice.endpoints ?? []) {
-      const endpoint = wanted.get(addresses[0]!)
-      if (!endpoint) continue
-      stay.push(endpoint)
-      wanted.delete(addresses[0]!)
-    }
-    kept.set(slice, stay)
-  }
-  const homeless = [...wanted.values()]
-  for (const endpoints of kept.values()) endpoints.push(...homeless.splice(0, Math.max(0, sliceSize - endpoints.length)))
-  const extra: (typeof homeless)[] = []
-  // A service without endpoints has one empty slice, so that it can be told from one that nobody looked at yet.
-  if (slices.length === 0 || homeless.length > 0) do extra.push(homeless.splice(0, sliceSize))
-  while (homeless.length > 0)
-  return { kept, extra }
+  for (const draft of create) await registry.create({ resource, namespace, name: '' }, draft)
+  for (const name of remove) await registry.remove({ resource, namespace, name })
 }
 
 async function writeEndpoints({ store, registry }: Books, service: Service, groups: readonly PortGroup[]): Promise<void> {
   const { namespace, name } = service.metadata
   const ref = { resource: 'endpoints', namespace: namespace!, name } as const
-  const draft = endpointsObject(service, groups, ownedBy(service as KubeObject))
+  const draft = endpointsObject(service, groups)
   const present = store.get(ref)
-  if (!present) await registry.create(ref, draft)
-  else if (JSON.stringify((present as { subsets?: unknown }).subsets) !== JSON.stringify(draft['subsets'])) {
-    await registry.update(ref, (c) => ({ ...c, subsets: draft['subsets'] }))
-  }
+  if (!present) return void (await registry.create(ref, draft))
+  const { labels, annotations } = draft['metadata'] as Partial<KubeObject['metadata']>
+  const same =
+    isDeepStrictEqual((present as { subsets?: unknown }).subsets, draft['subsets']) && isDeepStrictEqual(present.metadata.labels, labels)
+  if (same) return
+  await registry.update(ref, (c) => {
+    const { [capacityAnnotation]: _was, ...others } = c.metadata.annotations ?? {}
+    return { ...c, metadata: { ...c.metadata, labels, annotations: { ...others, ...annotations } }, subsets: draft['subsets'] }
+  })
+}
+
+/** Those that were made for the service, not those that somebody wrote by hand. */
+async function removeEndpoints({ store, registry }: Books, { metadata }: Service): Promise<void> {
+  const ref = { resource: 'endpoints', namespace: metadata.namespace!, name: metadata.name } as const
+  const present = store.get(ref)
+  if (present && controllerOf(present)?.uid === metadata.uid) await registry.remove(ref)
 }

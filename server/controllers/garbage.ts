@@ -113,7 +113,8 @@ function ownerAlive({ store }: ControllerDeps, object: KubeObject): boolean {
 }
 
 async function expire({ registry, clock }: ControllerDeps, event: Event, ref: Ref): Promise<number | undefined> {
-  const left = Date.parse(String(event.lastTimestamp ?? event.metadata.creationTimestamp)) + eventLifeMs - clock.now()
+  const last = event.series?.lastObservedTime ?? event.lastTimestamp ?? event.metadata.creationTimestamp
+  const left = Date.parse(String(last)) + eventLifeMs - clock.now()
   if (left > 0) return left
   await registry.remove(ref, { preconditions: { uid: event.metadata.uid } })
   return undefined

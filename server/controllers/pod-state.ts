@@ -7,6 +7,12 @@ export function isReady(pod: Pod): boolean {
   return condition(pod, 'Ready')?.status === 'True'
 }
 
+/** When it became ready, or ceased to be; ms since 1970. */
+export function readyChangedAt(pod: Pod): number | undefined {
+  const at = condition(pod, 'Ready')?.lastTransitionTime
+  return at === undefined ? undefined : Date.parse(at)
+}
+
 /** Ready for at least `minReadyMs`. */
 export function isAvailable(pod: Pod, minReadyMs: number, now: number): boolean {
   const ready = condition(pod, 'Ready')

@@ -11,7 +11,7 @@ import { loadStructure } from '../admit/validate/structure.ts'
 import { validate } from '../admit/validate/validate.ts'
 import type { Ref } from '../store/store.ts'
 import { bound } from './bind.ts'
-import { filled } from './create.ts'
+import { filled as withAddresses } from './create.ts'
 import { commit, type RegistryDeps } from './deps.ts'
 import { checked, nextMeta, type Kind } from './draft.ts'
 import { withGeneration } from './generation.ts'
@@ -106,7 +106,7 @@ function whole({ ref, kind, current, wish, claim }: Move): KubeObject {
   const faults = validate(ref.resource, next)
   const causes = faults.length > 0 ? faults : validateChange(ref.resource, { before: current, after: next })
   if (causes.length > 0) throw invalid(of, ref.name, causes)
-  return withGeneration(ref.resource, current, claim ? filled(of, next, claim, current) : next)
+  return withGeneration(ref.resource, current, claim ? withAddresses(of, next, claim, current) : next)
 }
 
 /** The status and nothing else. */
@@ -116,11 +116,11 @@ function status({ ref, kind, current, wish }: Move): KubeObject {
   nextMeta(of, current.metadata, draft.metadata)
   const next: KubeObject = { ...current, ...(draft.status !== undefined && { status: draft.status }) }
   if (ref.resource === 'pods') return withQosClass(current as Pod, next as Pod)
-  if (ref.resource !== 'nodes') return next
-  const node = withDefaults(ref.resource, next)
-  const causes = validate(ref.resource, node)
+  if (ref.resource !== 'nodes' && ref.resource !== 'services') return next
+  const filled = withDefaults(ref.resource, next)
+  const causes = validate(ref.resource, filled)
   if (causes.length > 0) throw invalid(of, ref.name, causes)
-  return node
+  return filled
 }
 
 /** Follows from the spec, so no reporter can change it. */

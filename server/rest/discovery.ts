@@ -1,5 +1,5 @@
 /** What the hub serves, told in both of the forms that clients ask for: one document per group version, or all in one. */
-import { apiVersionOf, resourceKinds } from '../../api/resources.ts'
+import { apiVersionOf, servedKinds } from '../../api/resources.ts'
 import type { ResourceKind, Subresource } from '../../api/resources.ts'
 import { alternatives } from './accept.ts'
 
@@ -13,7 +13,7 @@ interface SubresourceKind {
 }
 
 /** The kind of a subresource where it is not that of its parent. */
-export const subresourceKinds: Readonly<Record<Subresource, SubresourceKind>> = {
+export const subservedKinds: Readonly<Record<Subresource, SubresourceKind>> = {
   status: { verbs: ['get', 'patch', 'update'] },
   scale: { group: 'autoscaling', version: 'v1', kind: 'Scale', verbs: ['get', 'patch', 'update'] },
   binding: { kind: 'Binding', verbs: ['create'] },
@@ -22,10 +22,10 @@ export const subresourceKinds: Readonly<Record<Subresource, SubresourceKind>> = 
   finalize: { verbs: ['update'] },
 }
 
-const groupsServed = (): readonly string[] => [...new Set(resourceKinds.map((k) => k.group))]
+const groupsServed = (): readonly string[] => [...new Set(servedKinds.map((k) => k.group))]
 const versionsOf = (group: string): readonly string[] => [...new Set(kindsOf(group).map((k) => k.version))]
 const kindsOf = (group: string, version?: string): readonly ResourceKind[] =>
-  resourceKinds.filter((k) => k.group === group && (version === undefined || k.version === version))
+  servedKinds.filter((k) => k.group === group && (version === undefined || k.version === version))
 
 /** `/api` without aggregation. */
 export function apiVersions(host: string): unknown {
@@ -65,9 +65,9 @@ export function apiResourceList(group: string, version: string): unknown {
       name: `${k.plural}/${sub}`,
       singularName: '',
       namespaced: k.namespaced,
-      ...('group' in subresourceKinds[sub] && { group: subresourceKinds[sub].group, version: subresourceKinds[sub].version }),
-      kind: subresourceKinds[sub].kind ?? k.kind,
-      verbs: subresourceKinds[sub].verbs,
+      ...('group' in subservedKinds[sub] && { group: subservedKinds[sub].group, version: subservedKinds[sub].version }),
+      kind: subservedKinds[sub].kind ?? k.kind,
+      verbs: subservedKinds[sub].verbs,
     })),
   ])
   return { kind: 'APIResourceList', apiVersion: 'v1', groupVersion: apiVersionOf({ group, version }), resources }
@@ -101,7 +101,7 @@ export function aggregated(legacy: boolean, version: 'v2' | 'v2beta1'): unknown 
 function discovered(k: ResourceKind): unknown {
   const own = { group: k.group, version: k.version, kind: k.kind }
   const subresources = k.subresources.map((sub) => {
-    const { verbs: allowed, ...kind } = subresourceKinds[sub]
+    const { verbs: allowed, ...kind } = subservedKinds[sub]
     return { subresource: sub, responseKind: { ...own, ...kind }, verbs: allowed }
   })
   return {

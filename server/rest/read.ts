@@ -5,6 +5,7 @@ import { StatusError, badRequest, notFound } from '../../api/status.ts'
 import type { Call } from './call.ts'
 import { negotiate } from './accept.ts'
 import type { Wanted } from './accept.ts'
+import { servedForm } from './events.ts'
 import { filterOf } from './filter.ts'
 import { continueExpired, cut, decodeContinue } from './page.ts'
 import { flag, freshness, integer } from './query.ts'
@@ -35,7 +36,7 @@ export function sendObject(call: Call, object: KubeObject, answer: { target: Res
   const options = { media: wanted.media, ...(answer.code !== undefined && { code: answer.code }) }
   const { resourceVersion } = object.metadata
   if (wanted.form === 'table') sendValue(call, tableOf(call, target, [object], { resourceVersion }), options)
-  else sendValue(call, wanted.form === 'partial' ? partial(object) : object, options)
+  else sendValue(call, wanted.form === 'partial' ? partial(object) : servedForm(target.of, object), options)
 }
 
 type ListMeta = Table['metadata']
@@ -75,7 +76,8 @@ export function sendList(call: Call, { target, wanted, items, metadata }: ListAn
     const kind = 'PartialObjectMetadataList'
     sendValue(call, { kind, apiVersion: 'meta.k8s.io/v1', metadata, items: items.map(partial) }, { media })
   } else {
-    sendValue(call, { kind: `${target.of.kind}List`, apiVersion: apiVersionOf(target.of), metadata, items }, { media })
+    const served = items.map((item) => servedForm(target.of, item))
+    sendValue(call, { kind: `${target.of.kind}List`, apiVersion: apiVersionOf(target.of), metadata, items: served }, { media })
   }
 }
 

@@ -1,5 +1,5 @@
 /** What a URL's path points at. */
-import { resourceKinds } from '../../api/resources.ts'
+import { servedKinds } from '../../api/resources.ts'
 import type { ResourceKind, Subresource } from '../../api/resources.ts'
 import { hubPaths } from '../../api/hub.ts'
 
@@ -54,7 +54,7 @@ export function parseTarget(path: string): Target {
 }
 
 function inGroup(group: string, parts: readonly string[]): Target {
-  const known = resourceKinds.filter((k) => k.group === group)
+  const known = servedKinds.filter((k) => k.group === group)
   const [version, ...rest] = parts
   if (known.length === 0) return inVersion([], group, rest)
   if (version === undefined) return { kind: 'group', group }

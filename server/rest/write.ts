@@ -8,6 +8,7 @@ import { asObject, contentTypeOf, readBody } from './body.ts'
 import type { Call } from './call.ts'
 import { checkFields, draftOf } from './draft.ts'
 import { applyPatch, patchFormat } from './patch/patch.ts'
+import { servedForm, storedForm } from './events.ts'
 import { dryRun } from './query.ts'
 import { sendObject } from './read.ts'
 import type { ResourceTarget } from './target.ts'
@@ -24,7 +25,7 @@ export function writeOptions(call: Call): WriteOptions {
 export async function create(call: Call, target: ResourceTarget): Promise<void> {
   const wanted = negotiate(call.req.headers.accept)
   const options = writeOptions(call)
-  const draft = draftOf(asObject(await readBody(call.req), `a ${target.of.kind}`), target)
+  const draft = storedForm(target.of, draftOf(asObject(await readBody(call.req), `a ${target.of.kind}`), target))
   checkFields(call, target, draft)
   const name = typeof draft.metadata.name === 'string' ? draft.metadata.name : ''
   const object = await call.deps.registry.create({ ...refOf(target), name }, draft, options)
@@ -35,7 +36,7 @@ export async function create(call: Call, target: ResourceTarget): Promise<void> 
 export async function update(call: Call, target: ResourceTarget): Promise<void> {
   const wanted = negotiate(call.req.headers.accept)
   const options = { ...writeOptions(call), ...(target.subresource && { subresource: target.subresource }) }
-  const draft = draftOf(asObject(await readBody(call.req), `a ${target.of.kind}`), target)
+  const draft = storedForm(target.of, draftOf(asObject(await readBody(call.req), `a ${target.of.kind}`), target))
   checkFields(call, target, draft)
   const object = await call.deps.registry.update(refOf(target), () => draft, options)
   sendObject(call, object, { target, wanted })
@@ -49,8 +50,8 @@ export async function patch(call: Call, target: ResourceTarget): Promise<void> {
   const body = await readBody(call.req)
   if (body === undefined) throw badRequest('the request has no body, it must be a patch')
   const change = (current: KubeObject) => {
-    const patched = applyPatch(format, { ...current }, body, target.of.resource)
-    const draft = draftOf(patched, target)
+    const patched = applyPatch(format, { ...servedForm(target.of, current) }, body, target.of.resource)
+    const draft = storedForm(target.of, draftOf(patched, target))
     checkFields(call, target, draft)
     return draft
   }

@@ -137,8 +137,6 @@ describe('a service', () => {
         type: 'ClusterIP',
         sessionAffinity: 'None',
         internalTrafficPolicy: 'Cluster',
-        ipFamilies: ['IPv4'],
-        ipFamilyPolicy: 'SingleStack',
         ports: [{ port: 80, targetPort: 8080, protocol: 'TCP' }],
       },
     ],

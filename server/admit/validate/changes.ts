@@ -12,6 +12,7 @@ import type {
   ReplicaSet,
   Secret,
   Service,
+  ServiceSpec,
 } from '../../../api/objects.ts'
 import type { Resource } from '../../../api/resources.ts'
 import type { StatusCause } from '../../../api/status.ts'
@@ -114,19 +115,29 @@ function* containersChange(field: string, before: PodSpec['containers'], after: 
 
 function* serviceChange({ before, after }: Step<Service>): Causes {
   const [old, now] = [before.spec ?? {}, after.spec ?? {}]
-  const fixed = wantsClusterIP(old) || old.clusterIP === 'None'
-  if (fixed && now.type !== 'ExternalName' && old.clusterIP !== now.clusterIP) {
-    yield wrong(
-      'spec.clusterIPs[0]',
-      now.clusterIPs ?? [now.clusterIP ?? ''],
-      `may not change once set (it is ${JSON.stringify(old.clusterIP)}); delete the service and create it anew`,
-    )
-  }
+  if (now.type !== 'ExternalName' && old.type !== 'ExternalName') yield* addressesChange(old, now)
   const balanced = old.type === 'LoadBalancer' && now.type === 'LoadBalancer'
   if (balanced && old.loadBalancerClass !== now.loadBalancerClass)
     yield wrong('spec.loadBalancerClass', now.loadBalancerClass, 'may not change once set')
   if (balanced && old.healthCheckNodePort && now.healthCheckNodePort && old.healthCheckNodePort !== now.healthCheckNodePort) {
     yield immutable('spec.healthCheckNodePort', now.healthCheckNodePort)
+  }
+}
+
+/** The first address and its family stay; a second one comes and goes, but does not change. */
+function* addressesChange(old: ServiceSpec, now: ServiceSpec): Causes {
+  const wayOut = 'delete the service and create it anew'
+  const listed = (spec: ServiceSpec): readonly string[] => spec.clusterIPs ?? (spec.clusterIP ? [spec.clusterIP] : [])
+  const lists = [
+    ['clusterIPs', listed(old), listed(now)],
+    ['ipFamilies', wantsClusterIP(old) ? (old.ipFamilies ?? []) : [], now.ipFamilies ?? []],
+  ] as const
+  for (const [field, was, is] of lists) {
+    for (const i of [0, 1]) {
+      const gone = i === 1 && is[1] === undefined
+      if (was[i] === undefined || was[i] === is[i] || gone) continue
+      yield wrong(`spec.${field}[${i}]`, is, `may not change once set (it is ${JSON.stringify(was[i])}); ${wayOut}`)
+    }
   }
 }
 

@@ -1,14 +1,14 @@
 /** Checks of discovery/v1 EndpointSlice and of core/v1 Endpoints. */
 import ipaddr from 'ipaddr.js'
-import { labelKeyProblem } from '../../../api/labels.ts'
+import { labelKeyProblem, labelValueProblem } from '../../../api/labels.ts'
 import type { Endpoints, EndpointSlice } from '../../../api/objects.ts'
-import { required, tooLong, wrong, type Causes } from '../causes.ts'
+import { duplicate, required, tooLong, wrong, type Causes } from '../causes.ts'
 import { text, unique } from './meta.ts'
-import { dnsLabel, dnsSubdomain, isPort, portRule } from './names.ts'
+import { dnsLabel, dnsSubdomain, isPort, portRule, type Form } from './names.ts'
 import { isAddress } from './pod.ts'
 import { unicastProblem } from './service.ts'
 
-export const sliceBounds = { endpoints: 1000, addresses: 100, ports: 100 } as const
+export const sliceBounds = { endpoints: 1000, addresses: 100, ports: 100, hints: 8 } as const
 
 type SlicePort = NonNullable<EndpointSlice['ports']>[number]
 
@@ -28,12 +28,26 @@ export function* validateEndpointSlice(slice: EndpointSlice): Causes {
     }
     if (endpoint.hostname) yield* text(`${at}.hostname`, endpoint.hostname, dnsLabel)
     if (endpoint.nodeName) yield* text(`${at}.nodeName`, endpoint.nodeName, dnsSubdomain)
+    const { forZones, forNodes } = endpoint.hints ?? {}
+    yield* validateHints(`${at}.hints.forZones`, forZones ?? [], labelValueProblem)
+    yield* validateHints(`${at}.hints.forNodes`, forNodes ?? [], dnsSubdomain)
   }
   yield* validatePorts('ports', ports)
   yield* unique(
     ports.map((p) => p.name ?? ''),
     (i) => `ports[${i}].name`,
   )
+}
+
+function* validateHints(field: string, hints: readonly { readonly name: string }[], form: Form): Causes {
+  if (hints.length > sliceBounds.hints) yield tooLong(field, `must have at most ${sliceBounds.hints} items`)
+  const seen = new Set<string>()
+  for (const [i, { name }] of hints.slice(0, sliceBounds.hints).entries()) {
+    if (name === '') yield required(`${field}[${i}].name`)
+    else if (seen.has(name)) yield duplicate(`${field}[${i}].name`, name)
+    else yield* text(`${field}[${i}].name`, name, form)
+    seen.add(name)
+  }
 }
 
 function* validatePorts(field: string, ports: readonly SlicePort[]): Causes {
@@ -45,10 +59,14 @@ function* validatePorts(field: string, ports: readonly SlicePort[]): Causes {
 }
 
 function addressProblem(type: EndpointSlice['addressType'], address: string): string | undefined {
-  if (type === 'FQDN') return dnsSubdomain(address)
+  if (type === 'FQDN') return domainProblem(address.replace(/\.$/, ''))
   const ofType = type === 'IPv4' ? ipaddr.IPv4.isValidFourPartDecimal(address) : isAddress(address) && address.includes(':')
   return ofType ? unicastProblem(address) : `must be an ${type} address`
 }
+
+/** A name with a domain behind it; `localhost` and its like are not. */
+const domainProblem: Form = (name) =>
+  dnsSubdomain(name) ?? (name.includes('.') ? undefined : 'must have at least two parts with a dot between them (such as db.example.com)')
 
 /** @param endpoints with their defaults */
 export function* validateEndpoints(endpoints: Endpoints): Causes {

@@ -4,8 +4,10 @@ import { labelKeyProblem } from '../../../api/labels.ts'
 import type { Service, ServicePort, ServiceSpec } from '../../../api/objects.ts'
 import { duplicate, forbidden, required, unsupported, wrong, type Causes } from '../causes.ts'
 import { text, validateLabels } from './meta.ts'
-import { dnsLabel, dnsSubdomain, ianaPortName, isPort, portRule } from './names.ts'
+import { dnsLabel, ianaPortName, isPort, portRule } from './names.ts'
 import { isAddress } from './pod.ts'
+import { validateAddresses } from './service-addresses.ts'
+import { validateBalancer } from './service-status.ts'
 
 const maxAffinitySeconds = 86_400
 const trafficDistributions = ['PreferClose', 'PreferSameZone', 'PreferSameNode'] as const
@@ -13,6 +15,8 @@ const trafficDistributions = ['PreferClose', 'PreferSameZone', 'PreferSameNode']
 export const isHeadless = (spec: ServiceSpec): boolean => spec.clusterIP === 'None'
 /** ExternalName is a name in DNS and nothing else; headless is its endpoints' addresses. */
 export const wantsClusterIP = (spec: ServiceSpec): boolean => spec.type !== 'ExternalName' && !isHeadless(spec)
+/** Types that are reached from outside the cluster by the nodes' ports. */
+export const isOutside = ({ type }: ServiceSpec): boolean => type === 'NodePort' || type === 'LoadBalancer'
 export const wantsNodePorts = (spec: ServiceSpec): boolean =>
   spec.type === 'NodePort' || (spec.type === 'LoadBalancer' && spec.allocateLoadBalancerNodePorts !== false)
 /** The port on which a node says whether it has endpoints of the service. */
@@ -27,10 +31,10 @@ export function* validateService(service: Service): Causes {
   }
   yield* validatePorts('spec.ports', spec.ports ?? [], spec)
   yield* validateLabels('spec.selector', spec.selector)
-  yield* validateClusterIP(spec)
-  yield* validateFamilies(spec)
+  yield* validateAddresses(spec)
   yield* validateAffinity(spec)
   yield* validateOutside(spec)
+  yield* validateBalancer(service)
   if (spec.trafficDistribution !== undefined && !(trafficDistributions as readonly string[]).includes(spec.trafficDistribution)) {
     yield unsupported('spec.trafficDistribution', spec.trafficDistribution, trafficDistributions)
   }
@@ -45,7 +49,7 @@ function* validatePorts(field: string, ports: readonly ServicePort[], spec: Serv
     if (typeof port.targetPort === 'string') yield* text(`${at}.targetPort`, port.targetPort, ianaPortName)
     else if (port.targetPort !== undefined && !isPort(port.targetPort)) yield wrong(`${at}.targetPort`, port.targetPort, portRule)
     if (port.appProtocol) yield* text(`${at}.appProtocol`, port.appProtocol, labelKeyProblem)
-    if (port.nodePort && spec.type !== 'NodePort' && spec.type !== 'LoadBalancer') {
+    if (port.nodePort && !isOutside(spec)) {
       yield forbidden(
         `${at}.nodePort`,
         "may not be used when `type` is 'ClusterIP' or 'ExternalName'; set `type` to 'NodePort' or 'LoadBalancer'",
@@ -53,6 +57,9 @@ function* validatePorts(field: string, ports: readonly ServicePort[], spec: Serv
     }
   }
   yield* validateUniquePorts(field, ports)
+  const { healthCheckNodePort } = spec
+  if (healthCheckNodePort && ports.some((p) => p.nodePort === healthCheckNodePort && (p.protocol ?? 'TCP') === 'TCP'))
+    yield duplicate('spec.healthCheckNodePort', healthCheckNodePort)
 }
 
 function* validateUniquePorts(field: string, ports: readonly ServicePort[]): Causes {
@@ -62,46 +69,6 @@ function* validateUniquePorts(field: string, ports: readonly ServicePort[]): Cau
     if (name && !first('name', name)) yield duplicate(`${field}[${i}].name`, name)
     if (!first('port', `${protocol}/${port}`)) yield duplicate(`${field}[${i}]`, { port, protocol })
     if (nodePort && !first('nodePort', `${protocol}/${nodePort}`)) yield duplicate(`${field}[${i}].nodePort`, nodePort)
-  }
-}
-
-function* validateClusterIP(spec: ServiceSpec): Causes {
-  const { type, clusterIP = '', clusterIPs = [], externalName } = spec
-  if (type === 'ExternalName') {
-    if (clusterIP !== '') yield forbidden('spec.clusterIP', "may not be set when `type` is 'ExternalName'")
-    if (!externalName) yield required('spec.externalName', "must name a host when `type` is 'ExternalName'")
-    else yield* text('spec.externalName', externalName, (name) => dnsSubdomain(name.toLowerCase().replace(/\.$/, '')))
-    return
-  }
-  if (clusterIP !== '' && clusterIP !== 'None' && !isAddress(clusterIP)) {
-    yield wrong('spec.clusterIP', clusterIP, "must be empty, 'None', or an IP address (such as 10.96.0.20)")
-  }
-  if (clusterIPs.length > 1)
-    yield wrong('spec.clusterIPs', clusterIPs, 'may hold no more than one value: the cluster has one address family')
-  if (clusterIPs.length > 0 && clusterIPs[0] !== clusterIP)
-    yield wrong('spec.clusterIPs', clusterIPs, 'first value must match `clusterIP`')
-  if (isHeadless(spec) && (type === 'NodePort' || type === 'LoadBalancer')) {
-    yield wrong('spec.clusterIP', clusterIP, `may not be set to 'None' for ${type} services`)
-  }
-}
-
-function* validateFamilies({ type, ipFamilies, ipFamilyPolicy }: ServiceSpec): Causes {
-  if (type === 'ExternalName') {
-    if (ipFamilies?.length) yield forbidden('spec.ipFamilies', "may not be set when `type` is 'ExternalName'")
-    return
-  }
-  for (const [i, family] of (ipFamilies ?? []).entries()) {
-    if (family !== 'IPv4')
-      yield wrong(`spec.ipFamilies[${i}]`, family, "not configured on this cluster, whose services have 'IPv4' addresses")
-  }
-  if ((ipFamilies?.length ?? 0) > 1)
-    yield wrong('spec.ipFamilies', ipFamilies, 'may hold no more than one value: the cluster has one address family')
-  if (ipFamilyPolicy === 'RequireDualStack') {
-    yield wrong(
-      'spec.ipFamilyPolicy',
-      ipFamilyPolicy,
-      "this cluster has one address family: use 'SingleStack' or 'PreferDualStack'",
-    )
   }
 }
 
@@ -117,8 +84,6 @@ function* validateAffinity({ type, sessionAffinity, sessionAffinityConfig }: Ser
         `must be greater than 0 and at most ${maxAffinitySeconds}`,
       )
     }
-  } else if (sessionAffinityConfig) {
-    yield forbidden('spec.sessionAffinityConfig', "must not be set when `sessionAffinity` is 'None'")
   }
 }
 
@@ -129,7 +94,7 @@ function* validateOutside(spec: ServiceSpec): Causes {
     const problem = unicastProblem(address)
     if (problem) yield wrong(`spec.externalIPs[${i}]`, address, problem)
   }
-  if (externalTrafficPolicy && type !== 'NodePort' && !balanced && externalIPs.length === 0) {
+  if (externalTrafficPolicy && !isOutside(spec) && externalIPs.length === 0) {
     yield wrong(
       'spec.externalTrafficPolicy',
       externalTrafficPolicy,
@@ -152,6 +117,8 @@ function* validateOutside(spec: ServiceSpec): Causes {
   for (const key of ['allocateLoadBalancerNodePorts', 'loadBalancerClass'] as const) {
     if (spec[key] !== undefined && !balanced) yield forbidden(`spec.${key}`, "may only be used when `type` is 'LoadBalancer'")
   }
+  if (balanced && spec.loadBalancerClass !== undefined)
+    yield* text('spec.loadBalancerClass', spec.loadBalancerClass, labelKeyProblem)
 }
 
 /** An address with a prefix length, of either family. */

@@ -387,10 +387,23 @@ describe('a service', () => {
       { clusterIP: '10.96.0.300' },
       'spec.clusterIP: Invalid value: "10.96.0.300": must be empty, \'None\', or an IP address',
     ],
+    ['two addresses', { clusterIPs: ['10.96.0.3', 'fd00::1'] }],
     [
-      'two addresses',
-      { clusterIPs: ['10.96.0.3', 'fd00::1'] },
-      'spec.clusterIPs: Invalid value: ["10.96.0.3","fd00::1"]: may hold no more than one value',
+      'two addresses of a family',
+      { clusterIPs: ['10.96.0.3', '10.96.0.4'] },
+      'spec.clusterIPs: Invalid value: ["10.96.0.3","10.96.0.4"]: two values must be one of each address family',
+    ],
+    [
+      'three addresses',
+      { clusterIPs: ['10.96.0.3', 'fd00::1', 'fd00::2'] },
+      'spec.clusterIPs: Invalid value: ["10.96.0.3","fd00::1","fd00::2"]: may hold two values',
+    ],
+    ['a bad second address', { clusterIPs: ['10.96.0.3', 'x'] }, 'spec.clusterIPs[1]: Invalid value: "x": must be an IP address'],
+    ['no address and one', { clusterIPs: ['None', 'fd00::1'] }, 'spec.clusterIPs[0]: Invalid value: "None": \'None\' stands alone'],
+    [
+      'an address of the other family',
+      { clusterIPs: ['10.96.0.3'], ipFamilies: ['IPv6'] },
+      'spec.clusterIPs[0]: Invalid value: "10.96.0.3": expected an IPv6 value, as `ipFamilies[0]` says',
     ],
     [
       'addresses that disagree',
@@ -402,11 +415,17 @@ describe('a service', () => {
       { type: 'NodePort', clusterIP: 'None' },
       'spec.clusterIP: Invalid value: "None": may not be set to \'None\' for NodePort services',
     ],
-    ['the other family', { ipFamilies: ['IPv6'] }, 'spec.ipFamilies[0]: Invalid value: "IPv6": not configured on this cluster'],
+    ['the other family', { ipFamilies: ['IPv6'] }],
+    ['a third family', { ipFamilies: ['IPv5'] }, 'spec.ipFamilies[0]: Unsupported value: "IPv5"'],
+    ['no family', { ipFamilies: [''] }, 'spec.ipFamilies[0]: Unsupported value: "": supported values: "IPv4", "IPv6"'],
+    ['a family twice', { ipFamilies: ['IPv6', 'IPv6'] }, 'spec.ipFamilies[1]: Duplicate value: "IPv6"'],
+    ['both families', { ipFamilyPolicy: 'RequireDualStack' }],
+    ['families by whim', { ipFamilyPolicy: 'Both' }, 'spec.ipFamilyPolicy: Unsupported value: "Both"'],
     [
-      'both families',
-      { ipFamilyPolicy: 'RequireDualStack' },
-      'spec.ipFamilyPolicy: Invalid value: "RequireDualStack": this cluster has one address family',
+      'elsewhere with families',
+      { type: 'ExternalName', externalName: 'a', ipFamilies: ['IPv4'], ipFamilyPolicy: 'SingleStack' },
+      'spec.ipFamilies: Forbidden: ',
+      'spec.ipFamilyPolicy: Forbidden: ',
     ],
     ['both families if possible', { ipFamilyPolicy: 'PreferDualStack' }],
     ['affinity', { sessionAffinity: 'ClientIP', sessionAffinityConfig: { clientIP: { timeoutSeconds: 86400 } } }],
@@ -415,11 +434,13 @@ describe('a service', () => {
       { sessionAffinity: 'ClientIP', sessionAffinityConfig: { clientIP: { timeoutSeconds: 86401 } } },
       'spec.sessionAffinityConfig.clientIP.timeoutSeconds: Invalid value: 86401: must be greater than 0 and at most 86400',
     ],
+    ['a timeout without affinity, which is forgotten', { sessionAffinityConfig: { clientIP: { timeoutSeconds: 1 } } }],
     [
-      'affinity without',
-      { sessionAffinityConfig: { clientIP: { timeoutSeconds: 1 } } },
-      "spec.sessionAffinityConfig: Forbidden: must not be set when `sessionAffinity` is 'None'",
+      'affinity for no time',
+      { sessionAffinity: 'ClientIP', sessionAffinityConfig: { clientIP: { timeoutSeconds: 0 } } },
+      'spec.sessionAffinityConfig.clientIP.timeoutSeconds: Invalid value: 0: must be greater than 0',
     ],
+    ['affinity with half a timeout', { sessionAffinity: 'ClientIP', sessionAffinityConfig: {} }],
     [
       'affinity by cookie',
       { sessionAffinity: 'Cookie' },
@@ -462,6 +483,17 @@ describe('a service', () => {
       { loadBalancerClass: 'x' },
       "spec.loadBalancerClass: Forbidden: may only be used when `type` is 'LoadBalancer'",
     ],
+    ['a bad class', { type: 'LoadBalancer', loadBalancerClass: 'a b' }, 'spec.loadBalancerClass: Invalid value: "a b": name part'],
+    [
+      'a health port that is a node port as well',
+      { type: 'LoadBalancer', externalTrafficPolicy: 'Local', healthCheckNodePort: 30001, ...port({ nodePort: 30001 }) },
+      'spec.healthCheckNodePort: Duplicate value: 30001',
+    ],
+    [
+      'a health port beside the same one by UDP',
+      { type: 'LoadBalancer', externalTrafficPolicy: 'Local', healthCheckNodePort: 30001, ...port({ nodePort: 30001, protocol: 'UDP' }) },
+    ],
+    ['a distribution by node', { trafficDistribution: 'PreferSameNode' }],
     [
       'a distribution',
       { trafficDistribution: 'PreferFar' },
@@ -469,6 +501,27 @@ describe('a service', () => {
     ],
     ['a bad selector', { selector: { app: 'a b' } }, 'spec.selector: Invalid value: "a b"'],
     ['an unknown type', { type: 'Magic' }, 'spec.type: Unsupported value: "Magic"'],
+  ])
+})
+
+describe('the status of a service', () => {
+  const ingress = (...list: object[]) => ({ type: 'LoadBalancer', list })
+  const build = ({ type, list }: { type: string; list: object[] }) =>
+    kit.service({ spec: { type } as never, status: { loadBalancer: { ingress: list } } as never })
+  table('services', build, [
+    ['with an address', ingress({ ip: '203.0.113.1' }, { ip: '2001:db8::1', ipMode: 'Proxy' })],
+    ['with a name', ingress({ hostname: 'lb.example.com' })],
+    ['with a bad address', ingress({ ip: 'x' }), 'status.loadBalancer.ingress[0].ip: Invalid value: "x": must be an IP address'],
+    ['with an address for a name', ingress({ hostname: '203.0.113.1' }), 'status.loadBalancer.ingress[0].hostname: Invalid value: "203.0.113.1": must be a DNS name'],
+    ['with a bad name', ingress({ hostname: 'a_b' }), 'status.loadBalancer.ingress[0].hostname: Invalid value: "a_b": must be a DNS'],
+    [
+      'with an unknown mode',
+      ingress({ ip: '203.0.113.1', ipMode: 'Both' }),
+      'status.loadBalancer.ingress[0].ipMode: Unsupported value: "Both": supported values: "VIP", "Proxy"',
+    ],
+    ['with a mode of nothing', ingress({ hostname: 'a.b', ipMode: 'VIP' }), 'status.loadBalancer.ingress[0].ipMode: Forbidden: may not be used'],
+    ['with a bad port', ingress({ ip: '203.0.113.1', ports: [{ port: 0, protocol: 'TCP' }] }), 'status.loadBalancer.ingress[0].ports[0].port: Invalid value: 0'],
+    ['without a balancer', { type: 'NodePort', list: [{ ip: '203.0.113.1' }] }, 'status.loadBalancer.ingress: Forbidden: may only be used when'],
   ])
 })
 
@@ -495,6 +548,26 @@ describe('endpoints', () => {
     ],
     ['with a bad port', { ports: [{ port: 70000 }] }, 'ports[0].port: Invalid value: 70000: must be between 1 and 65535'],
     ['with a port twice', { ports: [{ port: 1 }, { port: 2 }] }, 'ports[1].name: Duplicate value: ""'],
+    ['with ports that have neither name nor number', { ports: [{}] }],
+    ['without ports', { ports: undefined }],
+    ['of another type', { addressType: 'IPX' }, 'addressType: Unsupported value: "IPX"'],
+    [
+      'with hints',
+      { endpoints: [{ addresses: ['10.0.0.1'], zone: 'a', hints: { forZones: [{ name: 'a' }, { name: 'b' }], forNodes: [{ name: 'n1' }] } }] },
+    ],
+    [
+      'with bad hints',
+      { endpoints: [{ addresses: ['10.0.0.1'], hints: { forZones: [{ name: 'a' }, { name: 'a' }, { name: '' }, { name: 'b c' }], forNodes: [{ name: 'N' }] } }] },
+      'endpoints[0].hints.forZones[1].name: Duplicate value: "a"',
+      'endpoints[0].hints.forZones[2].name: Required value',
+      'endpoints[0].hints.forZones[3].name: Invalid value: "b c"',
+      'endpoints[0].hints.forNodes[0].name: Invalid value: "N"',
+    ],
+    [
+      'with too many hints',
+      { endpoints: [{ addresses: ['10.0.0.1'], hints: { forZones: Array.from({ length: 9 }, (_, i) => ({ name: `z${i}` })) } }] },
+      'endpoints[0].hints.forZones: Too long: must have at most 8 items',
+    ],
     [
       'with a bad node',
       { endpoints: [{ addresses: ['10.0.0.1'], nodeName: 'a b' }] },
@@ -519,7 +592,9 @@ describe('endpoints', () => {
       ['IPv6', 'fe80::1%eth0', 'must be an IPv6 address'],
       ['IPv6', 'ff02::1', 'may not be in the multicast range'],
       ['FQDN', 'db.example.com', undefined],
+      ['FQDN', 'db.example.com.', undefined],
       ['FQDN', 'db_', 'must be a DNS subdomain'],
+      ['FQDN', 'db', 'must have at least two parts'],
     ])('%s %s', async (type, address, message) => {
       const found = await faults('endpointslices.discovery.k8s.io', to(type, address))
       expect(found).toHaveLength(message ? 1 : 0)

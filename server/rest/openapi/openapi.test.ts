@@ -1,6 +1,6 @@
 import { describe, expect, test } from 'vitest'
 import protobuf from 'protobufjs'
-import { resourceKinds } from '../../../api/resources.ts'
+import { servedKinds } from '../../../api/resources.ts'
 import { parseDeclaration } from './models.ts'
 import { encodeSwagger } from './proto.ts'
 import { definitionNameOf, schemasOf } from './schemas.ts'
@@ -17,7 +17,7 @@ function refsOf(value: unknown): readonly string[] {
 
 describe('definitions', () => {
   test('there is one for each kind, with its name and its metadata', () => {
-    for (const k of resourceKinds) {
+    for (const k of servedKinds) {
       const schema = definitions.get(definitionNameOf(k))!
       const { group, version, kind } = k
       expect(schema['x-kubernetes-group-version-kind']).toEqual([{ group, version, kind }])
@@ -90,7 +90,7 @@ describe('documents', () => {
   })
 
   test('a patch of each kind offers what kubectl looks for', () => {
-    for (const { kind } of resourceKinds) {
+    for (const { kind } of servedKinds) {
       const patches = Object.values(v2.paths).flatMap((item) => item.patch ?? [])
       const patch = patches.find((o) => o['x-kubernetes-group-version-kind'].kind === kind)!
       expect(patch.parameters.map((p) => p.name)).toEqual(expect.arrayContaining(['dryRun', 'fieldValidation', 'name']))

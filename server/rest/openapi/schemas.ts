@@ -1,5 +1,5 @@
 /** The definitions that the OpenAPI documents carry: those of the served kinds, marked with what patches need to know. */
-import { apiVersionOf, resourceKinds } from '../../../api/resources.ts'
+import { apiVersionOf, servedKinds } from '../../../api/resources.ts'
 import type { ResourceKind } from '../../../api/resources.ts'
 import { shapeOf } from '../patch/keys.ts'
 import type { Rule, Shape } from '../patch/keys.ts'
@@ -12,7 +12,7 @@ const moduleOf = (k: ResourceKind): string => `kubernetes-models/${apiVersionOf(
 export const definitionNameOf = (k: ResourceKind): string => definitionOf(moduleOf(k))
 
 /** All definitions that some kinds need, with `x-kubernetes-group-version-kind`, patch strategies and merge keys. */
-export function schemasOf(kinds: readonly ResourceKind[] = resourceKinds): Definitions {
+export function schemasOf(kinds: readonly ResourceKind[] = servedKinds): Definitions {
   const schemas = new Map(loadDefinitions(kinds.map(moduleOf)))
   for (const k of kinds) {
     const name = definitionNameOf(k)

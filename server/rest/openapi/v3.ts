@@ -1,6 +1,6 @@
 /** OpenAPI 3.0 documents, one for each group version, and their index. */
 import { createHash } from 'node:crypto'
-import { apiVersionOf, resourceKinds } from '../../../api/resources.ts'
+import { apiVersionOf, servedKinds } from '../../../api/resources.ts'
 import type { ResourceKind } from '../../../api/resources.ts'
 import type { Definitions, Schema } from './models.ts'
 import { operationsOf } from './operations.ts'
@@ -14,7 +14,7 @@ export const documentPath = (k: ResourceKind): string => `${k.group === '' ? 'ap
 
 /** The kinds of each document. */
 export function documentKinds(): ReadonlyMap<string, readonly ResourceKind[]> {
-  return Map.groupBy(resourceKinds, documentPath)
+  return Map.groupBy(servedKinds, documentPath)
 }
 
 /** The index; the hash in each address lets clients keep what they know. */

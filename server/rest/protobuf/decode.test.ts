@@ -55,6 +55,23 @@ describe('objects from protobuf', () => {
     })
   })
 
+  test('events, in the words that service proxies use', () => {
+    const meta = message(1, text(1, 'node1.1'), text(3, 'default'))
+    const series = message(3, int(1, 2), message(2, int(1, 1_900_000_000), int(2, 0)))
+    const regarding = message(8, text(1, 'Node'), text(3, 'node1'))
+    expect(decode('events.k8s.io/v1', 'Event', meta, message(2, int(1, 1_900_000_000)), series, text(4, 'kube-proxy'), text(6, 'StartKubeProxy'), regarding, text(10, 'it starts'), int(15, 0))).toEqual({
+      apiVersion: 'events.k8s.io/v1',
+      kind: 'Event',
+      metadata: { name: 'node1.1', namespace: 'default' },
+      eventTime: '2030-03-17T17:46:40.000000Z',
+      series: { count: 2, lastObservedTime: '2030-03-17T17:46:40.000000Z' },
+      reportingController: 'kube-proxy',
+      action: 'StartKubeProxy',
+      regarding: { kind: 'Node', name: 'node1' },
+      note: 'it starts',
+    })
+  })
+
   test('DeleteOptions come under any version', () => {
     expect(decode('v1', 'DeleteOptions', int(1, 0))).toEqual({ apiVersion: 'v1', kind: 'DeleteOptions', gracePeriodSeconds: 0 })
     expect(decode('apps/v1', 'DeleteOptions', text(4, 'Orphan'))).toMatchObject({ propagationPolicy: 'Orphan' })

@@ -27,6 +27,7 @@ const packages: Readonly<Record<string, string>> = {
   'apps/v1': 'apps',
   'discovery.k8s.io/v1': 'discovery',
   'coordination.k8s.io/v1': 'coordination',
+  'events.k8s.io/v1': 'events',
   'policy/v1': 'policy',
   'autoscaling/v1': 'autoscaling',
 }

@@ -5,6 +5,7 @@ import type { ResourceKind } from '../../../api/resources.ts'
 import type { Status } from '../../../api/status.ts'
 import type { Change } from '../../store/store.ts'
 import type { Form } from '../accept.ts'
+import { servedForm } from '../events.ts'
 import { columnDefinitions, partial, rowOf } from '../table/table.ts'
 import type { IncludeObject } from '../table/table.ts'
 import type { WatchEvent } from './event.ts'
@@ -50,7 +51,8 @@ export function createEventEncoder(texts: EventTexts, { of, form, include, now }
     return { kind: 'Table', apiVersion: 'meta.k8s.io/v1', metadata: { resourceVersion }, columnDefinitions: definitions, rows }
   }
   const textOf = (object: KubeObject, change?: Change): string => {
-    if (form === 'object') return texts.objectText(object, change)
+    const served = servedForm(of, object)
+    if (form === 'object') return served === object ? texts.objectText(object, change) : JSON.stringify(served)
     if (form === 'partial') return JSON.stringify(partial(object))
     const row = rowOf(object, { resource: of.resource, include, now: now() })
     return JSON.stringify(table(object.metadata.resourceVersion, [row]))

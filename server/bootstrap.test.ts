@@ -1,0 +1,32 @@
+import { afterEach, beforeEach, describe, expect, test } from 'vitest'
+import type { EndpointSlice, Service } from '../api/objects.ts'
+import { openInside, type Inside } from '../test/kit/registry.ts'
+import { bootstrap } from './bootstrap.ts'
+
+let inside: Inside
+beforeEach(async () => {
+  inside = await openInside({ serviceCIDR: '10.96.0.0/16,fd00:10:96::/112' })
+})
+afterEach(() => inside.close())
+
+const start = (address: string, port = 6443) => bootstrap(inside.store, inside.registry, { address, port, clusterIP: inside.allocators.firstIP })
+const slice = () => inside.get('endpointslices.discovery.k8s.io', 'kubernetes', 'default') as EndpointSlice | undefined
+
+describe('the service of the hub', () => {
+  test('has the first address of the range, and leads to where the hub listens', async () => {
+    await start('198.18.0.10')
+    expect((inside.get('services', 'kubernetes', 'default') as Service).spec!.clusterIPs).toEqual(['10.96.0.1'])
+    expect([slice()!.addressType, slice()!.endpoints![0]!.addresses, slice()!.ports![0]!.port]).toEqual(['IPv4', ['198.18.0.10'], 6443])
+    await start('198.18.0.10', 7443)
+    expect(slice()!.ports![0]!.port, 'after a move').toBe(7443)
+  })
+  test('may be reached by IPv6, also after a move', async () => {
+    await start('198.18.0.10')
+    await start('2001:db8::10')
+    expect([slice()!.addressType, slice()!.endpoints![0]!.addresses]).toEqual(['IPv6', ['2001:db8::10']])
+  })
+  test.each(['127.0.0.1', '::1', '0.0.0.0', '::', 'hub.example'])('leads nowhere where the hub listens on %s', async (address) => {
+    await start(address)
+    expect([slice(), inside.get('endpoints', 'kubernetes', 'default')]).toEqual([undefined, undefined])
+  })
+})
