@@ -1,8 +1,8 @@
 import { defineConfig } from 'vitest/config'
+import { vmFiles, vmProject } from './test/vm/project.ts'
 
 export default defineConfig({
   test: {
-    include: ['{api,rules,server,agent,cli,test}/**/*.test.ts'],
     pool: 'forks',
     // libnftables is called through node:ffi; the agents run with the same flags.
     execArgv: ['--experimental-ffi', '--disable-warning=ExperimentalWarning'],
@@ -10,5 +10,12 @@ export default defineConfig({
     testTimeout: 30_000,
     hookTimeout: 120_000,
     restoreMocks: true,
+    projects: [
+      {
+        extends: true,
+        test: { name: 'here', include: ['{api,rules,server,agent,cli,test}/**/*.test.ts'], exclude: [vmFiles, '**/node_modules/**'] },
+      },
+      vmProject([vmFiles]),
+    ],
   },
 })

@@ -2,6 +2,8 @@
 import { parseArgs } from 'node:util'
 import { WherryError } from '../api/errors.ts'
 import type { LogLevel } from '../api/log.ts'
+import type { ModeName } from '../rules/mode.ts'
+import { defaultDnsAddress, dnsSettings, type DnsSettings } from './dns/settings.ts'
 
 export interface AgentConfig {
   readonly node: string
@@ -14,7 +16,9 @@ export interface AgentConfig {
   readonly containerdAddress: string
   /** Pods' cgroups are made under this path. */
   readonly cgroupRoot: string
-  readonly clusterCIDR: string
+  /** One or two, of different families; they say which families are served. */
+  readonly clusterCIDRs: readonly string[]
+  readonly proxyMode: ModeName
   readonly serviceCIDR: string
   /** What "measured load" means: the whole machine, or this node's cgroup where several nodes share one machine. */
   readonly usageFrom: 'machine' | 'cgroup'
@@ -22,6 +26,8 @@ export interface AgentConfig {
   readonly netnsPrefix: string
   /** Serve virtual IPs and run no pods, for a host where somebody else does. */
   readonly servicesOnly: boolean
+  /** How this node answers its pods about names; absent: not at all. */
+  readonly dns?: DnsSettings
   readonly kernel: 'auto' | 'libnftables' | 'process'
   readonly logLevel: LogLevel
 }
@@ -34,11 +40,16 @@ export const usage = `Usage: agent --node NAME --hub URL --credentials DIR [opti
   --state DIR                   CNI state and container logs (default /var/lib/wherry/agent)
   --containerd-address SOCKET   (default /run/containerd/containerd.sock)
   --cgroup-root PATH            pods' cgroups go below it (default /wherry)
-  --cluster-cidr CIDR           pod addresses (default 10.244.0.0/16)
+  --cluster-cidr CIDR[,CIDR]    pod addresses (default 10.244.0.0/16); one of each IP family that is to be served
+  --proxy-mode MODE             nftables, iptables or ipvs (default nftables)
   --service-cidr CIDR           virtual IPs (default 10.96.0.0/12)
   --usage-from WHAT             machine or cgroup: whose load is reported (default machine)
   --netns-prefix TEXT           pods' network namespaces are named so (default wherry-NAME-)
   --services-only               serve virtual IPs, run no pods
+  --cluster-domain NAME         (default cluster.local)
+  --cluster-dns ADDRESS         where this node answers its pods about names, an address for lo, or none
+                                (default 169.254.20.10; none with --services-only)
+  --dns-upstream ADDRESS[,...]  who is asked about other names, ADDRESS or ADDRESS:PORT (default: as in /etc/resolv.conf)
   --kernel HOW                  auto, libnftables (in process) or process (nft) (default auto)
   --log-level LEVEL             error, warn, info, debug or trace (default info; or WHERRY_LOG)
 `
@@ -51,10 +62,14 @@ const options = {
   'containerd-address': { type: 'string', default: '/run/containerd/containerd.sock' },
   'cgroup-root': { type: 'string', default: '/wherry' },
   'cluster-cidr': { type: 'string', default: '10.244.0.0/16' },
+  'proxy-mode': { type: 'string', default: 'nftables' },
   'service-cidr': { type: 'string', default: '10.96.0.0/12' },
   'usage-from': { type: 'string', default: 'machine' },
   'netns-prefix': { type: 'string' },
   'services-only': { type: 'boolean', default: false },
+  'cluster-domain': { type: 'string', default: 'cluster.local' },
+  'cluster-dns': { type: 'string' },
+  'dns-upstream': { type: 'string' },
   kernel: { type: 'string', default: 'auto' },
   'log-level': { type: 'string' },
 } as const
@@ -70,11 +85,17 @@ export function parseConfig(argv: readonly string[], env: Readonly<Record<string
     state: values.state,
     containerdAddress: values['containerd-address'],
     cgroupRoot: values['cgroup-root'],
-    clusterCIDR: values['cluster-cidr'],
+    clusterCIDRs: values['cluster-cidr'].split(','),
+    proxyMode: oneOf('proxy-mode', values['proxy-mode'], ['nftables', 'iptables', 'ipvs']),
     serviceCIDR: values['service-cidr'],
     usageFrom: oneOf('usage-from', values['usage-from'], ['machine', 'cgroup']),
     netnsPrefix: values['netns-prefix'] ?? `wherry-${node}-`,
     servicesOnly: values['services-only'],
+    dns: dnsSettings({
+      address: values['cluster-dns'] ?? (values['services-only'] ? 'none' : defaultDnsAddress),
+      domain: values['cluster-domain'],
+      upstream: values['dns-upstream'],
+    }),
     kernel: oneOf('kernel', values.kernel, ['auto', 'libnftables', 'process']),
     logLevel: oneOf('log-level', values['log-level'] ?? env['WHERRY_LOG'] ?? 'info', ['error', 'warn', 'info', 'debug', 'trace']),
   }

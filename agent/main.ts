@@ -1,4 +1,5 @@
 /** The agent: wires its rooms together and runs until it is told to stop. The only file of the agent that knows concrete parts. */
+import { randomInt } from 'node:crypto'
 import { mkdirSync, readFileSync } from 'node:fs'
 import { readFile } from 'node:fs/promises'
 import { join } from 'node:path'
@@ -6,11 +7,15 @@ import systeminformation from 'systeminformation'
 import { sleep, systemClock } from '../api/clock.ts'
 import { isWherryError } from '../api/errors.ts'
 import { createLog, errorKeys, type Log } from '../api/log.ts'
+import type { NodeEvent } from '../api/frames.ts'
 import { version } from '../api/version.ts'
+import { allAddresses, isOtherFamily } from '../rules/address.ts'
+import type { Family, NodeConfig, Problem } from '../rules/model.ts'
 import { parseConfig, type AgentConfig } from './config.ts'
+import { createDns, type Dns } from './dns/dns.ts'
+import type { DnsSettings } from './dns/settings.ts'
 import { createConntrack } from './kernel/conntrack.ts'
 import { createExec, type Exec } from './kernel/exec.ts'
-import { openNftKernel } from './kernel/nft.ts'
 import { createLink, type Link, type LinkTls } from './link/link.ts'
 import { goArchitecture, readNodeFacts, readPressures, type NodeFacts } from './metrics/node-facts.ts'
 import { createCgroupUsage, createMachineUsage, type UsageSampler } from './metrics/usage.ts'
@@ -23,7 +28,8 @@ import { createNode, type NodeHalf } from './node.ts'
 import { PodError } from './pods/error.ts'
 import { createPods, type Pods } from './pods/pods.ts'
 import { createCtrRuntime } from './pods/runtime/ctr.ts'
-import { createServices } from './services.ts'
+import { openMode } from './modes.ts'
+import { createServices, type LaneDeps } from './services.ts'
 import { createTables, type Tables } from './state/tables.ts'
 
 const clock = systemClock
@@ -40,27 +46,28 @@ async function main(): Promise<void> {
   mkdirSync(config.state, { recursive: true, mode: 0o700 })
   const tls = readCredentials(config)
   const exec = createExec(log)
-  for (const problem of setForwarding(['ipv4'])) log.warn('a kernel setting is missing', { ...problem })
-  const kernel = await openNftKernel({ prefer: config.kernel, family: 'ip', exec, log }, signal)
+  for (const problem of setForwarding(config.clusterCIDRs.some((cidr) => cidr.includes(':')) ? ['ipv4', 'ipv6'] : ['ipv4'])) log.warn('a kernel setting is missing', { ...problem })
   const address = await ownAddress(config, log, signal)
+  const lanes = await Promise.all(lanesOf(config, address).map(({ family, node }) => openLane({ config, family, node, exec, log }, signal)))
   const tables = createTables()
 
   // The halves send through the link, and the link hands frames to the halves.
   const send: Link['send'] = (frame) => link.send(frame)
   const services = createServices({
     node: config.node,
-    family: 'ip',
     tables,
-    kernel,
-    conntrack: createConntrack({ exec, family: 'ip', log }),
-    serviceCIDR: config.serviceCIDR,
-    config: { clusterCIDRs: [config.clusterCIDR], nodePortAddresses: [address] },
+    lanes,
     onAck: send,
+    onPass: ({ plan }) => {
+      if (plan.elements.added > largeLoad) collectGarbage()
+    },
+    onProblem: (problem) => send({ kind: 'report', report: { kind: 'event', event: problemEvent(problem) } }),
     clock,
     random: Math.random,
     log,
   })
   const half = config.servicesOnly ? undefined : createPodHalf({ config, address, exec, tables, log, send })
+  const dns = config.dns && createNames({ ...config.dns, config, exec, log })
   const link = createLink({
     url: config.hub,
     tls,
@@ -74,11 +81,12 @@ async function main(): Promise<void> {
       if (!batch) return
       services.take(batch)
       half?.node.take(batch)
+      dns?.take(batch)
     },
     lastRevision: () => tables.revision(),
     handlers: {
       async *rules(_call, callSignal) {
-        yield Buffer.from(await kernel.print(callSignal))
+        for (const { dataplane } of lanes) yield Buffer.from(await dataplane.print(callSignal))
       },
       async *logs(call, callSignal) {
         if (!half) throw new PodError('CONTAINER_UNKNOWN', `node ${config.node} runs no pods: its agent was started with --services-only`)
@@ -86,10 +94,59 @@ async function main(): Promise<void> {
       },
     },
   })
-  log.info('the agent runs', { hub: config.hub, address, kernel: kernel.how, version })
-  await Promise.all([link.run(signal), services.run(signal), half?.node.run(signal)])
-  kernel.close()
+  log.info('the agent runs', { hub: config.hub, address, kernel: lanes.map(({ dataplane }) => dataplane.how).join(', '), version })
+  await Promise.all([link.run(signal), services.run(signal), half?.node.run(signal), dns?.run(signal)])
+  for (const { dataplane } of lanes) dataplane.close()
   log.info('the agent has stopped; rules and containers stay')
+}
+
+/** What a load of so many elements leaves behind is worth a collection at once: tens of MB that would stay for hours. */
+const largeLoad = 5_000
+
+/** @see https://nodejs.org/api/cli.html#--expose-gc: without the flag, V8 decides when. */
+function collectGarbage(): void {
+  globalThis.gc?.()
+}
+
+/** The families to serve: those of the pods' ranges. */
+function lanesOf(config: AgentConfig, address: string): readonly { readonly family: Family; readonly node: NodeConfig }[] {
+  const families = (['ip', 'ip6'] as const).filter((family) => config.clusterCIDRs.some((cidr) => !isOtherFamily(family, cidr)))
+  return families.map((family) => {
+    const own = isOtherFamily(family, address) ? [] : [address]
+    return {
+      family,
+      node: {
+        pods: { kind: 'cidrs', cidrs: config.clusterCIDRs.filter((cidr) => !isOtherFamily(family, cidr)) },
+        masqueradeAll: false,
+        masqueradeBit: 14,
+        nodePortAddresses: own.length > 0 ? own : [allAddresses[family]],
+        localhostNodePorts: false,
+        nodeAddresses: own,
+        dropInvalid: true,
+      },
+    }
+  })
+}
+
+interface LaneParts {
+  readonly config: AgentConfig
+  readonly family: Family
+  readonly node: NodeConfig
+  readonly exec: Exec
+  readonly log: Log
+}
+
+async function openLane({ config, family, node, exec, log }: LaneParts, signal: AbortSignal): Promise<LaneDeps> {
+  const dataplane = await openMode(config.proxyMode, { family, exec, log, clock, door: config.kernel }, signal)
+  const virtualRanges = config.serviceCIDR.split(',').filter((cidr) => !isOtherFamily(family, cidr))
+  return { dataplane, conntrack: createConntrack({ exec, family, log }), config: node, virtualRanges }
+}
+
+/** What cannot be served is told at the service, where its owner looks. */
+function problemEvent({ service, what, value }: Problem): NodeEvent {
+  const [namespace, name = ''] = service?.split('/') ?? []
+  const about = namespace === undefined ? { kind: 'Node' as const, name: '', uid: '' } : { kind: 'Service' as const, namespace, name, uid: '' }
+  return { type: 'Warning', reason: 'NotServed', message: `${what}: ${value}`, about }
 }
 
 interface HalfParts {
@@ -124,6 +181,7 @@ function createPodHalf({ config, address, exec, tables, log, send }: HalfParts):
     cgroupRoot: `${config.cgroupRoot}/pods`,
     capacity: { cpuMillis: facts.cores * 1000, memoryBytes: facts.memoryBytes },
     hostIPs: () => [address],
+    dns: config.dns,
     report,
   })
   const node = createNode({
@@ -142,6 +200,13 @@ function createPodHalf({ config, address, exec, tables, log, send }: HalfParts):
     log,
   })
   return { node, pods }
+}
+
+function createNames({ config, exec, log, ...settings }: DnsSettings & Pick<HalfParts, 'config' | 'exec' | 'log'>): Dns {
+  const ranges = [...config.clusterCIDRs, ...config.serviceCIDR.split(',')]
+  // Ids of questions to other servers must not be guessed.
+  const random = (): number => randomInt(2 ** 32) / 2 ** 32
+  return createDns({ ...settings, ranges, ip: createIp(exec), clock, random, log: log.with({ part: 'dns' }) })
 }
 
 function usageOf(config: AgentConfig, facts: NodeFacts): UsageSampler {

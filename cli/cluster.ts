@@ -66,7 +66,12 @@ export function marksOf(cluster: Cluster, service: Service): ServiceMarks {
     .flatMap((endpoint) => endpoint.addresses)
   return {
     key: keyOf(service),
-    addresses: [...clusterIPsOf(service), ...endpoints],
+    addresses: [
+      ...clusterIPsOf(service),
+      ...(service.spec?.externalIPs ?? []),
+      ...(service.status?.loadBalancer?.ingress ?? []).flatMap(({ ip }) => ip ?? []),
+      ...endpoints,
+    ],
     nodePorts: (service.spec?.ports ?? []).map((port) => port.nodePort).filter((port) => port !== undefined),
   }
 }

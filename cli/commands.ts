@@ -96,6 +96,7 @@ export function commands(deps: CommandDeps) {
 
     agent: (flags: readonly string[]) => lendMain('agent/main.ts', agentFlags(flags)),
     hub: (flags: readonly string[]) => lendMain('server/main.ts', flags),
+    proxy: (flags: readonly string[]) => lendMain('agent/proxy/main.ts', flags),
   }
 }
 

@@ -13,6 +13,8 @@ export interface CliConfig {
   readonly root: string
   /** The Node program that runs everything of ours, with the flags that libnftables needs. */
   readonly node: readonly string[]
+  /** What our own programs get as environment: where Node keeps what it compiled. */
+  readonly childEnv: Readonly<Record<string, string>>
 }
 
 const administratorsPath = ['/usr/local/sbin', '/usr/local/bin', '/usr/sbin', '/usr/bin', '/sbin', '/bin']
@@ -29,6 +31,7 @@ export function readConfig(
     colour: stdout.isTTY === true && !env.NO_COLOR && env.TERM !== 'dumb',
     debug: Boolean(env.WHERRY_DEBUG),
     root: dirname(dirname(fileURLToPath(import.meta.url))),
+    childEnv: env.NODE_COMPILE_CACHE ? { NODE_COMPILE_CACHE: env.NODE_COMPILE_CACHE } : {},
     node: [process.execPath, '--experimental-ffi', '--disable-warning=ExperimentalWarning'],
   }
 }

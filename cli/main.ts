@@ -26,7 +26,7 @@ function farewell(): Promise<Farewell> {
 
 const actions = commands({
   config,
-  exec: createExec(config.path),
+  exec: createExec(config.path, config.childEnv),
   processes: createProcesses(),
   clock: systemClock,
   log: createLog({ level: 'info', write: (line) => process.stdout.write(line), now: () => systemClock.now() }),

@@ -13,7 +13,7 @@ function recorded(): { readonly actions: Actions; readonly calls: unknown[][] } 
     (name: string) =>
     async (...args: unknown[]) =>
       void calls.push([name, ...args])
-  const names = ['up', 'down', 'supervise', 'exec', 'status', 'rules', 'join', 'agent', 'hub'] as const
+  const names = ['up', 'down', 'supervise', 'exec', 'status', 'rules', 'join', 'agent', 'hub', 'proxy'] as const
   return { calls, actions: Object.fromEntries(names.map((name) => [name, record(name)])) as unknown as Actions }
 }
 
@@ -73,6 +73,10 @@ describe('the commands', () => {
     [
       ['hub', '--', '--help'],
       ['hub', ['--help']],
+    ],
+    [
+      ['proxy', '--config=/etc/proxy.yaml', '-v', '4', '--help'],
+      ['proxy', ['--config=/etc/proxy.yaml', '-v', '4', '--help']],
     ],
     [
       ['join', 'https://h:6443', '--token', 't', '--ca-cert-hash', 'sha256:0'],

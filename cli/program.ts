@@ -135,6 +135,14 @@ function addProcessCommands(program: Command, actions: Actions): void {
       .allowUnknownOption()
       .action((flags: string[]) => actions[name](withoutDashes(flags)))
   }
+  program
+    .command('proxy')
+    .description('serve the services of any Kubernetes cluster on this node, in place of kube-proxy')
+    .argument('[flags...]', "kube-proxy's flags; see: wherry proxy --help")
+    .passThroughOptions()
+    .allowUnknownOption()
+    .helpOption(false)
+    .action((flags: string[]) => actions.proxy(flags))
 }
 
 /** A second lab beside the first: for tests, so it is not in the help. */

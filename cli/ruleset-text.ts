@@ -4,7 +4,7 @@
 export interface ServiceMarks {
   /** `namespace/name`: elements carry it, or it and `:port name`, as a comment. */
   readonly key: string
-  /** Cluster IPs and endpoints' addresses. */
+  /** Cluster IPs, external IPs, load balancer IPs, and endpoints' addresses. */
   readonly addresses: readonly string[]
   readonly nodePorts: readonly number[]
 }
@@ -18,30 +18,54 @@ interface Block {
   readonly elements: readonly string[]
 }
 
-/** Sets up to this size are shown whole when a kept chain asks them: they say what a pod is, or the node's own address. */
+/** Sets up to this size that belong to no service are shown whole: they say what a pod is, or the node's own address. */
 const wholeSet = 8
 
-/** @returns the text without the blocks and elements that the service never meets; `# 12 more` says what was left out */
+/**
+ * Without the sets and elements that the service has no part in, the rules that ask only such sets, and the chains that
+ * nothing leads to then.
+ * @returns the text; `# 12 more` says what was left out of a set
+ */
 export function onlyService(ruleset: string, marks: ServiceMarks): string {
   const { head, blocks, tail } = parse(ruleset)
   const mine = (element: string): boolean => concerns(element, marks)
-  const targets = new Set(blocks.flatMap((block) => block.elements.filter(mine)).flatMap(verdicts))
-  const kept = new Set(blocks.filter((block) => block.kind === 'chain' && (targets.has(block.name) || isBase(block))))
-  for (const chain of kept) {
-    const reached = new Set(chain.lines.flatMap(verdicts))
-    for (const block of blocks) if (block.kind === 'chain' && reached.has(block.name)) kept.add(block)
-  }
-  const asked = new Set(
-    [...kept].flatMap((chain) => chain.lines.flatMap((line) => line.match(/@[\w-]+/g) ?? [])).map((name) => name.slice(1)),
-  )
-  for (const block of blocks) {
-    if (block.kind === 'set' && (asked.has(block.name) || block.elements.some(mine))) kept.add(block)
-  }
-  const shown = blocks.filter((block) => kept.has(block)).map((block) => print(block, mine))
+  const sets = blocks.filter(({ kind, elements }) => kind === 'set' && (elements.some(mine) || isWhole(elements)))
+  const known = new Set(sets.map(({ name }) => name))
+  const chains = blocks.flatMap((block) => (block.kind === 'chain' ? [{ ...block, lines: block.lines.filter((line) => asksOnly(line, known)) }] : []))
+  const reached = reachable(chains)
+  const asked = new Set([...reached].flatMap(({ lines }) => lines.flatMap(setsIn)))
+  const shown = [...sets.filter(({ name, elements }) => asked.has(name) || elements.some(mine)), ...reached].map((block) => print(block, mine))
   return [...head, shown.join('\n'), ...tail]
     .filter((part) => part !== '')
     .map((part) => `${part.trimEnd()}\n`)
     .join('')
+}
+
+/** Elements of services carry comments, or keys of several parts. */
+function isWhole(elements: readonly string[]): boolean {
+  return elements.length > 0 && elements.length <= wholeSet && elements.every((element) => /^[\da-f.:/-]+$/.test(element))
+}
+
+function setsIn(line: string): readonly string[] {
+  return [...line.matchAll(/@([a-z][\w-]*)(?!,)\b/g)].map((match) => match[1]!)
+}
+
+function asksOnly(line: string, known: ReadonlySet<string>): boolean {
+  return setsIn(line).every((name) => known.has(name))
+}
+
+/** Chains with rules that a packet can come to, from those that hang on a hook. A rule that leads to a chain without rules goes, too. */
+function reachable(all: readonly Block[]): readonly Block[] {
+  const isEmpty = (block: Block): boolean => block.lines.every((line) => /^\s*type \w+ hook /.test(line))
+  const empty = new Set(all.filter(isEmpty).map(({ name }) => name))
+  const chains = all.map((block) => ({ ...block, lines: block.lines.filter((line) => !verdicts(line).some((name) => empty.has(name))) }))
+  if (chains.some((chain, i) => chain.lines.length < all[i]!.lines.length)) return reachable(chains)
+  const kept = new Set(chains.filter((chain) => isBase(chain) && !isEmpty(chain)))
+  for (const chain of kept) {
+    const names = new Set(chain.lines.flatMap(verdicts))
+    for (const block of chains) if (names.has(block.name) && !isEmpty(block)) kept.add(block)
+  }
+  return chains.filter((chain) => kept.has(chain))
 }
 
 function concerns(element: string, marks: ServiceMarks): boolean {
@@ -49,7 +73,7 @@ function concerns(element: string, marks: ServiceMarks): boolean {
   if (comment === marks.key || comment?.startsWith(`${marks.key}:`)) return true
   const words = element.replace(/comment "[^"]*"/, '').split(/[\s,]+/)
   if (words.some((word) => marks.addresses.includes(word))) return true
-  const port = /^(?:tcp|udp|sctp) \. (\d+)\b/.exec(element)?.[1]
+  const port = /^(?:0\.0\.0\.0|::) \. (?:tcp|udp|sctp) \. (\d+)\b/.exec(element)?.[1]
   return port !== undefined && marks.nodePorts.includes(Number(port))
 }
 
@@ -63,7 +87,7 @@ function isBase(block: Block): boolean {
 
 function print(block: Block, mine: (element: string) => boolean): string {
   if (block.kind === 'chain' || block.elements.length === 0) return [block.header, ...block.lines, '\t}', ''].join('\n')
-  const shown = block.elements.length <= wholeSet && !block.elements.some(mine) ? block.elements : block.elements.filter(mine)
+  const shown = block.elements.some(mine) ? block.elements.filter(mine) : block.elements
   const left = block.elements.length - shown.length
   const list = shown.map(
     (element, i) => `${i === 0 ? '\t\telements = { ' : '\t\t\t     '}${element}${i === shown.length - 1 ? ' }' : ','}`,

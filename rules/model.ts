@@ -1,26 +1,53 @@
 /**
- * The nouns of the rules room. A `NodeView` is what one node should do for services; a `Plan` is the difference between
- * that and what its kernel holds. Everything here is a value: no I/O, no clock, no randomness.
+ * The nouns that all modes share. A `NodeView` is what one node should do for services, in one IP family; how a kernel is
+ * made to do it is the business of a mode (`mode.ts`). Everything here is a value: no I/O, no clock, no randomness.
  */
 
-// ── the wish: what services look like from one node ─────────────────────────
+/** One kernel table, one chain set, one view for each IP family. The words are those of nft(8). */
+export type Family = 'ip' | 'ip6'
 
 export type Protocol = 'tcp' | 'udp' | 'sctp'
 
 /** `namespace/name`. */
 export type ServiceKey = string
 
-/** One family's view of a cluster from one node. Addresses are in canonical text, of that family only. */
+/** Service.spec.internalTrafficPolicy and externalTrafficPolicy. */
+export type TrafficPolicy = 'Cluster' | 'Local'
+
+/** One family's view of a cluster from one node. Addresses are of that family only. */
 export interface NodeView {
   readonly config: NodeConfig
   readonly services: ReadonlyMap<ServiceKey, ServiceView>
 }
 
+/**
+ * How the node tells its pods from everybody else (KubeProxyConfiguration.detectLocalMode). `none`: it cannot, so traffic to
+ * a cluster IP keeps its source, and nobody counts as a pod where external traffic policies ask.
+ */
+export type PodSources =
+  | { readonly kind: 'none' }
+  /** By source address: CIDR text, at least one. */
+  | { readonly kind: 'cidrs'; readonly cidrs: readonly string[] }
+  /** By the interface that the packet came in on; with `prefix`, by what its name begins with. */
+  | { readonly kind: 'interface'; readonly name: string; readonly match: 'exact' | 'prefix' }
+
 export interface NodeConfig {
-  /** Sources inside these are pods: their traffic to a cluster IP keeps its address (CIDR text). */
-  readonly clusterCIDRs: readonly string[]
-  /** The node's own addresses on which NodePorts answer. */
+  readonly pods: PodSources
+  /** Masquerade all traffic to cluster IPs, whoever sends it. */
+  readonly masqueradeAll: boolean
+  /** The bit of the packet mark that asks for masquerade, 0 to 31; 14 by default. */
+  readonly masqueradeBit: number
+  /**
+   * NodePorts answer on addresses of the node inside these CIDRs (bare addresses allowed), whether the node has them now or
+   * gets them later.
+   */
   readonly nodePortAddresses: readonly string[]
+  /** Whether NodePorts answer on 127.0.0.0/8, too, for processes of the node. IPv4 only. */
+  readonly localhostNodePorts: boolean
+  /** The node's own primary addresses: what source ranges are compared with for the node itself. */
+  readonly nodeAddresses: readonly string[]
+  /** Whether forwarded packets that connection tracking calls invalid are dropped (not where it is told to be liberal). */
+  readonly dropInvalid: boolean
 }
 
 export interface ServiceView {
@@ -28,6 +55,17 @@ export interface ServiceView {
   /** RFC 3339 `creationTimestamp`; where two services claim one address and port, the older one has it. */
   readonly created: string
   readonly clusterIPs: readonly string[]
+  readonly externalIPs: readonly string[]
+  /** Of `status.loadBalancer.ingress`, where the mode is VIP. */
+  readonly loadBalancerIPs: readonly string[]
+  /** loadBalancerSourceRanges as written, of both families; empty: everyone. */
+  readonly sourceRanges: readonly string[]
+  readonly internalPolicy: TrafficPolicy
+  readonly externalPolicy: TrafficPolicy
+  /** Session affinity ClientIP: how many seconds a client is remembered after its last new connection. */
+  readonly affinitySeconds?: number
+  /** Set where load balancers ask this node for its number of local endpoints. */
+  readonly healthCheckNodePort?: number
   readonly ports: readonly ServicePortView[]
 }
 
@@ -41,75 +79,25 @@ export interface ServicePortView {
   readonly endpoints: readonly EndpointView[]
 }
 
+/** What a topology hint of an endpoint says about this node (discovery/v1 endpoints[].hints). */
+export type Hint = 'none' | 'here' | 'elsewhere'
+
 export interface EndpointView {
   readonly address: string
   readonly port: number
-  /** Whether the endpoint is on this node. */
-  readonly local: boolean
+  /** Where it runs. Without a `nodeName` nobody knows; such an endpoint counts as remote, but may be hairpinned here. */
+  readonly node: 'here' | 'elsewhere' | 'unknown'
   readonly ready: boolean
   readonly serving: boolean
   readonly terminating: boolean
+  readonly zoneHint: Hint
+  readonly nodeHint: Hint
 }
 
-// ── the kernel's nouns (nft(8)) ─────────────────────────────────────────────
-
-/** A named set or map of our table; its declaration is fixed by its name (`names.ts`). */
-export type SetName = string
-export type ChainName = string
-/** Canonical text of a key, as nft prints it: `10.96.0.10 . udp . 53`. */
-export type ElementKey = string
-
-/** One element of a set (no value) or map. `value` and `comment` are text as nft prints it. */
-export interface Element {
-  readonly key: ElementKey
-  readonly value?: string
-  readonly comment?: string
+/** Something that cannot be served as it was asked for. It is left out; the rest of the service is served. */
+export interface Problem {
+  /** Absent where the node's own configuration is at fault. */
+  readonly service?: ServiceKey
+  readonly what: string
+  readonly value: string
 }
-
-export type Rule =
-  /** One of our own statements, by its canonical text as nft prints it. */
-  { readonly text: string }
-
-export interface Chain {
-  readonly name: ChainName
-  /** `type nat hook prerouting priority -100; policy accept;` with the priority as a number; absent on a regular chain. */
-  readonly base?: string
-  readonly rules: readonly Rule[]
-}
-
-export interface SetDeclaration {
-  readonly name: SetName
-  readonly kind: 'set' | 'map'
-  /** What stands between the braces before the elements, e.g. `type ipv4_addr;`. */
-  readonly type: string
-}
-
-/** A table as the kernel holds it, or as it should be. */
-export interface Listing {
-  readonly chains: ReadonlyMap<ChainName, Chain>
-  readonly sets: ReadonlyMap<SetName, SetDeclaration>
-  readonly elements: ReadonlyMap<SetName, ReadonlyMap<ElementKey, Element>>
-}
-
-// ── the verbs, as values ────────────────────────────────────────────────────
-
-export type Operation =
-  | { readonly kind: 'add-table' }
-  | { readonly kind: 'delete-table' }
-  | { readonly kind: 'add-set'; readonly set: SetDeclaration }
-  | { readonly kind: 'delete-set'; readonly set: SetDeclaration }
-  | { readonly kind: 'add-chain'; readonly chain: ChainName; readonly base?: string }
-  | { readonly kind: 'flush-chain'; readonly chain: ChainName }
-  | { readonly kind: 'delete-chain'; readonly chain: ChainName }
-  | { readonly kind: 'add-rule'; readonly chain: ChainName; readonly rule: Rule }
-  | { readonly kind: 'add-elements'; readonly set: SetName; readonly elements: readonly Element[] }
-  | { readonly kind: 'delete-elements'; readonly set: SetName; readonly keys: readonly ElementKey[] }
-
-/** What is sent to the kernel in one piece: all of it happens, or nothing. */
-export interface Transaction {
-  readonly family: Family
-  readonly operations: readonly Operation[]
-}
-
-/** The nft table family (one table for each IP family). */
-export type Family = 'ip' | 'ip6'

@@ -1,7 +1,9 @@
 import { createSocket, type Socket } from 'node:dgram'
 import { once } from 'node:events'
 import { afterAll, beforeAll, describe, expect, it } from 'vitest'
+import { sleep } from '../../api/clock.ts'
 import { createLog, silentLog } from '../../api/log.ts'
+import { createFakeClock } from '../../test/kit/clock.ts'
 import { describeAsRoot, execIn, inNamespace, netnsLab, type Netns } from '../../test/kit/netns.ts'
 import { createConntrack, type Expected, type Place } from './conntrack.ts'
 import { createExec, ExecError, type Command, type Exec } from './exec.ts'
@@ -17,6 +19,7 @@ const at = (text: string): Place => {
 function services(wish: Readonly<Record<string, readonly string[]>>): Expected {
   const text = ({ address, port }: Place): string => `${address}:${port}`
   return {
+    begin: () => () => {},
     isVirtual: (address, port) => text({ address, port }) in wish,
     isLive: (service, target) => wish[text(service)]?.includes(text(target)) ?? false,
   }
@@ -99,7 +102,79 @@ describe('which UDP flows are deleted', () => {
       services({ [dns]: ['10.244.0.3:53'] }),
       never,
     )
-    expect(table.commands.map((c) => c.args)).toEqual([['-L', '-f', 'ipv4', '-p', 'udp']])
+    expect(table.commands.map((c) => c.args)).toEqual([['-L', '-f', 'ipv4', '-p', 'udp', '-w', '0']])
+  })
+
+  it('is told at its beginning which addresses the host has, and at its end that all of it was done', async () => {
+    const table = tableOf(`${dns} > 10.244.0.2:53`)
+    const log: string[] = []
+    const expected: Expected = {
+      ...services({ [dns]: [] }),
+      begin: (local) => {
+        log.push(`begin with ${[...local].join()}, ${table.left().length} left`)
+        return () => log.push(`done, ${table.left().length} left`)
+      },
+    }
+    const conntrack = (exec: Exec) =>
+      createConntrack({ exec, family: 'ip', log: silentLog, localAddresses: () => new Set(['192.0.2.1']) })
+    const failing: Exec = {
+      ...table.exec,
+      run: (command) => Promise.reject(new ExecError('exit', command, { exitCode: 1, stderr: '', what: 'ended' })),
+    }
+    await expect(conntrack(failing).reconcile(expected, never)).rejects.toMatchObject({ code: 'EXEC_FAILED' })
+    await conntrack(table.exec).reconcile(expected, never)
+    expect(log).toEqual(['begin with 192.0.2.1, 1 left', 'begin with 192.0.2.1, 1 left', 'done, 0 left'])
+  })
+
+  it('what was deleted is added up', async () => {
+    const { exec } = tableOf(`${dns} > 10.244.0.2:53`, `${dns} > 10.244.0.3:53`)
+    const conntrack = createConntrack({ exec, family: 'ip', log: silentLog })
+    await conntrack.reconcile(services({ [dns]: ['10.244.0.3:53'] }), never)
+    await conntrack.reconcile(services({ [dns]: [] }), never)
+    expect(conntrack.total()).toBe(2)
+  })
+
+  it('counts and words between the two halves of an entry do not matter', async () => {
+    const counted = (from: string, to: string): string =>
+      `udp      17 29 src=10.0.0.1 dst=${from} sport=4000 dport=53 packets=3 bytes=90 ` +
+      `[UNREPLIED] src=${to} dst=10.0.0.1 sport=53 dport=4000 packets=0 bytes=0 [OFFLOAD] mark=0 use=1`
+    const asked: string[] = []
+    const exec: Exec = {
+      run: async ({ args }) => (asked.push(args.slice(-8).join(' ')), { stdout: '', stderr: '1 flow entries have been deleted' }),
+      async stream(_command, onLine) {
+        const targets = ['10.244.0.2', '10.244.0.3']
+        for (const line of ['conntrack v1.4.7', '', ...targets.map((target) => counted('10.96.0.10', target))]) onLine(line)
+      },
+    }
+    await createConntrack({ exec, family: 'ip', log: silentLog }).reconcile(services({ [dns]: ['10.244.0.3:53'] }), never)
+    expect(asked).toEqual(['--orig-dst 10.96.0.10 --orig-port-dst 53 --reply-src 10.244.0.2 --reply-port-src 53'])
+  })
+
+  it('looking takes a quarter of the time at most', async () => {
+    const clock = createFakeClock()
+    const table = tableOf()
+    let [begun, lasts] = [0, 100]
+    const exec: Exec = {
+      ...table.exec,
+      async stream() {
+        begun++
+        if (lasts > 0) await sleep(clock, lasts, never)
+      },
+    }
+    const conntrack = createConntrack({ exec, family: 'ip', log: silentLog, clock })
+    const look = (): Promise<number> => conntrack.reconcile(services({}), never)
+    const first = look()
+    await clock.advance(100)
+    await first
+    const second = look()
+    await clock.advance(299)
+    expect(begun).toBe(1)
+    lasts = 0
+    await clock.advance(1)
+    expect(begun).toBe(2)
+    await second
+    await look()
+    expect(begun, 'nothing to rest from').toBe(3)
   })
 
   it('a flow that ended by itself meanwhile is no failure', async () => {

@@ -20,6 +20,8 @@ export interface Command {
   /** Variables that are added to the agent's own environment. */
   readonly env?: Readonly<Record<string, string>>
   readonly cwd?: string
+  /** Told once by `run` before the process can have done anything, unless it could not be started. */
+  readonly onStart?: (pid: number) => void
 }
 
 export interface Output {
@@ -97,6 +99,7 @@ export function createExec(log: Log): Exec {
         maxBuffer,
         buffer: { stderr: false },
       })
+      if (child.pid !== undefined) command.onStart?.(child.pid)
       const stderr = beginningOf(child.stderr)
       const end = await child
       tell(command, end)

@@ -1,5 +1,5 @@
 /** Whether a listing can be believed. */
-import type { Listing } from '../../rules/model.ts'
+import type { Listing } from '../../rules/nft/index.ts'
 
 /**
  * The kernel hands a large set out in pieces, and finds its place again by counting. If the set's hash table is rearranged in
@@ -15,8 +15,9 @@ export function isTorn(text: string, listing: Listing): boolean {
 }
 
 function namedIn(text: string): number {
+  // What packets taught a dynamic set is not in the listing.
   // Comments may hold anything; the rest of an element holds neither commas nor braces.
-  const plain = text.replace(/"[^"]*"/g, '')
+  const plain = text.replace(/"[^"]*"/g, '').replace(/flags dynamic[^}]*\}/g, '')
   let named = 0
   for (const [, inside] of plain.matchAll(/^\s*elements = \{([^}]*)\}/gm)) named += inside!.split(',').length
   return named

@@ -2,6 +2,7 @@
 import type { Door, ListingStyle } from './door.ts'
 import { refusalOf } from './errors.ts'
 import { ExecError, type Command, type Exec } from './exec.ts'
+import { createOwnHands, type OwnHands } from './hands.ts'
 
 const limits = {
   /** A load of 100,000 elements takes a second or two; a slow machine may need many. */
@@ -13,21 +14,29 @@ const limits = {
 /** nft(8): -y prints priorities as numbers, -s leaves out counters and ages. */
 const flags: Readonly<Record<ListingStyle, readonly string[]>> = { exact: ['-y', '-s'], people: [] }
 
-/** @throws ExecError with the reason `absent` if nft is not installed */
-export async function openNftProcess(exec: Exec, signal: AbortSignal): Promise<Door> {
+/**
+ * @param hands told of each process that changes something
+ * @throws ExecError with the reason `absent` if nft is not installed
+ */
+export async function openNftProcess(exec: Exec, signal: AbortSignal, hands: OwnHands = createOwnHands()): Promise<Door> {
   const { stdout } = await exec.run({ command: 'nft', args: ['--version'] }, signal)
   const version = /v(\d\S*)/.exec(stdout)?.[1] ?? 'of an unknown version'
   return {
     how: `nft ${version} as a process`,
     async run(payload, stop) {
-      await nft(exec, { args: ['-f', '-'], input: payload }, stop)
+      let ended = (): void => {}
+      try {
+        await nft(exec, { args: ['-f', '-'], input: payload, onStart: (pid) => (ended = hands.addChild(pid)) }, stop)
+      } finally {
+        ended()
+      }
     },
     list: ({ family, name }, style, stop) => nft(exec, { args: [...flags[style], 'list', 'table', family, name] }, stop),
     close() {},
   }
 }
 
-async function nft(exec: Exec, command: Pick<Command, 'args' | 'input'>, signal: AbortSignal): Promise<string> {
+async function nft(exec: Exec, command: Pick<Command, 'args' | 'input' | 'onStart'>, signal: AbortSignal): Promise<string> {
   try {
     // In the C locale errno has the words that errors.ts knows.
     return (await exec.run({ command: 'nft', env: { LC_ALL: 'C' }, ...limits, ...command }, signal)).stdout

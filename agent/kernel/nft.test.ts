@@ -1,7 +1,8 @@
 import { describe, expect, it } from 'vitest'
 import { createLog, silentLog, type Log } from '../../api/log.ts'
-import { render, type RulesError } from '../../rules/index.ts'
-import type { Operation, Transaction } from '../../rules/model.ts'
+import type { RulesError } from '../../rules/error.ts'
+import { render } from '../../rules/nft/index.ts'
+import type { Operation, Transaction } from '../../rules/nft/model.ts'
 import { describeAsRoot, inNamespace, netnsLab } from '../../test/kit/netns.ts'
 import type { Door } from './door.ts'
 import { KernelError, refusalOf } from './errors.ts'
@@ -118,10 +119,18 @@ describe('a listing that the kernel tore', () => {
       '\t\ttype ipv4_addr',
       '\t}',
       '',
-      '\tmap services {',
-      '\t\ttype ipv4_addr . inet_proto . inet_service : verdict',
-      '\t\telements = { 10.96.0.1 . tcp . 80 comment "shop/web" : goto endpoints-2,',
-      '\t\t\t     10.96.0.2 . tcp . 80 : drop }',
+      '\tmap endpoints-1 {',
+      '\t\ttypeof ip daddr . meta l4proto . th dport . numgen random mod 1 : ip daddr . th dport',
+      '\t\tcounter',
+      '\t\telements = { 10.96.0.1 . tcp . 80 . 0 counter packets 0 bytes 0 comment "shop/web" : 10.244.0.2 . 8080,',
+      '\t\t\t     10.96.0.2 . tcp . 80 . 0 counter : 10.244.0.3 . 8080 }',
+      '\t}',
+      '',
+      '\tmap affinity {',
+      '\t\ttypeof meta priority . ip saddr : meta priority',
+      '\t\tsize 1048576',
+      '\t\tflags dynamic,timeout',
+      '\t\telements = { 1234:5000 . 10.0.0.1 timeout 1h : 1234:5001 }',
       '\t}',
       '',
       '\tchain idle {',
@@ -131,7 +140,7 @@ describe('a listing that the kernel tore', () => {
       '',
     ].join('\n')
     const door = doorOf(() => text)
-    expect((await createNftKernel({ door, family, log: silentLog }).read(never))?.elements.get('services')?.size).toBe(2)
+    expect((await createNftKernel({ door, family, log: silentLog }).read(never))?.elements.get('endpoints-1')?.size).toBe(2)
     expect(door.asked).toHaveLength(1)
   })
 })
@@ -212,7 +221,7 @@ describeAsRoot('libnftables in process', () => {
       const kernel = createNftKernel({ door, family, log: silentLog })
       const wrong: Operation[] = [
         ...two.operations,
-        { kind: 'add-rule', chain: 'nowhere', rule: { text: 'accept' } },
+        { kind: 'add-rule', chain: 'nowhere', rule: 'accept' },
         { kind: 'add-chain', chain: 'late' },
       ]
       const e: unknown = await kernel.apply({ family, operations: wrong }, never).catch((e: unknown) => e)

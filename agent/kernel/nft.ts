@@ -1,15 +1,19 @@
 /** nftables as the agent's kernel, over either door. */
+import { systemClock, type Clock } from '../../api/clock.ts'
 import type { Log } from '../../api/log.ts'
 import { errorKeys } from '../../api/log.ts'
 import { isWherryError } from '../../api/errors.ts'
-import { parse, render, tableName } from '../../rules/index.ts'
 import type { Family } from '../../rules/model.ts'
+import { parse, render, tableName, type Listing, type Transaction } from '../../rules/nft/index.ts'
 import type { Door } from './door.ts'
 import { KernelError } from './errors.ts'
 import { ExecError, type Exec } from './exec.ts'
-import type { Kernel } from './kernel.ts'
+import { createOwnHands, type OwnHands } from './hands.ts'
+import type { ForeignChange, Kernel } from './kernel.ts'
 import { isTorn } from './listing.ts'
 import { openLibnftables } from './libnftables.ts'
+import { createMonitor, type Monitor } from './monitor.ts'
+import { openNetlinkSocket, type NetlinkSocket } from './netlink.ts'
 import { openNftProcess } from './nft-process.ts'
 
 /** `auto`: in process where that works, else as a process. */
@@ -21,6 +25,8 @@ export interface NftKernelOptions {
   readonly family: Family
   readonly exec: Exec
   readonly log: Log
+  /** To be shared by the kernels of both families, so that neither takes the other one's large changes for foreign ones. */
+  readonly hands?: OwnHands
   /** Opens the door in this process; the real one by default. */
   readonly openLibrary?: () => Promise<Door>
 }
@@ -29,18 +35,19 @@ export interface NftKernelOptions {
  * Opens a way to the kernel and looks whether it works.
  * @throws KernelError SETUP if none does, with the way out in its message
  */
-export async function openNftKernel(options: NftKernelOptions, signal: AbortSignal): Promise<Kernel> {
+export async function openNftKernel(options: NftKernelOptions, signal: AbortSignal): Promise<Kernel<Listing, Transaction>> {
   const { family, log } = options
-  const door = await openDoor(options, signal)
+  const hands = options.hands ?? createOwnHands()
+  const door = await openDoor({ ...options, hands }, signal)
   log.info('The kernel is reached.', { how: door.how, family })
-  return createNftKernel({ door, family, log })
+  return createNftKernel({ door, family, log, hands })
 }
 
 async function openDoor(
-  { prefer, exec, log, openLibrary = openLibnftables }: NftKernelOptions,
+  { prefer, exec, log, hands, openLibrary = openLibnftables }: NftKernelOptions,
   signal: AbortSignal,
 ): Promise<Door> {
-  const asProcess = await attempt(openNftProcess(exec, signal))
+  const asProcess = await attempt(openNftProcess(exec, signal, hands))
   signal.throwIfAborted()
   const inProcess = prefer === 'process' ? undefined : await attempt(openLibrary())
   if (inProcess?.door) {
@@ -88,10 +95,27 @@ export interface NftKernelDeps {
   readonly door: Door
   readonly family: Family
   readonly log: Log
+  /** The same that the door tells of its processes. */
+  readonly hands?: OwnHands
+  readonly clock?: Clock
+  /** Opens what tells of changes; the real one by default. */
+  readonly openSocket?: () => Promise<NetlinkSocket>
 }
 
-export function createNftKernel({ door, family, log }: NftKernelDeps): Kernel {
+export function createNftKernel(deps: NftKernelDeps): Kernel<Listing, Transaction> {
+  const { door, family, log, hands = createOwnHands() } = deps
   const table = { family, name: tableName }
+  const monitors = new Set<Monitor>()
+  const run = async (payload: string, signal: AbortSignal): Promise<void> => {
+    const resumes = payload.length < largePayload ? [] : [...monitors].map((monitor) => monitor.pause())
+    const end = hands.begin()
+    try {
+      await door.run(payload, signal)
+    } finally {
+      for (const resume of resumes) resume()
+      end()
+    }
+  }
   return {
     how: door.how,
     async apply(transaction, signal) {
@@ -104,7 +128,7 @@ export function createNftKernel({ door, family, log }: NftKernelDeps): Kernel {
       if (transaction.operations.length === 0) return
       const text = render(transaction)
       log.trace('A transaction goes to the kernel.', { how: door.how, text })
-      await door.run(text, signal)
+      await run(text, signal)
     },
     async read(signal) {
       for (let attempt = 1; attempt <= readAttempts; attempt++) {
@@ -116,12 +140,39 @@ export function createNftKernel({ door, family, log }: NftKernelDeps): Kernel {
       }
       throw new KernelError('KERNEL_REFUSED', `read: each of ${readAttempts} listings was torn by the kernel; read again later`)
     },
+    async remove(signal) {
+      // Whatever an earlier version laid out is in the table of this name. Made first, it can be deleted unseen.
+      await run(`add table ${family} ${tableName}\ndelete table ${family} ${tableName}\n`, signal)
+    },
+    watch: (tell, signal) => watch({ ...deps, hands }, monitors, tell, signal),
     print: async (signal) => (await listed(door, table, 'people', signal)) ?? '',
     close: () => door.close(),
   }
 }
 
 const readAttempts = 5
+
+type WatchDeps = Omit<NftKernelDeps, 'hands'> & { readonly hands: OwnHands }
+
+async function watch(
+  { family, log, hands, clock = systemClock, openSocket = openNetlinkSocket }: WatchDeps,
+  monitors: Set<Monitor>,
+  tell: (change: ForeignChange) => void,
+  signal: AbortSignal,
+): Promise<void> {
+  let monitor: Monitor | undefined
+  try {
+    monitor = createMonitor({ socket: await openSocket(), table: { family, name: tableName }, hands, clock })
+    monitors.add(monitor)
+    await monitor.run(tell, signal)
+  } catch (e) {
+    if (!isWherryError(e, 'SETUP')) throw e
+    log.warn('Changes of the rules by other programs are not noticed until the next audit.', { family, ...errorKeys(e) })
+    if (!signal.aborted) await new Promise<void>((resolve) => signal.addEventListener('abort', () => resolve(), { once: true }))
+  } finally {
+    if (monitor) monitors.delete(monitor)
+  }
+}
 
 /** The text of a table; undefined if there is none. */
 async function listed(door: Door, ...question: Parameters<Door['list']>): Promise<string | undefined> {

@@ -41,19 +41,15 @@ describe("a pod's own files", () => {
     expect(own(one, 'hostname')).toBe('h\n')
   })
 
-  test.each([
-    [{}, 'nameserver 10.96.0.10\nsearch shop.svc.cluster.local svc.cluster.local cluster.local\noptions ndots:5\n'],
-    [{ dnsPolicy: 'None', dnsConfig: { nameservers: ['192.0.2.53'], searches: ['x'], options: [{ name: 'ndots', value: '2' }] } }, 'nameserver 192.0.2.53\nsearch x\noptions ndots:2\n'],
-  ])('resolv.conf for %j', (spec, text) => {
-    files.writeOwn(pod(spec), [])
-    expect(own(pod(), 'resolv.conf')).toBe(text)
-  })
-
-  test("a pod with dnsPolicy Default asks where the node asks, one on the node's network too", () => {
-    for (const spec of [{ dnsPolicy: 'Default' }, { hostNetwork: true }]) {
+  test('resolv.conf is that of its policy: the cluster, or where the node asks', () => {
+    const readResolv = () => ({ nameservers: ['192.0.2.1'], searches: ['example.com'], options: [] })
+    files = createPodFiles({ node: 'a', dir: join(dir, 'agent'), dns: { address: '10.96.0.10', domain: 'cluster.local' }, readResolv })
+    const text = (spec: object): string => {
       files.writeOwn(pod(spec), [])
-      expect(own(pod(), 'resolv.conf')).not.toContain('10.96.0.10')
+      return own(pod(), 'resolv.conf')
     }
+    expect(text({})).toBe('nameserver 10.96.0.10\nsearch shop.svc.cluster.local svc.cluster.local cluster.local example.com\noptions ndots:5\n')
+    expect(text({ dnsPolicy: 'Default' })).toBe('nameserver 192.0.2.1\nsearch example.com\n')
   })
 })
 

@@ -1,9 +1,11 @@
 /** What a pod has on the node's disk: its own small files, its volumes and its logs. Nobody else in this room writes there. */
-import { chmodSync, mkdirSync, readdirSync, readFileSync, rmSync, statSync, writeFileSync, type Stats } from 'node:fs'
+import { chmodSync, mkdirSync, readdirSync, rmSync, statSync, writeFileSync, type Stats } from 'node:fs'
 import { dirname, join } from 'node:path'
 import type { Pod } from '../../api/objects.ts'
+import { readHostResolv, type ResolvConf } from '../dns/host-resolv.ts'
 import type { PodIdentity } from './attempts.ts'
 import { PodError } from './error.ts'
+import { podResolvText, type ClusterDns } from './resolv.ts'
 import { olderLog } from './runtime/log-format.ts'
 import { hostnameOf } from './spec.ts'
 import type { Provision } from './volumes.ts'
@@ -13,7 +15,9 @@ export interface PodFilesOptions {
   /** Of our own: pods' files and volumes below `pods`, logs below `logs`. */
   readonly dir: string
   /** Where pods with dnsPolicy ClusterFirst ask for names; without it they ask where the node asks. */
-  readonly dns?: { readonly address: string; readonly domain: string }
+  readonly dns?: ClusterDns
+  /** Reads the node's own resolv.conf. */
+  readonly readResolv?: () => ResolvConf
 }
 
 export interface PodFiles {
@@ -54,7 +58,7 @@ export function createPodFiles(options: PodFilesOptions): PodFiles {
       const dir = dirOf(pod.metadata.uid)
       mkdirSync(dir, { recursive: true })
       writeFileSync(join(dir, 'hosts'), hostsText(pod, podIPs, options.node))
-      writeFileSync(join(dir, 'resolv.conf'), resolvText(pod, options.dns))
+      writeFileSync(join(dir, 'resolv.conf'), podResolvText(pod, options.dns, options.readResolv ?? readHostResolv))
       writeFileSync(join(dir, 'hostname'), `${hostnameOf(pod, options.node)}\n`)
     },
     provide(provisions) {
@@ -133,30 +137,4 @@ function hostsText(pod: Pod, podIPs: readonly string[], node: string): string {
     ...hostAliases.map((a) => `${a.ip}\t${(a.hostnames ?? []).join(' ')}`),
     '',
   ].join('\n')
-}
-
-function resolvText(pod: Pod, dns: PodFilesOptions['dns']): string {
-  const { dnsPolicy = 'ClusterFirst', hostNetwork, dnsConfig } = pod.spec ?? {}
-  const cluster = dns && (dnsPolicy === 'ClusterFirstWithHostNet' || (dnsPolicy === 'ClusterFirst' && !hostNetwork))
-  const namespace = pod.metadata.namespace ?? 'default'
-  const more = [
-    ...(dnsConfig?.nameservers ?? []).map((address) => `nameserver ${address}`),
-    ...(dnsConfig?.searches?.length ? [`search ${dnsConfig.searches.join(' ')}`] : []),
-    ...(dnsConfig?.options ?? []).map((o) => `options ${o.name}${o.value === undefined ? '' : `:${o.value}`}`),
-  ]
-  if (dnsPolicy === 'None') return [...more, ''].join('\n')
-  const domains = cluster ? [`${namespace}.svc.${dns.domain}`, `svc.${dns.domain}`, dns.domain] : []
-  const searches = [...domains, ...(dnsConfig?.searches ?? [])]
-  const own = cluster
-    ? [`nameserver ${dns.address}`, `search ${searches.join(' ')}`, 'options ndots:5']
-    : [nodeResolvText().trimEnd()]
-  return [...own, ...more.filter((line) => !cluster || !line.startsWith('search ')), ''].join('\n')
-}
-
-function nodeResolvText(): string {
-  try {
-    return readFileSync('/etc/resolv.conf', 'utf8')
-  } catch {
-    return ''
-  }
 }

@@ -4,6 +4,7 @@
  */
 import { agentResources, type AgentResource, type HubFrame } from '../../api/frames.ts'
 import { keyOf, type EndpointSlice, type KubeObject, type Node, type Pod, type Service } from '../../api/objects.ts'
+import { createTrim } from './trim.ts'
 
 interface Kinds {
   nodes: Node
@@ -38,6 +39,7 @@ export interface Tables {
 }
 
 export function createTables(): Tables {
+  const trim = createTrim()
   const tables = new Map<AgentResource, Map<string, KubeObject>>(agentResources.map((r) => [r, new Map()]))
   /** State before the current batch of everything that the batch touched. */
   let touched = new Map<string, { resource: AgentResource; key: string; before: KubeObject | undefined }>()
@@ -81,7 +83,7 @@ export function createTables(): Tables {
         case 'set': {
           const key = keyOf(frame.object)
           named?.add(`${frame.resource} ${key}`)
-          put(frame.resource, key, frame.object)
+          put(frame.resource, key, trim(frame.resource, frame.object))
           return undefined
         }
         case 'delete':

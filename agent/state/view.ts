@@ -2,28 +2,54 @@
  * API objects to `NodeView`: the only file that knows both an EndpointSlice and a ServiceView. What counts and what does
  * not follows the Service API (core/v1) and EndpointSlice API (discovery/v1); `rules/select.ts` chooses among endpoints.
  */
-import type { EndpointSlice, Service } from '../../api/objects.ts'
-import type { EndpointView, Family, NodeConfig, NodeView, Protocol, ServiceKey, ServicePortView, ServiceView } from '../../rules/model.ts'
+import type { EndpointSlice, Node, Service } from '../../api/objects.ts'
+import { canonicalAddress, isOtherFamily } from '../../rules/address.ts'
+import type {
+  EndpointView, Family, Hint, NodeConfig, NodeView, Problem, Protocol, ServiceKey, ServicePortView, ServiceView,
+} from '../../rules/model.ts'
 import type { Batch } from './tables.ts'
 
 /** Another proxy was asked to serve this service (value: its name). */
 const otherProxyLabel = 'service.kubernetes.io/service-proxy-name'
 const headlessLabel = 'service.kubernetes.io/headless'
 const serviceNameLabel = 'kubernetes.io/service-name'
+const zoneLabel = 'topology.kubernetes.io/zone'
+/** When the change happened that an EndpointSlice tells of (RFC 3339). */
+const triggerAnnotation = 'endpoints.kubernetes.io/last-change-trigger-time'
+
+/** Session affinity without a timeout (core/v1 ClientIPConfig). */
+const defaultAffinitySeconds = 10_800
+
+/** What a sync meant for the view. */
+export interface ViewChanges {
+  /** The services whose view is another one now. */
+  readonly services: ReadonlySet<ServiceKey>
+  /** Objects that are left out, by name. What is wrong inside a service is for the rules to say. */
+  readonly problems: readonly Problem[]
+  /** When the changes happened that came with this sync, as far as slices say so (ms since 1970); none for the first sync. */
+  readonly triggers: readonly number[]
+}
 
 export interface ViewBuilder {
-  /** Takes what a sync completed; gives the services whose view is another one now. */
-  take(batch: Batch): ReadonlySet<ServiceKey>
+  take(batch: Batch): ViewChanges
   /** The view as of the last batch. Its values are frozen, its map is not copied. */
   view(config: NodeConfig): NodeView
 }
 
-/** @param node the name by which an endpoint is local */
+interface Viewpoint {
+  /** The name by which an endpoint is local. */
+  readonly node: string
+  readonly family: Family
+  /** Of the node's label; empty where it has none. */
+  readonly zone: string
+}
+
 export function createViewBuilder(options: { readonly node: string; readonly family: Family }): ViewBuilder {
   const services = new Map<ServiceKey, Service>()
   /** Slices by their service, then by their own key. */
   const slices = new Map<ServiceKey, Map<string, EndpointSlice>>()
   const views = new Map<ServiceKey, ServiceView>()
+  let viewpoint: Viewpoint = { ...options, zone: '' }
 
   const takeSlice = (key: string, before: EndpointSlice | undefined, after: EndpointSlice | undefined, dirty: Set<ServiceKey>): void => {
     const old = before && serviceOf(before)
@@ -43,25 +69,40 @@ export function createViewBuilder(options: { readonly node: string; readonly fam
   return {
     take(batch) {
       const dirty = new Set<ServiceKey>()
+      const problems: Problem[] = []
+      const triggers: number[] = []
       for (const { resource, key, before, after } of batch.changes) {
         if (resource === 'services') {
           if (after) services.set(key, after as Service)
           else services.delete(key)
           dirty.add(key)
         } else if (resource === 'endpointslices.discovery.k8s.io') {
-          takeSlice(key, before as EndpointSlice | undefined, after as EndpointSlice | undefined, dirty)
+          const [old, now] = [before as EndpointSlice | undefined, after as EndpointSlice | undefined]
+          takeSlice(key, old, now, dirty)
+          if (now && isAddressed(now, options.family) && !now.metadata.labels?.[serviceNameLabel])
+            problems.push({ what: `endpoint slice has no label ${serviceNameLabel} and so belongs to no service`, value: key })
+          const trigger = now && isAddressed(now, options.family) ? now.metadata.annotations?.[triggerAnnotation] : undefined
+          if (trigger !== undefined && !batch.first && trigger !== old?.metadata.annotations?.[triggerAnnotation]) triggers.push(Date.parse(trigger))
+        } else if (resource === 'nodes' && key === options.node) {
+          const zone = (after as Node | undefined)?.metadata.labels?.[zoneLabel] ?? ''
+          if (zone !== viewpoint.zone) for (const service of services.keys()) dirty.add(service)
+          viewpoint = { ...viewpoint, zone }
         }
       }
       for (const key of dirty) {
         const service = services.get(key)
-        const view = service && viewOf(key, service, slices.get(key)?.values() ?? [], options)
+        const view = service && viewOf(key, service, [...(slices.get(key)?.values() ?? [])], viewpoint)
         if (view) views.set(key, view)
         else if (!views.delete(key)) dirty.delete(key)
       }
-      return dirty
+      return { services: dirty, problems, triggers: triggers.filter((time) => !Number.isNaN(time)) }
     },
     view: (config) => ({ config, services: views }),
   }
+}
+
+function isAddressed(slice: EndpointSlice, family: Family): boolean {
+  return slice.addressType === (family === 'ip' ? 'IPv4' : 'IPv6')
 }
 
 function serviceOf(slice: EndpointSlice): ServiceKey | undefined {
@@ -72,18 +113,15 @@ function serviceOf(slice: EndpointSlice): ServiceKey | undefined {
 }
 
 /** Undefined where a service has no virtual IP of this family for us to serve. */
-function viewOf(
-  key: ServiceKey,
-  service: Service,
-  slices: Iterable<EndpointSlice>,
-  { node, family }: { readonly node: string; readonly family: Family },
-): ServiceView | undefined {
-  const { spec, metadata } = service
+function viewOf(key: ServiceKey, service: Service, slices: readonly EndpointSlice[], viewpoint: Viewpoint): ServiceView | undefined {
+  const { spec, metadata, status } = service
+  const { family } = viewpoint
   const labels = metadata.labels ?? {}
   if (!spec || spec.type === 'ExternalName' || otherProxyLabel in labels || headlessLabel in labels) return undefined
-  const clusterIPs = (spec.clusterIPs?.length ? spec.clusterIPs : spec.clusterIP ? [spec.clusterIP] : []).filter((ip) => ofFamily(ip, family))
+  const clusterIPs = addresses(family, spec.clusterIPs?.length ? spec.clusterIPs : [spec.clusterIP ?? ''])
   if (clusterIPs.length === 0) return undefined
-  const mine = [...slices].filter((s) => s.addressType === (family === 'ip' ? 'IPv4' : 'IPv6'))
+  const mine = slices.filter((slice) => isAddressed(slice, family))
+  const vips = (status?.loadBalancer?.ingress ?? []).filter(({ ipMode }) => (ipMode ?? 'VIP') === 'VIP').map(({ ip }) => ip ?? '')
   const ports = (spec.ports ?? []).map((port): ServicePortView => {
     const name = port.name ?? ''
     const protocol = protocolOf(port.protocol)
@@ -92,42 +130,77 @@ function viewOf(
       protocol,
       port: port.port,
       ...(port.nodePort && { nodePort: port.nodePort }),
-      endpoints: Object.freeze(endpointsOf(mine, name, protocol, node)),
+      endpoints: Object.freeze(endpointsOf(mine, { name, protocol }, viewpoint)),
     })
   })
-  return Object.freeze({ key, created: metadata.creationTimestamp, clusterIPs: Object.freeze(clusterIPs), ports: Object.freeze(ports) })
+  const isLocal = spec.externalTrafficPolicy === 'Local'
+  return Object.freeze({
+    key,
+    created: metadata.creationTimestamp,
+    clusterIPs,
+    externalIPs: addresses(family, spec.externalIPs ?? []),
+    loadBalancerIPs: addresses(family, vips),
+    sourceRanges: spec.loadBalancerSourceRanges ?? [],
+    internalPolicy: spec.internalTrafficPolicy === 'Local' ? 'Local' : 'Cluster',
+    externalPolicy: isLocal ? 'Local' : 'Cluster',
+    ...(spec.sessionAffinity === 'ClientIP' && {
+      affinitySeconds: spec.sessionAffinityConfig?.clientIP?.timeoutSeconds ?? defaultAffinitySeconds,
+    }),
+    ...(spec.type === 'LoadBalancer' && isLocal && spec.healthCheckNodePort && { healthCheckNodePort: spec.healthCheckNodePort }),
+    ports: Object.freeze(ports),
+  })
+}
+
+/** Those of the family, in the text that tools print; what is no address stays as it is, for the rules to name it. */
+function addresses(family: Family, texts: readonly string[]): readonly string[] {
+  const mine = texts.filter((text) => text !== 'None' && text.trim() !== '' && !isOtherFamily(family, text))
+  return Object.freeze([...new Set(mine.map((text) => canonicalAddress(family, text) ?? text))])
 }
 
 /**
  * The union over a service's slices: a slice port counts if name and protocol agree, and its number is the one used.
  * Of an endpoint only the first address counts. Where two slices name the same endpoint, the local copy wins, else the first.
  */
-function endpointsOf(slices: readonly EndpointSlice[], name: string, protocol: Protocol, node: string): EndpointView[] {
+function endpointsOf(
+  slices: readonly EndpointSlice[],
+  { name, protocol }: Pick<ServicePortView, 'name' | 'protocol'>,
+  viewpoint: Viewpoint,
+): EndpointView[] {
   const found = new Map<string, EndpointView>()
   for (const slice of slices) {
     const port = slice.ports?.find((p) => (p.name ?? '') === name && protocolOf(p.protocol) === protocol)?.port
     if (!port) continue
     for (const endpoint of slice.endpoints ?? []) {
-      const address = endpoint.addresses[0]
-      if (!address) continue
-      const { ready, serving, terminating } = endpoint.conditions ?? {}
-      const view: EndpointView = Object.freeze({
-        address,
-        port,
-        local: endpoint.nodeName === node,
-        ready: ready ?? true,
-        serving: serving ?? true,
-        terminating: terminating ?? false,
-      })
-      const id = `${address} ${port}`
+      const text = endpoint.addresses?.[0]
+      if (!text) continue
+      const view = endpointOf(endpoint, { address: canonicalAddress(viewpoint.family, text) ?? text, port }, viewpoint)
+      const id = `${view.address} ${port}`
       const other = found.get(id)
-      if (!other || (view.local && !other.local)) found.set(id, view)
+      if (!other || (view.node === 'here' && other.node !== 'here')) found.set(id, view)
     }
   }
   // A fixed order, so that the same endpoints in other slices or another order are the same view.
   return [...found.values()].toSorted((a, b) => (a.address < b.address ? -1 : a.address > b.address ? 1 : a.port - b.port))
 }
 
-const protocolOf = (text: string | undefined): Protocol => (text ?? 'TCP').toLowerCase() as Protocol
+type Endpoint = NonNullable<EndpointSlice['endpoints']>[number]
 
-const ofFamily = (ip: string, family: Family): boolean => ip !== 'None' && ip !== '' && ip.includes(':') === (family === 'ip6')
+function endpointOf(endpoint: Endpoint, place: Pick<EndpointView, 'address' | 'port'>, { node, zone }: Viewpoint): EndpointView {
+  const { ready, serving, terminating } = endpoint.conditions ?? {}
+  return Object.freeze({
+    ...place,
+    node: !endpoint.nodeName ? 'unknown' : endpoint.nodeName === node ? 'here' : 'elsewhere',
+    ready: ready ?? true,
+    serving: serving ?? true,
+    terminating: terminating ?? false,
+    zoneHint: hintOf(endpoint.hints?.forZones, zone),
+    nodeHint: hintOf((endpoint.hints as { readonly forNodes?: readonly { readonly name: string }[] } | undefined)?.forNodes, node),
+  })
+}
+
+function hintOf(named: readonly { readonly name: string }[] | undefined, mine: string): Hint {
+  if (!named || named.length === 0) return 'none'
+  return mine !== '' && named.some(({ name }) => name === mine) ? 'here' : 'elsewhere'
+}
+
+const protocolOf = (text: string | undefined): Protocol => (text ?? 'TCP').toLowerCase() as Protocol

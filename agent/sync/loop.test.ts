@@ -1,42 +1,35 @@
 import { afterEach, describe, expect, test } from 'vitest'
 import { silentLog } from '../../api/log.ts'
-import { adopt, plan, trace } from '../../rules/index.ts'
 import type { NodeView, ServiceKey, ServiceView } from '../../rules/model.ts'
+import { adopt, nftMode, plan, trace } from '../../rules/nft/index.ts'
+import type { Listing, Transaction } from '../../rules/nft/index.ts'
 import { createFakeClock, settled } from '../../test/kit/clock.ts'
+import { endpointView, nodeConfig, portView, serviceView } from '../../test/kit/views.ts'
 import { createFaultyKernel } from '../kernel/fake/faulty.ts'
 import { createFakeKernel } from '../kernel/fake/nft.ts'
 import type { Kernel } from '../kernel/kernel.ts'
+import { createDataplane } from './dataplane.ts'
 import { createSyncLoop, type Progress } from './loop.ts'
 
 const vip = (n: number): string => `10.96.0.${n}`
-const service = (n: number, ...endpoints: string[]): ServiceView => ({
-  key: `default/s${n}`,
-  created: '2026-01-01T00:00:00Z',
-  clusterIPs: [vip(n)],
-  ports: [
-    {
-      name: '',
-      protocol: 'tcp',
-      port: 80,
-      endpoints: endpoints.map((address) => ({ address, port: 8080, local: false, ready: true, serving: true, terminating: false })),
-    },
-  ],
-})
+const service = (n: number, ...endpoints: string[]): ServiceView =>
+  serviceView({ key: `default/s${n}`, clusterIPs: [vip(n)], ports: [portView({ endpoints: endpoints.map((address) => endpointView(address)) })] })
 
 const ends: (() => Promise<void>)[] = []
 afterEach(async () => {
   for (const end of ends.splice(0)) await end()
 })
 
-function agent(kernel: Kernel) {
+type NftKernel = Kernel<Listing, Transaction>
+
+function agent(kernel: NftKernel) {
   const clock = createFakeClock()
   const services = new Map<ServiceKey, ServiceView>()
-  const view: NodeView = { config: { clusterCIDRs: ['10.244.0.0/16'], nodePortAddresses: ['198.18.0.11'] }, services }
+  const view: NodeView = { config: nodeConfig, services }
   let revision = 0
   const progress: Progress[] = []
   const loop = createSyncLoop({
-    kernel,
-    family: 'ip',
+    dataplane: createDataplane('ip', nftMode, kernel),
     wish: () => ({ view, revision }),
     onProgress: (p) => progress.push(p),
     onApplied: () => {},
@@ -71,10 +64,10 @@ function agent(kernel: Kernel) {
 }
 
 /** Where a connection from a pod to a virtual IP ends up. */
-async function reaches(kernel: Kernel, n: number): Promise<string> {
+async function reaches(kernel: NftKernel, n: number): Promise<string> {
   const listing = (await kernel.read(AbortSignal.timeout(1000)))!
   const packet = { hook: 'prerouting', protocol: 'tcp', source: '10.244.1.9', sourcePort: 40000, destination: vip(n), destinationPort: 80 } as const
-  return JSON.stringify(trace(listing, packet, () => 0).fate)
+  return JSON.stringify(trace(listing, { addresses: [] }, packet, { random: () => 0 }).fate)
 }
 
 describe('the sync loop', () => {
@@ -127,7 +120,7 @@ describe('the sync loop', () => {
     const kernel = createFakeKernel({ family: 'ip' })
     const a = agent(kernel)
     await a.set('all', service(1, '10.244.1.2'), service(2, '10.244.2.2'))
-    await kernel.apply({ family: 'ip', operations: [{ kind: 'delete-elements', set: 'services', keys: [`${vip(1)} . tcp . 80`] }] }, AbortSignal.timeout(1000))
+    await kernel.apply({ family: 'ip', operations: [{ kind: 'delete-elements', set: 'endpoints-1', keys: [`${vip(1)} . tcp . 80 . 0`] }] }, AbortSignal.timeout(1000))
     expect(await reaches(kernel, 1)).not.toContain('10.244.1.2')
     a.loop.audit()
     await settled()
@@ -138,7 +131,7 @@ describe('the sync loop', () => {
   test('after a refusal it tells why, waits, reads the kernel back and tries again', async () => {
     const kernel = createFakeKernel({ family: 'ip' })
     let failing = true
-    const stubborn: Kernel = {
+    const stubborn: NftKernel = {
       ...kernel,
       apply: (t, signal) => (failing ? Promise.reject(Object.assign(new Error('no'), { code: 'KERNEL_REFUSED' })) : kernel.apply(t, signal)),
     }

@@ -11,9 +11,9 @@ import type { Clock } from '../../api/clock.ts'
 import { sleep } from '../../api/clock.ts'
 import { isWherryError } from '../../api/errors.ts'
 import { errorKeys, type Log } from '../../api/log.ts'
-import { adopt, commit, plan, type Accepted, type Plan } from '../../rules/index.ts'
-import type { Family, NodeView, ServiceKey } from '../../rules/model.ts'
-import type { Kernel } from '../kernel/kernel.ts'
+import type { Plan } from '../../rules/mode.ts'
+import type { NodeView, ServiceKey } from '../../rules/model.ts'
+import type { Dataplane } from './dataplane.ts'
 
 /** How far the kernel is; told after each pass, and when a pass fails. */
 export interface Progress {
@@ -24,7 +24,7 @@ export interface Progress {
 /** A pass that changed something, or found that nothing had to change after reading the kernel. */
 export interface Pass {
   readonly revision: number
-  readonly plan: Plan
+  readonly plan: Plan<unknown>
   readonly view: NodeView
   /** Services looked at; 'all' after a read-back. */
   readonly changed: 'all' | ReadonlySet<ServiceKey>
@@ -32,8 +32,7 @@ export interface Pass {
 }
 
 export interface SyncLoopDeps {
-  readonly kernel: Kernel
-  readonly family: Family
+  readonly dataplane: Dataplane
   /** The view to aim at, with the revision it stands for. Asked at the start of each pass. */
   readonly wish: () => { readonly view: NodeView; readonly revision: number }
   readonly onProgress: (progress: Progress) => void
@@ -56,8 +55,7 @@ export interface SyncLoop {
 const retry = { firstMs: 50, capMs: 5_000 } as const
 
 export function createSyncLoop(deps: SyncLoopDeps): SyncLoop {
-  const { kernel, family, log, clock, random } = deps
-  let accepted: Accepted | undefined
+  const { dataplane, log, clock, random } = deps
   let dirty: 'all' | Set<ServiceKey> = new Set()
   let awake = false
   let woken = false
@@ -76,25 +74,21 @@ export function createSyncLoop(deps: SyncLoopDeps): SyncLoop {
   const pass = async (signal: AbortSignal): Promise<void> => {
     const started = clock.now()
     const { view, revision } = deps.wish()
-    const readBack = accepted === undefined
+    const readBack = !dataplane.isKnown()
     const changed = readBack ? 'all' : dirty
     dirty = new Set()
     awake = false
-    let planned: Plan
+    let plan: Plan<unknown>
     try {
-      accepted ??= adopt(family, await kernel.read(signal))
-      planned = plan(accepted, view, changed)
-      if (planned.transaction) await kernel.apply(planned.transaction, signal)
-      accepted = commit(accepted, planned)
+      plan = await dataplane.bring(view, changed, signal)
     } catch (e) {
-      accepted = undefined
       dirty = 'all'
       throw e
     }
     applied = revision
     const ms = clock.now() - started
-    tell(log, { planned, revision, ms, readBack })
-    deps.onApplied({ revision, plan: planned, view, changed, ms })
+    tell(log, { plan, revision, ms, readBack })
+    deps.onApplied({ revision, plan, view, changed, ms })
     deps.onProgress({ applied })
   }
 
@@ -113,7 +107,7 @@ export function createSyncLoop(deps: SyncLoopDeps): SyncLoop {
   return {
     wake,
     audit() {
-      accepted = undefined
+      dataplane.forget()
       // Before the first sync there is nothing to compare the kernel with.
       if (woken) wake('all')
     },
@@ -141,16 +135,8 @@ export function createSyncLoop(deps: SyncLoopDeps): SyncLoop {
   }
 }
 
-function tell(log: Log, done: { planned: Plan; revision: number; ms: number; readBack: boolean }): void {
-  const { planned, revision, ms, readBack } = done
-  for (const problem of planned.problems) log.warn('part of a service cannot be served', { ...problem })
-  if (planned.transaction) {
-    log.info('rules applied', {
-      revision,
-      services: planned.services,
-      operations: planned.transaction.operations.length,
-      ...planned.elements,
-      ms,
-    })
-  } else if (readBack) log.info('the kernel already holds the rules', { revision, services: planned.services, ms })
+function tell(log: Log, done: { plan: Plan<unknown>; revision: number; ms: number; readBack: boolean }): void {
+  const { plan, revision, ms, readBack } = done
+  if (plan.transaction !== undefined) log.info('rules applied', { revision, services: plan.services, ...plan.elements, ms })
+  else if (readBack) log.info('the kernel already holds the rules', { revision, services: plan.services, ms })
 }

@@ -37,7 +37,7 @@ export async function openStage(): Promise<Stage> {
   const dir = mkdtempSync(join(tmpdir(), 'wherry-bench-'))
   const members: Member[] = []
   const start = (args: readonly string[]): Member & { readonly output: () => string } => {
-    const member = watchOver(spawn(process.execPath, [...flags, ...args], { cwd: root, stdio: ['ignore', 'pipe', 'pipe'] }))
+    const member = watchOver(spawn(process.execPath, [...flags, ...args], { cwd: root, env: { ...process.env, NODE_COMPILE_CACHE: join(root, 'node_modules/.cache/wherry') }, stdio: ['ignore', 'pipe', 'pipe'] }))
     members.push(member)
     return member
   }
@@ -49,7 +49,7 @@ export async function openStage(): Promise<Stage> {
       return hub
     },
     agent: () =>
-      start(['agent/main.ts', '--node', 'node1', '--hub', hubUrl, '--credentials', join(dir, 'node1'), '--state', join(dir, 'agent'), '--services-only']),
+      start(['--max-semi-space-size=1', '--expose-gc', 'agent/main.ts', '--node', 'node1', '--hub', hubUrl, '--credentials', join(dir, 'node1'), '--state', join(dir, 'agent'), '--services-only']),
     async responder() {
       const responder = start(['test/bench/responder.ts', String(responderPort)])
       await waitFor('the responder', () => responder.output().includes('listening'))

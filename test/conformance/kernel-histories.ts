@@ -1,31 +1,40 @@
 /** Random histories of transactions over a few names, so that they meet each other often. */
 import fc from 'fast-check'
-import type { Element, Operation, SetDeclaration } from '../../rules/model.ts'
-import { endpoints, hairpin, lookup, prerouting, ranges, services } from './kernel.ts'
+import type { Element, Operation, SetDeclaration } from '../../rules/nft/model.ts'
+import { affinity, endpoints, external, hairpin, ranges, sources } from './kernel.ts'
+import { identify, learn, lookup, prerouting, unlearn } from './kernel.ts'
 
-const sets = fc.constantFrom<SetDeclaration>(services, endpoints, hairpin, ranges, {
+const sets = fc.constantFrom<SetDeclaration>(external, endpoints, affinity, hairpin, ranges, sources, {
   name: 'spare',
   kind: 'set',
   type: 'type ipv4_addr;',
 })
-const chain = fc.constantFrom('nat-prerouting', 'endpoints-2', 'idle', 'idle', 'other')
-const fronts = fc.constantFrom('10.96.0.1 . tcp . 80', '10.96.0.2 . tcp . 80')
-const verdict = fc.constantFrom('goto endpoints-2', 'goto idle', 'jump other', 'drop')
+const chain = fc.constantFrom('nat-prerouting', 'endpoints', 'idle', 'idle', 'other')
+const fronts = fc.constantFrom('10.96.0.1 . tcp . 80', '10.96.0.2 . tcp . 80', '0.0.0.0 . tcp . 30080')
 
 /** Elements that fit their set; that others are refused is for the table to say. */
 function elementsOf({ name }: SetDeclaration): fc.Arbitrary<Element> {
   switch (name) {
-    case 'services':
-      return fc.record({ key: fronts, value: verdict })
+    case 'external':
+      return fc.record({ key: fronts })
     case 'endpoints-2':
       return fc.record({
         key: fronts.map((front) => `${front} . 0`),
         value: fc.constantFrom('10.244.0.2 . 8080', '10.244.0.3 . 8080'),
       })
+    case 'affinity':
+      return fc.record({
+        key: fc.constantFrom('1234:5000 . 10.0.0.1', '1234:5000 . 10.0.0.2'),
+        value: fc.constantFrom('1234:5001', '1234:5002'),
+      })
     case 'hairpin':
       return fc.record({ key: fc.constantFrom('10.244.0.2 . 10.244.0.2', '10.244.0.3 . 10.244.0.3') })
-    case 'cluster-cidrs':
-      return fc.record({ key: fc.constantFrom('10.244.0.0/16', '10.244.1.0/24', '10.245.0.0/16') })
+    // nft 1.0.6 notices an overlap also with a range that went in the same transaction, and the kernel not every overlap of
+    // ranges behind an address: neither is for us to rely on.
+    case 'pod-ranges':
+      return fc.record({ key: fc.constantFrom('10.244.0.0/16', '10.245.0.0/16') })
+    case 'source-ranges':
+      return fc.record({ key: fronts.chain((front) => fc.constantFrom(`${front} . 192.0.2.0/24`, `${front} . 198.51.100.0/24`)) })
     default:
       return fc.record({ key: fc.constantFrom('10.0.0.1', '10.0.0.2') })
   }
@@ -33,18 +42,21 @@ function elementsOf({ name }: SetDeclaration): fc.Arbitrary<Element> {
 
 const rule = fc.constantFrom(
   lookup,
+  identify,
+  learn,
+  unlearn,
   'goto idle',
   'jump other',
-  'jump endpoints-2',
-  'ip saddr @cluster-cidrs drop',
+  'jump endpoints',
+  'ip saddr @pod-ranges drop',
   'ip saddr . ip daddr @hairpin drop',
   'drop',
 )
 
 const operation: fc.Arbitrary<Operation> = fc.oneof(
   { weight: 1, arbitrary: fc.constant<Operation>({ kind: 'add-table' }) },
+  { weight: 1, arbitrary: fc.constant<Operation>({ kind: 'delete-table' }) },
   { weight: 4, arbitrary: sets.map((set): Operation => ({ kind: 'add-set', set })) },
-  { weight: 3, arbitrary: sets.map((set): Operation => ({ kind: 'delete-set', set })) },
   {
     weight: 4,
     arbitrary: chain.map((name): Operation => ({
@@ -53,13 +65,11 @@ const operation: fc.Arbitrary<Operation> = fc.oneof(
       base: name === 'nat-prerouting' ? prerouting : undefined,
     })),
   },
-  { weight: 3, arbitrary: chain.map((name): Operation => ({ kind: 'flush-chain', chain: name })) },
-  { weight: 3, arbitrary: chain.map((name): Operation => ({ kind: 'delete-chain', chain: name })) },
   {
     weight: 6,
     arbitrary: fc
-      .record({ chain, text: rule })
-      .map(({ chain: name, text }): Operation => ({ kind: 'add-rule', chain: name, rule: { text } })),
+      .record({ chain, rule })
+      .map(({ chain: name, rule: text }): Operation => ({ kind: 'add-rule', chain: name, rule: text })),
   },
   {
     weight: 8,

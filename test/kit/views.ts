@@ -1,10 +1,10 @@
 /** Builders of what the rules room takes: views of services, frozen through and through. */
 import fc from 'fast-check'
-import type { EndpointView, NodeConfig, NodeView, ServiceKey, ServicePortView, ServiceView } from '../../rules/model.ts'
+import type { EndpointView, NodeConfig, NodeView, PodSources, ServiceKey, ServicePortView, ServiceView } from '../../rules/model.ts'
 
 /** An endpoint that is ready, remote, on port 8080. */
 export function endpointView(address: string, part: Partial<EndpointView> = {}): EndpointView {
-  return frozen({ address, port: 8080, local: false, ready: true, serving: true, terminating: false, ...part })
+  return frozen({ address, port: 8080, node: 'elsewhere', ready: true, serving: true, terminating: false, zoneHint: 'none', nodeHint: 'none', ...part })
 }
 
 /** TCP port 80, named `http`, without endpoints. */
@@ -14,12 +14,35 @@ export function portView(part: Partial<ServicePortView> = {}): ServicePortView {
 
 /** `default/web` at 10.96.0.1 with one `portView`. */
 export function serviceView(part: Partial<ServiceView> = {}): ServiceView {
-  const created = '2026-01-01T00:00:00Z'
-  return frozen({ key: 'default/web', created, clusterIPs: ['10.96.0.1'], ports: [portView()], ...part })
+  return frozen({
+    key: 'default/web',
+    created: '2026-01-01T00:00:00Z',
+    clusterIPs: ['10.96.0.1'],
+    externalIPs: [],
+    loadBalancerIPs: [],
+    sourceRanges: [],
+    internalPolicy: 'Cluster',
+    externalPolicy: 'Cluster',
+    ports: [portView()],
+    ...part,
+  })
 }
 
 /** Pods in 10.244.0.0/16, NodePorts on 192.0.2.1. */
-export const nodeConfig: NodeConfig = frozen({ clusterCIDRs: ['10.244.0.0/16'], nodePortAddresses: ['192.0.2.1'] })
+export function nodeConfigOf(part: Partial<NodeConfig> = {}): NodeConfig {
+  return frozen({
+    pods: { kind: 'cidrs', cidrs: ['10.244.0.0/16'] },
+    masqueradeAll: false,
+    masqueradeBit: 14,
+    nodePortAddresses: ['192.0.2.1'],
+    localhostNodePorts: false,
+    nodeAddresses: ['192.0.2.1'],
+    dropInvalid: true,
+    ...part,
+  })
+}
+
+export const nodeConfig: NodeConfig = nodeConfigOf()
 
 export function nodeView(services: readonly ServiceView[], config: NodeConfig = nodeConfig): NodeView {
   return Object.freeze({ config: frozen(config), services: frozenMap(services.map((service) => [service.key, service] as const)) })
@@ -48,11 +71,18 @@ function frozen<T>(value: T): T {
 const endpoints: fc.Arbitrary<EndpointView> = fc.record({
   address: fc.constantFrom('10.244.0.2', '10.244.0.3', '10.244.1.2', '192.0.2.1', '127.0.0.1', '10.244.0.300'),
   port: fc.constantFrom(8080, 9090, 0),
-  local: fc.boolean(),
+  node: fc.constantFrom('here', 'elsewhere', 'unknown'),
   ready: fc.boolean(),
   serving: fc.boolean(),
   terminating: fc.boolean(),
+  zoneHint: fc.constantFrom('none', 'here', 'elsewhere'),
+  nodeHint: fc.constantFrom('none', 'here', 'elsewhere'),
 })
+
+/** Enough for slots to be shared. */
+const crowd: readonly EndpointView[] = Array.from({ length: 20 }, (_, n) =>
+  endpointView(`10.244.3.${n + 1}`, { node: n % 5 === 0 ? 'here' : 'elsewhere' }),
+)
 
 const ports: fc.Arbitrary<ServicePortView> = fc.record(
   {
@@ -60,7 +90,10 @@ const ports: fc.Arbitrary<ServicePortView> = fc.record(
     protocol: fc.constantFrom('tcp', 'udp'),
     port: fc.constantFrom(80, 53, 65_536),
     nodePort: fc.constantFrom(30_001, 30_002, 0),
-    endpoints: fc.array(endpoints, { maxLength: 5 }),
+    endpoints: fc.oneof(
+      { weight: 9, arbitrary: fc.array(endpoints, { maxLength: 5 }) },
+      { weight: 1, arbitrary: fc.subarray([...crowd], { minLength: 16 }) },
+    ),
   },
   { requiredKeys: ['name', 'protocol', 'port', 'endpoints'] },
 )
@@ -69,17 +102,33 @@ const serviceKeys = ['default/a', 'default/b', 'default/c', 'kube-system/dns'] a
 
 export const arbitraryService: fc.Arbitrary<ServiceView> = fc
   .record({
+    externalIPs: fc.subarray(['198.18.0.1', '198.18.0.2', '10.96.0.2', '127.0.0.9']),
+    loadBalancerIPs: fc.subarray(['203.0.113.1', '198.18.0.1']),
+    sourceRanges: fc.subarray(['198.51.100.0/24', ' 192.0.2.0/24', '198.51.100.128/25', '2001:db8::/32', 'nonsense']),
+    internalPolicy: fc.constantFrom('Cluster', 'Local'),
+    externalPolicy: fc.constantFrom('Cluster', 'Local'),
+    affinity: fc.constantFrom(undefined, undefined, 10_800, 90),
     key: fc.constantFrom(...serviceKeys),
     created: fc.constantFrom('2026-01-01T00:00:00Z', '2026-01-02T00:00:00Z', ''),
     clusterIPs: fc.uniqueArray(fc.constantFrom('10.96.0.1', '10.96.0.2', '10.96.0.3', '10.96.0', 'None'), { maxLength: 2 }),
     ports: fc.array(ports, { maxLength: 3 }),
   })
-  .map(frozen)
+  .map(({ affinity, ...service }) => frozen({ ...service, ...(affinity !== undefined && { affinitySeconds: affinity }) }))
+
+const cidrs = fc.subarray(['10.244.0.0/16', '10.244.1.0/24', '10.245.7.7/16', '10.1.0.1/32', '10.0.0.0/40'], { minLength: 1 })
 
 const arbitraryConfig: fc.Arbitrary<NodeConfig> = fc
   .record({
-    clusterCIDRs: fc.subarray(['10.244.0.0/16', '10.244.1.0/24', '10.245.7.7/16', '10.1.0.1/32', '10.0.0.0/40']),
-    nodePortAddresses: fc.subarray(['192.0.2.1', '198.51.100.7', '192.0.2']),
+    pods: fc.oneof(
+      { weight: 4, arbitrary: cidrs.map((list): PodSources => ({ kind: 'cidrs', cidrs: list })) },
+      fc.constantFrom<PodSources[]>({ kind: 'none' }, { kind: 'interface', name: 'cni0', match: 'exact' }, { kind: 'interface', name: 'veth', match: 'prefix' }),
+    ),
+    masqueradeAll: fc.boolean(),
+    masqueradeBit: fc.constantFrom(14, 14, 3),
+    nodePortAddresses: fc.subarray(['192.0.2.1', '198.51.100.7', '192.0.2', '0.0.0.0/0', '192.0.2.0/24']),
+    localhostNodePorts: fc.boolean(),
+    nodeAddresses: fc.constantFrom(['192.0.2.1'], ['198.51.100.130']),
+    dropInvalid: fc.boolean(),
   })
   .map(frozen)
 

@@ -3,17 +3,22 @@ import { existsSync, readdirSync, readFileSync } from 'node:fs'
 import { join } from 'node:path'
 import { execPath } from 'node:process'
 import { afterAll, afterEach, beforeAll, beforeEach, describe, expect, test } from 'vitest'
-import type { Clock } from '../../api/clock.ts'
+import { systemClock, type Clock } from '../../api/clock.ts'
 import type { NodeReport } from '../../api/frames.ts'
 import { silentLog } from '../../api/log.ts'
 import type { Pod, PodSpec, PodStatus } from '../../api/objects.ts'
+import { createDns } from '../../agent/dns/dns.ts'
 import { goArchitecture } from '../../agent/metrics/node-facts.ts'
+import { createIp } from '../../agent/net/ip.ts'
 import { createPodNetwork } from '../../agent/net/pod-network.ts'
 import type { LogCall } from '../../agent/pods/logs.ts'
 import { createPods, type Pods } from '../../agent/pods/pods.ts'
 import { createCtrRuntime } from '../../agent/pods/runtime/ctr.ts'
 import type { ContainerState, Runtime } from '../../agent/pods/runtime/runtime.ts'
+import { createTables } from '../../agent/state/tables.ts'
 import { echoImageName } from '../../cli/lab/image/image.ts'
+import { inNamespace } from '../kit/netns.ts'
+import { endpointSlice, service, stored } from '../kit/objects.ts'
 import { waitFor } from '../kit/wait.ts'
 import { noContainerd, startContainerd, type TestContainerd } from './containerd.ts'
 
@@ -55,6 +60,7 @@ describe.skipIf(noContainerd)(`pods on containerd${noContainerd ? ` (skipped: ${
   let clock: SkippingClock
   let pods: Pods
   let reports: NodeReport[] = []
+  const dns = { address: '169.254.20.10', domain: 'cluster.local' }
   const deadline = (): AbortSignal => AbortSignal.timeout(20_000)
 
   const agent = (): Pods => {
@@ -86,6 +92,7 @@ describe.skipIf(noContainerd)(`pods on containerd${noContainerd ? ` (skipped: ${
       cgroupRoot: containerd.cgroup,
       capacity: { cpuMillis: 1000, memoryBytes: 1e9 },
       hostIPs: () => ['192.0.2.1'],
+      dns,
       report: (report) => reports.push(report),
     })
     made.setRanges(['10.244.7.0/24'])
@@ -162,6 +169,36 @@ describe.skipIf(noContainerd)(`pods on containerd${noContainerd ? ` (skipped: ${
     expect(await askUdp(ip)).toBe('pod=pair node=a peer=10.244.7.1\n')
     await waitFor('the neighbour to have asked', async () => (await logs('pair', { container: 'beside' })).includes('pod=pair node=a peer=127.0.0.1'))
     expect(status('pair')).toMatchObject({ phase: 'Running', hostIP: '192.0.2.1' })
+  })
+
+  test('a pod finds a service by its short name, where its resolv.conf says', async () => {
+    const stop = new AbortController()
+    const netns = { name: containerd.netns, path: `/run/netns/${containerd.netns}`, exec: containerd.exec }
+    const names = createDns({ ...dns, ranges: [], readHost: () => [], ip: createIp(containerd.exec), clock: systemClock, random: Math.random, log: silentLog })
+    const running = await inNamespace(netns, async () => {
+      const ended = names.run(stop.signal)
+      await names.listening
+      return { ended }
+    })
+    try {
+      pods.setPods([pod('found'), pod('seeks', { containers: [shell('cat /etc/resolv.conf; while ! wget -qO- http://named:8080/; do sleep 0.2; done; nslookup named.default.svc.cluster.local; while :; do sleep 1; done')] })])
+      await Promise.all([ready('found'), ready('seeks')])
+      const metadata = { name: 'named-1', namespace: 'default', labels: { 'kubernetes.io/service-name': 'named' } }
+      const objects = {
+        services: stored(service({ metadata: { name: 'named', namespace: 'default' }, spec: { clusterIP: 'None' } })),
+        'endpointslices.discovery.k8s.io': stored(endpointSlice({ metadata, endpoints: [{ addresses: [status('found')!.podIP!] }] })),
+      } as const
+      const tables = createTables()
+      tables.take({ kind: 'reset' })
+      for (const [resource, object] of Object.entries(objects)) tables.take({ kind: 'set', resource: resource as keyof typeof objects, revision: 1, object })
+      names.take(tables.take({ kind: 'sync', revision: 1 })!)
+      await waitFor('an answer to the name', async () => (await logs('seeks')).includes('pod=found'))
+      await waitFor('the address of the name', async () => (await logs('seeks')).includes(`Address: ${status('found')!.podIP}\n`))
+      expect(await logs('seeks')).toMatch(/^nameserver 169\.254\.20\.10\nsearch default\.svc\.cluster\.local svc\.cluster\.local cluster\.local.*\noptions ndots:5\n/)
+    } finally {
+      stop.abort(new DOMException('the test is over', 'AbortError'))
+      await running.ended
+    }
   })
 
   test('the demo answers a hundred times without a restart, and ends at once when it is told to', async () => {

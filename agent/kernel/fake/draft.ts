@@ -1,5 +1,5 @@
 /** A table while a transaction writes to it: a copy that is kept only if all goes well. */
-import type { Chain, ChainName, Element, ElementKey, Listing, SetDeclaration, SetName } from '../../../rules/model.ts'
+import type { Chain, ChainName, Element, ElementKey, Listing, SetDeclaration, SetName } from '../../../rules/nft/model.ts'
 import { KernelError, type KernelErrorCode } from '../errors.ts'
 
 export interface Table {
@@ -21,7 +21,6 @@ export interface Draft {
   /** An empty table, or none. */
   replace(table: 'empty' | 'none'): void
   putSet(set: SetDeclaration): void
-  dropSet(name: SetName): void
   /** Whether this transaction made the set. */
   made(name: SetName): boolean
   /** To be told when something may lead to a chain in a new way. */
@@ -68,12 +67,6 @@ export function createDraft(held: Listing | undefined, place: () => number): Dra
       sets.set(set.name, set)
       elements.set(set.name, new Map())
       fresh.add(set.name)
-    },
-    dropSet(name) {
-      const { sets, elements } = draft.table()
-      sets.delete(name)
-      elements.delete(name)
-      own.delete(name)
     },
     made: (name) => fresh.has(name),
     reroute() {

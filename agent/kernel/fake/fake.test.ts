@@ -1,7 +1,7 @@
 /** What the table of kernel laws (test/conformance) does not say of the kernels that tests use. */
 import { describe, expect, it } from 'vitest'
 import { isWherryError } from '../../../api/errors.ts'
-import type { Transaction } from '../../../rules/model.ts'
+import type { Operation, Transaction } from '../../../rules/nft/model.ts'
 import { createFaultyKernel } from './faulty.ts'
 import { createFakeKernel, operationsFor } from './nft.ts'
 
@@ -14,7 +14,7 @@ const made: Transaction = {
     { kind: 'add-table' },
     { kind: 'add-set', set: spare },
     { kind: 'add-chain', chain: 'idle' },
-    { kind: 'add-rule', chain: 'idle', rule: { text: 'ip saddr @spare drop' } },
+    { kind: 'add-rule', chain: 'idle', rule: 'ip saddr @spare drop' },
     { kind: 'add-elements', set: 'spare', elements: [{ key: '10.0.0.1', comment: 'one' }] },
   ],
 }
@@ -35,7 +35,8 @@ describe('the kernel in memory', () => {
     const kernel = createFakeKernel({ family })
     await kernel.apply(made, never)
     const before = await kernel.read(never)
-    const wrong: Transaction = { family, operations: [...second.operations, { kind: 'delete-chain', chain: 'nowhere' }] }
+    const impossible: Operation = { kind: 'delete-elements', set: 'nowhere', keys: ['10.0.0.1'] }
+    const wrong: Transaction = { family, operations: [...second.operations, impossible] }
     await expect(kernel.apply(wrong, never)).rejects.toMatchObject({
       code: 'KERNEL_NOT_FOUND',
       message: expect.stringContaining('operation 2') as string,
@@ -54,6 +55,32 @@ describe('the kernel in memory', () => {
     const third = createFakeKernel({ family })
     await third.apply({ family, operations: operationsFor(held!) }, never)
     expect(await third.read(never)).toEqual(held)
+  })
+
+  it('tells whoever watches of other hands, and not of its own', async () => {
+    const kernel = createFakeKernel({ family })
+    const told: unknown[] = []
+    const stop = new AbortController()
+    const watching = kernel.watch((change) => told.push(change), stop.signal)
+    await kernel.apply(made, never)
+    expect(told).toEqual([])
+    const change = { what: 'delete table ip wherry', by: { pid: 7, name: 'nft' } }
+    kernel.meddle([{ kind: 'delete-table' }], change)
+    expect(told).toEqual([change])
+    expect(await kernel.read(never)).toBeUndefined()
+    expect(kernel.accepted).toEqual([made])
+    stop.abort()
+    await watching
+    kernel.meddle([{ kind: 'add-table' }], change)
+    expect(told).toHaveLength(1)
+  })
+
+  it('is empty after everything was removed, and removing nothing is no error', async () => {
+    const kernel = createFakeKernel({ family })
+    await kernel.remove(never)
+    await kernel.apply(made, never)
+    await kernel.remove(never)
+    expect(await kernel.read(never)).toBeUndefined()
   })
 
   it('does nothing after an abort, and nothing for another family', async () => {

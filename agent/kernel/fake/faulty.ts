@@ -11,7 +11,10 @@ export interface FaultyOptions {
   readonly random: () => number
 }
 
-export function createFaultyKernel(kernel: Kernel, { share, when, random }: FaultyOptions): Kernel {
+export function createFaultyKernel<Listing, Transaction>(
+  kernel: Kernel<Listing, Transaction>,
+  { share, when, random }: FaultyOptions,
+): Kernel<Listing, Transaction> {
   return {
     get how() {
       return `${kernel.how}, failing ${Math.round(share * 100)} of 100 times`
@@ -25,6 +28,8 @@ export function createFaultyKernel(kernel: Kernel, { share, when, random }: Faul
     },
     read: (signal) => kernel.read(signal),
     print: (signal) => kernel.print(signal),
+    watch: (tell, signal) => kernel.watch(tell, signal),
+    remove: (signal) => kernel.remove(signal),
     close: () => kernel.close(),
   }
 }

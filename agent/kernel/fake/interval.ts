@@ -1,8 +1,15 @@
-/** Keys of interval sets as ranges: an address, a CIDR, or `from-to`. */
+/** Keys of interval sets: one field or several, of which some are ranges (an address, a CIDR, or `from-to`). */
 import ipaddr from 'ipaddr.js'
 
-/** Whether two keys of an interval set share an address. */
+/** Whether two keys of an interval set have something in common. */
 export function overlap(a: string, b: string): boolean {
+  const others = b.split(' . ')
+  return a.split(' . ').every((field, i) => fieldsOverlap(field, others[i]!))
+}
+
+function fieldsOverlap(a: string, b: string): boolean {
+  // Names of protocols and numbers of ports are no ranges here.
+  if (a === b || !/[.:]/.test(a)) return a === b
   const [x, y] = [rangeOf(a), rangeOf(b)]
   return x.from <= y.to && y.from <= x.to
 }

@@ -1,19 +1,24 @@
 /** A kernel in memory for tests: it keeps what a transaction says only if the kernel's laws allow all of it. */
-import { render } from '../../../rules/index.ts'
-import type { Family, Listing, Operation, Transaction } from '../../../rules/model.ts'
+import type { Family } from '../../../rules/model.ts'
+import type { Element, ElementKey, Listing, Operation, SetName, Transaction } from '../../../rules/nft/model.ts'
+import { render } from '../../../rules/nft/index.ts'
 import { KernelError } from '../errors.ts'
-import type { Kernel } from '../kernel.ts'
+import type { ForeignChange, Kernel } from '../kernel.ts'
+import { shapeOf } from './references.ts'
 import { applyAll } from './table.ts'
 
-export interface FakeKernel extends Kernel {
-  /** The transactions that were accepted, in order. */
+export interface FakeKernel extends Kernel<Listing, Transaction> {
+  /** The transactions that were accepted, in order; not those of other hands. */
   readonly accepted: readonly Transaction[]
+  /** Another process does this to our table: whoever watches is told, with the words of `change`. */
+  meddle(operations: readonly Operation[], change: ForeignChange): void
 }
 
 /** @param options.held what the kernel holds at first, as a process before us may have left it; nothing by default */
 export function createFakeKernel(options: { readonly family: Family; readonly held?: Listing }): FakeKernel {
   const { family } = options
   const accepted: Transaction[] = []
+  const watchers = new Set<(change: ForeignChange) => void>()
   let held = options.held
   return {
     how: 'a kernel in memory',
@@ -29,16 +34,36 @@ export function createFakeKernel(options: { readonly family: Family; readonly he
       held = applyAll(held, transaction.operations)
       accepted.push(transaction)
     },
+    meddle(operations, change) {
+      held = applyAll(held, operations)
+      for (const tell of watchers) tell(change)
+    },
     async read(signal) {
       signal.throwIfAborted()
-      return held
+      return held && withoutLearned(held)
     },
     async print(signal) {
       signal.throwIfAborted()
       return held ? render({ family, operations: operationsFor(held) }) : ''
     },
+    async watch(tell, signal) {
+      watchers.add(tell)
+      if (!signal.aborted) await new Promise<void>((resolve) => signal.addEventListener('abort', () => resolve(), { once: true }))
+      watchers.delete(tell)
+    },
+    async remove(signal) {
+      signal.throwIfAborted()
+      held = undefined
+    },
     close() {},
   }
+}
+
+/** A listing leaves out what is in dynamic sets, whoever put it there. */
+function withoutLearned({ chains, sets, elements }: Listing): Listing {
+  const shown = new Map<SetName, ReadonlyMap<ElementKey, Element>>(elements)
+  for (const set of sets.values()) if (shapeOf(set).isDynamic) shown.set(set.name, new Map())
+  return { chains, sets, elements: shown }
 }
 
 /** What makes a table out of nothing. */

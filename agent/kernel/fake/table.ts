@@ -1,11 +1,11 @@
 /**
- * The laws of the kernel's tables, as found out on Linux 6.18 with nft 1.0.6: what is missing, doubled, dangling or still
- * referenced is refused. test/conformance/kernel.test.ts holds them against the real kernel.
+ * The laws of the kernel's tables, as found out on Linux 6.18 with nft 1.0.6: what is missing, doubled, dangling or does not
+ * fit is refused. test/conformance/kernel.test.ts holds them against the real kernel.
  */
-import type { ChainName, Element, Listing, Operation, SetDeclaration } from '../../../rules/model.ts'
+import type { ChainName, Element, Listing, Operation, SetDeclaration } from '../../../rules/nft/model.ts'
 import { createDraft, type Draft } from './draft.ts'
 import { overlap } from './interval.ts'
-import { referencesOf, shapeOf, targetOf, tooDeep } from './references.ts'
+import { referencesOf, shapeOf, tooDeep, type SetReference } from './references.ts'
 
 /** @throws KernelError what the kernel would say; nothing has changed then */
 export function applyAll(held: Listing | undefined, operations: readonly Operation[]): Listing | undefined {
@@ -17,7 +17,7 @@ export function applyAll(held: Listing | undefined, operations: readonly Operati
     ;(laws[operation.kind] as (operation: Operation) => void)(operation)
   }
   // The kernel looks for loops once, at the end, and only along ways that begin in a base chain.
-  if (draft.exists() && draft.rerouted() && tooDeep(draft.table())) {
+  if (draft.exists() && draft.rerouted() && tooDeep(draft.table().chains)) {
     draft.refuse('KERNEL_REFUSED', 'a way through the chains is a loop or too long: Too many links')
   }
   return draft.finish()
@@ -37,7 +37,7 @@ function tableLaws(draft: Draft): Pick<Laws, 'add-table' | 'delete-table'> {
   }
 }
 
-function setLaws(draft: Draft): Pick<Laws, 'add-set' | 'delete-set'> {
+function setLaws(draft: Draft): Pick<Laws, 'add-set'> {
   return {
     'add-set'({ set }) {
       const other = draft.table().sets.get(set.name)
@@ -45,18 +45,10 @@ function setLaws(draft: Draft): Pick<Laws, 'add-set' | 'delete-set'> {
       else if (other.kind !== set.kind || other.type !== set.type)
         draft.refuse('KERNEL_EXISTS', `set ${set.name} of another type: File exists`)
     },
-    'delete-set'({ set: { name } }) {
-      draft.set(name)
-      for (const chain of draft.table().chains.values()) {
-        if (chain.rules.some((rule) => referencesOf(rule).sets.has(name)))
-          draft.refuse('KERNEL_BUSY', `set ${name}: Device or resource busy`)
-      }
-      draft.dropSet(name)
-    },
   }
 }
 
-function chainLaws(draft: Draft): Pick<Laws, 'add-chain' | 'flush-chain' | 'delete-chain'> {
+function chainLaws(draft: Draft): Pick<Laws, 'add-chain'> {
   return {
     'add-chain'({ chain: name, base }) {
       const { chains } = draft.table()
@@ -70,20 +62,6 @@ function chainLaws(draft: Draft): Pick<Laws, 'add-chain' | 'flush-chain' | 'dele
         chains.set(name, { ...other, base })
       }
     },
-    'flush-chain'({ chain: name }) {
-      const chain = draft.chain(name)
-      draft.table().chains.set(name, { ...chain, rules: [] })
-    },
-    'delete-chain'({ chain: name }) {
-      draft.chain(name)
-      const { chains, sets } = draft.table()
-      const ruled = [...chains.values()].some(
-        (c) => c.name !== name && c.rules.some((rule) => referencesOf(rule).chains.has(name)),
-      )
-      const mapped = [...sets.values()].some((set) => shapeOf(set).isVerdict && leadsTo(draft.elements(set.name).values(), name))
-      if (ruled || mapped) draft.refuse('KERNEL_BUSY', `chain ${name}: Device or resource busy`)
-      chains.delete(name)
-    },
   }
 }
 
@@ -91,21 +69,24 @@ function ruleLaws(draft: Draft): Pick<Laws, 'add-rule'> {
   return {
     'add-rule'({ chain: name, rule }) {
       const chain = draft.chain(name)
-      const { chains, sets, translates } = referencesOf(rule)
-      for (const [set, use] of sets) {
-        const { kind } = draft.set(set)
-        const { isVerdict } = shapeOf(draft.set(set))
-        const fits = use === 'vmap' ? isVerdict : use === 'map' ? kind === 'map' && !isVerdict : true
-        if (!fits) draft.refuse('KERNEL_REFUSED', `${use} @${set}: Expression is not a map`)
-        if (isVerdict) draft.reroute()
-        // nft 1.0.6 cannot compile a translation through a map whose type it has to ask the kernel for.
-        if (translates && !draft.made(set))
-          draft.refuse('KERNEL_REFUSED', `dnat to map @${set}: conflicting protocols specified: ip vs. th`)
-      }
+      const { chains, sets } = referencesOf(rule)
+      for (const use of sets) useSet(draft, use)
       for (const target of chains) mustBePlain(draft, target)
       draft.table().chains.set(name, { ...chain, rules: [...chain.rules, rule] })
     },
   }
+}
+
+function useSet(draft: Draft, { name, use, translates, timeout }: SetReference): void {
+  const set = draft.set(name)
+  const { isDynamic, hasTimeouts } = shapeOf(set)
+  const refused = (why: string): never => draft.refuse('KERNEL_REFUSED', `${use} @${name}: ${why}`)
+  if (use === 'map' && set.kind !== 'map') refused('Expression is not a map')
+  // The kernel lets packets write to any hash set; this table has declared those that they may.
+  if ((use === 'update' || use === 'add' || use === 'delete') && !isDynamic) refused('the set is not dynamic')
+  if (timeout && !hasTimeouts) refused('Operation not supported')
+  // nft 1.0.6 cannot compile a translation through a map whose type it has to ask the kernel for.
+  if (translates && !draft.made(name)) refused('conflicting protocols specified: ip vs. th')
 }
 
 function elementLaws(draft: Draft): Pick<Laws, 'add-elements' | 'delete-elements'> {
@@ -126,14 +107,12 @@ function elementLaws(draft: Draft): Pick<Laws, 'add-elements' | 'delete-elements
 
 function addElement(draft: Draft, set: SetDeclaration, element: Element): void {
   const { key, value } = element
-  const { keyFields, valueFields, isVerdict, isInterval } = shapeOf(set)
+  const { keyFields, valueFields, isInterval } = shapeOf(set)
   const refused = (why: string): never => draft.refuse('KERNEL_REFUSED', `element ${key} of ${set.name}: ${why}`)
   if (fieldsOf(key) !== keyFields) refused('datatype mismatch')
   if (value === undefined && set.kind === 'map') refused('Invalid argument')
   if (value !== undefined && set.kind === 'set') refused('set is not a map')
-  if (value !== undefined && !isVerdict && fieldsOf(value) !== valueFields) refused('invalid data type')
-  const target = isVerdict && value !== undefined ? targetOf(value) : undefined
-  if (target !== undefined) mustBePlain(draft, target)
+  if (value !== undefined && fieldsOf(value) !== valueFields) refused('invalid data type')
 
   const other = draft.elements(set.name).get(key)
   if (other && other.value !== value) draft.refuse('KERNEL_EXISTS', `element ${key} of ${set.name}: File exists`)
@@ -147,16 +126,11 @@ function addElement(draft: Draft, set: SetDeclaration, element: Element): void {
   draft.edit(set.name).set(key, element)
 }
 
-/** A verdict may lead to a chain that is there and hangs on no hook. */
+/** A rule may lead to a chain that is there and hangs on no hook. */
 function mustBePlain(draft: Draft, name: ChainName): void {
   if (draft.chain(name).base !== undefined)
-    draft.refuse('KERNEL_REFUSED', `a verdict leads to the base chain ${name}: Operation not supported`)
+    draft.refuse('KERNEL_REFUSED', `a rule leads to the base chain ${name}: Operation not supported`)
   draft.reroute()
-}
-
-function leadsTo(elements: Iterable<Element>, chain: ChainName): boolean {
-  for (const { value } of elements) if (value !== undefined && targetOf(value) === chain) return true
-  return false
 }
 
 const fieldsOf = (text: string): number => text.split(' . ').length

@@ -1,0 +1,3 @@
+import { kernelSuite } from '../../test/routing/kernel-suite.ts'
+
+kernelSuite('iptables')

@@ -1,0 +1,29 @@
+/** How many connections each virtual server and endpoint has got, from the counters that IPVS keeps. */
+import type { Count } from '../nft/counters.ts'
+import { parse } from '../nft/parse.ts'
+import { parseCounts } from './parse.ts'
+import { markText, setNames, virtualOf } from './names.ts'
+import { keyOf } from '../nft/names.ts'
+
+/**
+ * One entry for each endpoint of each virtual server of ours. A NodePort counts on each address of the node; the clients
+ * outside the cluster of an external traffic policy Local count under the mark that they are given.
+ * @param text our table as `nft list table` prints it, which tells whose a virtual server is, and behind it what
+ *   `ipvsadm -Ln --stats --exact` prints
+ * @throws RulesError RULES_UNREADABLE, with the line
+ */
+export function countersOf(text: string): readonly Count[] {
+  const at = text.indexOf('IP Virtual Server')
+  if (at <= 0) return []
+  const table = parse(text.slice(0, at))
+  return parseCounts(text.slice(at)).flatMap(({ virtual: key, reals }) => {
+    const virtual = virtualOf(key)
+    const element =
+      virtual.kind === 'mark'
+        ? table.elements.get(setNames.marks)?.get(markText(virtual.mark))
+        : table.elements.get(setNames.services)?.get(keyOf(virtual.address, virtual.protocol, virtual.port))
+    if (!element) return []
+    const front = virtual.kind === 'mark' ? key : `${virtual.address} ${virtual.protocol} ${virtual.port}`
+    return reals.map(({ real, connections }) => ({ service: element.comment ?? '', front, endpoint: real, connections }))
+  })
+}

@@ -1,0 +1,129 @@
+/** The routes of one service as elements of the table's sets. */
+import { anyAddress } from '../address.ts'
+import type { EndpointView, Family, Problem, ServiceKey } from '../model.ts'
+import type { Front, Route, ServiceRoutes } from '../routes.ts'
+import { classId, memberNumbers, mostMembers, portNumber } from './affinity.ts'
+import type { PlacedElement, SetName } from './model.ts'
+import { extensionName, keyOf, serviceComment, setNames } from './names.ts'
+import { mostEndpoints, slotsOf } from './slots.ts'
+
+/** Sets whose elements several services may want; one is in the kernel as long as one of them does. */
+export function isShared(set: SetName): boolean {
+  return set === setNames.hairpin || set.startsWith('affinity-members-')
+}
+
+/** @returns each element once; no two services have the same one, but in shared sets */
+export function elementsOf(family: Family, service: ServiceKey, { clusterIPs, routes }: ServiceRoutes): readonly PlacedElement[] {
+  const placed: PlacedElement[] = []
+  const shared = new Map<string, PlacedElement>()
+  const share = (element: PlacedElement): void => void shared.set(`${element.set} ${element.key}`, element)
+  for (const address of clusterIPs) placed.push({ set: setNames.clusterIPs, key: address, comment: serviceComment(service, '') })
+  for (const route of routes) {
+    const front = frontText(family, route.front)
+    const comment = serviceComment(service, route.portName)
+    placeRoute(placed, { route, front, comment })
+    for (const { address, node } of everyone(route)) {
+      if (node !== 'elsewhere') share({ set: setNames.hairpin, key: `${address} . ${address}` })
+    }
+  }
+  for (const group of affinityGroups(routes)) placeAffinity(placed, share, { family, service, group })
+  placed.push(...shared.values())
+  return placed
+}
+
+/** Endpoints beyond what the slots, or the numbers for affinity, can name. */
+export function excesses(service: ServiceKey, { routes }: ServiceRoutes): readonly Problem[] {
+  return routes.flatMap(({ endpoints, affinitySeconds, portName }) => {
+    const problem = (what: string): Problem => ({ service, what, value: `${portName}: ${endpoints.length}` })
+    if (endpoints.length > mostEndpoints) return problem(`only ${mostEndpoints} endpoints of a port are used`)
+    if (affinitySeconds !== undefined && endpoints.length > mostMembers) return problem(`clients stay with ${mostMembers} endpoints of a port only`)
+    return []
+  })
+}
+
+interface RouteWork {
+  readonly route: Route
+  readonly front: string
+  readonly comment: string
+}
+
+function placeRoute(placed: PlacedElement[], { route, front, comment }: RouteWork): void {
+  const { endpoints, outsiders, otherwise, sources } = route
+  const isExternal = route.front.kind !== 'cluster-ip'
+  if (endpoints.length === 0) {
+    if (otherwise === 'drop') placed.push({ set: setNames.dropped, key: front, comment })
+    // Of a cluster IP everything is refused that is not translated.
+    else if (isExternal) placed.push({ set: setNames.refused, key: front, comment })
+  } else {
+    if (isExternal) placed.push({ set: outsiders ? setNames.externalLocal : setNames.external, key: front, comment })
+    placeSlots(placed, 'endpoints', endpoints, { front, comment })
+    if (outsiders && outsiders.length > 0) placeSlots(placed, 'outsiders', outsiders, { front, comment })
+  }
+  if (!sources) return
+  placed.push({ set: setNames.restricted, key: front, comment })
+  for (const range of sources) placed.push({ set: setNames.sourceRanges, key: `${front} . ${range}` })
+}
+
+/** The first slot tells whose it is; to name the service in each of them would take more room than the addresses. */
+function placeSlots(
+  placed: PlacedElement[],
+  kind: 'endpoints' | 'outsiders',
+  endpoints: readonly EndpointView[],
+  { front, comment }: Omit<RouteWork, 'route'>,
+): void {
+  const slots = slotsOf(endpoints.length > mostEndpoints ? endpoints.slice(0, mostEndpoints) : endpoints)
+  const set = extensionName({ kind, number: slots.length })
+  for (let i = 0; i < slots.length; i++) {
+    const { address, port } = slots[i]!
+    placed.push({ set, key: `${front} . ${i}`, value: `${address} . ${port}`, ...(i === 0 && { comment }) })
+  }
+}
+
+/** Routes of one service port with affinity: a client is remembered for all of its fronts. */
+type AffinityGroup = readonly [Route, ...Route[]]
+
+function affinityGroups(routes: readonly Route[]): readonly AffinityGroup[] {
+  const groups = new Map<string, [Route, ...Route[]]>()
+  for (const route of routes) {
+    if (route.affinitySeconds === undefined || route.endpoints.length === 0) continue
+    const id = `${route.portName} ${route.front.protocol}`
+    const group = groups.get(id)
+    if (group) group.push(route)
+    else groups.set(id, [route])
+  }
+  return [...groups.values()]
+}
+
+interface AffinityWork {
+  readonly family: Family
+  readonly service: ServiceKey
+  readonly group: AffinityGroup
+}
+
+function placeAffinity(placed: PlacedElement[], share: (element: PlacedElement) => void, { family, service, group }: AffinityWork): void {
+  const [{ portName, affinitySeconds, front: first }] = group
+  const port = portNumber(service, portName, first.protocol)
+  const members = new Map(group.flatMap(everyone).map((e) => [`${e.address} . ${e.port}`, e]))
+  const numbers = memberNumbers(port, [...members.keys()].toSorted().map((name) => members.get(name)!))
+  const set = extensionName({ kind: 'affinity-members', number: affinitySeconds! })
+  for (const [name, number] of numbers) share({ set, key: `${classId(port)} . ${name}`, value: classId(number) })
+  for (const { front, endpoints, outsiders = [] } of group) {
+    const key = frontText(family, front)
+    placed.push({ set: setNames.affinityIds, key, value: classId(port), comment: serviceComment(service, portName) })
+    const recall = (into: SetName, { address, port: at }: EndpointView): void => {
+      const value = `${address} . ${at}`
+      const number = numbers.get(value)
+      if (number !== undefined) placed.push({ set: into, key: `${key} . ${classId(number)}`, value })
+    }
+    for (const endpoint of endpoints) recall(setNames.rememberedEndpoints, endpoint)
+    for (const endpoint of outsiders) recall(setNames.rememberedOutsiders, endpoint)
+  }
+}
+
+function everyone({ endpoints, outsiders }: Route): readonly EndpointView[] {
+  return outsiders ? [...endpoints, ...outsiders] : endpoints
+}
+
+function frontText(family: Family, front: Front): string {
+  return keyOf(front.kind === 'node-port' ? anyAddress[family] : front.address, front.protocol, front.port)
+}

@@ -1,0 +1,17 @@
+/** The nftables mode. The nouns are in model.ts, the layout in layout.ts. */
+import type { Mode } from '../mode.ts'
+import { adopt, commit, type Accepted, type Plan } from './accepted.ts'
+import type { Listing, Transaction } from './model.ts'
+import { plan } from './plan.ts'
+
+export const nftMode: Mode<Listing, Accepted, Transaction, Plan> = { name: 'nftables', adopt, plan, commit }
+
+export { adopt, commit, type Accepted, type Plan } from './accepted.ts'
+export { countersOf, type Count } from './counters.ts'
+export { tableName } from './names.ts'
+export { parse } from './parse.ts'
+export { plan } from './plan.ts'
+export { render } from './render.ts'
+export { rulesetOf } from './ruleset.ts'
+export { outcomes, trace } from './trace.ts'
+export type { Listing, Transaction } from './model.ts'

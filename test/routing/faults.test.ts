@@ -1,0 +1,32 @@
+import { describe, expect, test } from 'vitest'
+import { behaviours } from './behaviours/index.ts'
+import { viewFaults, type Fault } from './faults.ts'
+import { tracedModes } from './modes.ts'
+import { openTracerStage } from './tracer-stage.ts'
+
+const traced = Object.values(behaviours).flat().flatMap((behaviour) => (behaviour.on === 'kernel' ? [] : [behaviour]))
+
+/** The rows of all behaviours that go wrong, in the first mode and in IPv4. */
+async function missed(fault: Fault): Promise<ReadonlySet<string>> {
+  const rows = new Set<string>()
+  for (const { run, rows: covered, families } of traced) {
+    if (!(families?.includes('ip') ?? true)) continue
+    try {
+      await run(openTracerStage(tracedModes[0]!, 'ip', fault))
+    } catch {
+      for (const row of covered) rows.add(row)
+    }
+  }
+  return rows
+}
+
+describe('a fault in what a mode is told is noticed', () => {
+  test.each(Object.entries(viewFaults))('%s', async (_, fault) => {
+    const found = await missed(fault)
+    expect(fault.rows.split(' ').filter((row) => !found.has(row))).toEqual([])
+  })
+
+  test('and without one nothing is missed', async () => {
+    expect([...(await missed({ rows: '' }))]).toEqual([])
+  })
+})
