@@ -11,6 +11,7 @@ import { agentResources, type HubFrame } from '../../api/frames.ts'
 import { keyOf, type KubeObject } from '../../api/objects.ts'
 import { createLink, type CallHandlers, type Link, type LinkDeps, type StreamFrame } from '../../agent/link/link.ts'
 import { createTables, type Tables } from '../../agent/state/tables.ts'
+import { createTrim } from '../../agent/state/trim.ts'
 import { groups } from '../../server/auth/auth.ts'
 import { createHub, type Hub, type HubDeps } from '../../server/hub/hub.ts'
 import { wanted } from '../../server/hub/interest.ts'
@@ -157,12 +158,14 @@ export function startAgent(node: string, options: AgentOptions & { readonly url:
 
 /** What a node's agent should hold, as key -> object, from the store itself. */
 export function rightState(inside: Inside, node: string): ReadonlyMap<string, KubeObject> {
+  // Tables keep what nodes read.
+  const trim = createTrim()
   return new Map(
     agentResources.flatMap((resource) =>
       inside.store
         .list(resource)
         .filter((object) => wanted(node, { type: 'ADDED', resource, object }) === 'set')
-        .map((object) => [`${resource} ${keyOf(object)}`, project(resource, object)] as const),
+        .map((object) => [`${resource} ${keyOf(object)}`, trim(resource, project(resource, object))] as const),
     ),
   )
 }

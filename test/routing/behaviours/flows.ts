@@ -130,13 +130,13 @@ export const flowBehaviours: readonly Behaviour[] = [
   onKernel('C9', 'packets that connection tracking calls invalid go no further, unless it is told to be liberal', async (s) => {
     const loose = 'net.netfilter.nf_conntrack_tcp_loose'
     await s.host(['sysctl', '-qw', `${loose}=0`], ['sysctl', '-qw', `${loose}=1`])
-    const forget = ['conntrack', '-D', '-p', 'tcp', '-f', s.family === 'ip' ? 'ipv4' : 'ipv6', '--orig-dst', s.at.backends.b3]
-    const strict = await s.open({ from: 'outside', to: s.at.backends.b3, port: 8080 })
+    const forget = ['conntrack', '-D', '-p', 'tcp', '-f', s.family === 'ip' ? 'ipv4' : 'ipv6', '--orig-dst', s.at.backends.b1]
+    const strict = await s.open({ from: 'outside', to: s.at.backends.b1, port: 8080 })
     await s.host(forget)
     s.same(await strict.ask(), 'silent')
     await s.configure({ dropInvalid: false })
-    const liberal = await s.open({ from: 'outside', to: s.at.backends.b3, port: 8080 })
+    const liberal = await s.open({ from: 'outside', to: s.at.backends.b1, port: 8080 })
     await s.host(forget)
-    s.same(await liberal.ask(), 'b3')
+    s.same(await liberal.ask(), 'b1')
   }),
 ]

@@ -1,3 +1,0 @@
-import { kernelSuite } from '../../test/routing/kernel-suite.ts'
-
-kernelSuite('iptables')

@@ -1,3 +1,0 @@
-import { kernelSuite } from './kernel-suite.ts'
-
-kernelSuite('ipvs')
