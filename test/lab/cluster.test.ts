@@ -208,7 +208,7 @@ describe.skipIf(!isRoot)('a cluster on one machine (needs root)', () => {
   }, 120_000)
 
   test('kill -9 of an agent under traffic loses no container, no rule and no connection', async () => {
-    const rules = async (): Promise<string> => (await inNodeRun('node1', 'nft', 'list', 'table', 'ip', 'wherry')).out
+    const rules = async (): Promise<string> => (await inNodeRun('node1', 'nft', '--stateless', 'list', 'table', 'ip', 'wherry')).out
     const containers = async (): Promise<string> =>
       (await run('ctr', ['-a', `/run/wherry/${name}/node1/containerd.sock`, '-n', 'wherry', 'task', 'ls'])).out.split('\n').slice(1).toSorted().join('\n')
     const load = await traffic('node1', vip, 80)

@@ -39,7 +39,12 @@ export function startAgent(node: Netns, mode: ModeName, fault?: string): AgentPr
   const lines: string[] = []
   let told: Told = { applied: 0, passes: 0, busy: true }
   let isOver = false
-  let ring = (): void => {}
+  let waiting: (() => void)[] = []
+  const ring = (): void => {
+    const woken = waiting
+    waiting = []
+    for (const go of woken) go()
+  }
   createInterface({ input: child.stdout }).on('line', (line) => {
     told = JSON.parse(line) as Told
     ring()
@@ -56,11 +61,11 @@ export function startAgent(node: Netns, mode: ModeName, fault?: string): AgentPr
 
   const until = async (what: string, reached: () => boolean): Promise<void> => {
     const timeout = AbortSignal.timeout(deadlineMs)
-    timeout.addEventListener('abort', () => ring(), { once: true })
+    timeout.addEventListener('abort', ring, { once: true })
     while (!reached()) {
       if (isOver || timeout.aborted || told.failed !== undefined)
         throw new Error(`${what}: ${isOver ? 'the process ended' : (told.failed ?? `not within ${deadlineMs} ms`)}. It said:\n${lines.join('\n')}`)
-      await new Promise<void>((go) => (ring = go))
+      await new Promise<void>((go) => void waiting.push(go))
     }
   }
   const order = (given: Order): void => void child.stdin.write(`${JSON.stringify(given)}\n`)

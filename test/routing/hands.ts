@@ -117,7 +117,8 @@ async function askUdp(errand: Errand): Promise<readonly Attempt[]> {
   const isIPv6 = net.isIPv6(errand.to)
   return Promise.all(
     errand.sources.map(async (source): Promise<Attempt> => {
-      const socket = dgram.createSocket(isIPv6 ? 'udp6' : 'udp4')
+      // One client may ask several at once from its one port: answers go to the socket that is connected to who answers.
+      const socket = dgram.createSocket({ type: isIPv6 ? 'udp6' : 'udp4', reuseAddr: errand.sourcePort !== undefined })
       socket.bind({ port: errand.sourcePort ?? 0, ...(source !== undefined && { address: source }) })
       await once(socket, 'listening')
       return () => exchange(socket, errand)

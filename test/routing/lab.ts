@@ -38,7 +38,7 @@ export function routingLab(): { build(): Promise<Lab>; close(): void } {
       await batch('switch', ['link add br0 type bridge', 'link set br0 up'])
       for (const name of names) if (name !== 'switch' && name in hostNumbers) await batch(name, cables(of, name as keyof typeof hostNumbers))
       await batch('switch', Object.keys(hostNumbers).map((name) => `link set p-${name} master br0 up`))
-      for (const name of ['node1', 'node2', 'outside'] as const) await sysctls(of(name))
+      for (const name of ['node1', 'node2', 'outside'] as const) await sysctls(of(name), name === 'outside' ? 0 : 1)
       for (const node of ['node1', 'node2', 'outside'] as const) await batch(node, routes(node))
       for (const pod of Object.keys(podNumbers) as (keyof typeof podNumbers)[]) await batch(pod, podSide(pod))
       for (const [name, backend] of Object.entries(talkative)) await hands.answer(of(name as Name), backend, [8080, 9090])
@@ -92,13 +92,14 @@ function routes(name: keyof typeof hostNumbers): readonly string[] {
   })
 }
 
-function sysctls(netns: Netns): Promise<unknown> {
+/** @param forwards the host outside swallows what is not for it */
+function sysctls(netns: Netns, forwards: 0 | 1): Promise<unknown> {
   const settings = [
-    'ip_forward=1', 'conf.all.rp_filter=0', 'conf.default.rp_filter=0', 'conf.eth0.rp_filter=0', 'icmp_ratelimit=0', 'ip_nonlocal_bind=1',
+    `ip_forward=${forwards}`, 'conf.all.rp_filter=0', 'conf.default.rp_filter=0', 'conf.eth0.rp_filter=0', 'icmp_ratelimit=0', 'ip_nonlocal_bind=1',
     ...['all', 'default', 'eth0'].map((name) => `conf.${name}.send_redirects=0`),
     'conf.all.route_localnet=1',
   ].map((text) => `net.ipv4.${text}`)
-  const settings6 = ['conf.all.forwarding=1', 'icmp.ratelimit=0', 'ip_nonlocal_bind=1'].map((text) => `net.ipv6.${text}`)
+  const settings6 = [`conf.all.forwarding=${forwards}`, 'icmp.ratelimit=0', 'ip_nonlocal_bind=1'].map((text) => `net.ipv6.${text}`)
   return netns.exec.run({ command: 'sysctl', args: ['-qw', ...settings, ...settings6] }, AbortSignal.timeout(10_000))
 }
 

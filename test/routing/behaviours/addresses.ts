@@ -6,7 +6,7 @@ import { all, everyone, web } from './fronts.ts'
 export const addressBehaviours: readonly Behaviour[] = [
   behaviour('A1', 'a cluster IP answers pods, the node and strangers, whatever way they come', async (s) => {
     const { vip } = await web(s)
-    await s.expect({ from: [...everyone, 'remote-pod'], to: vip, port: 80 }, { answer: all })
+    await s.expect({ from: everyone, to: vip, port: 80 }, { answer: all })
   }),
   behaviour('A2', 'an external IP answers everyone, whoever owns it', async (s) => {
     const { external } = await web(s)
