@@ -1,9 +1,6 @@
 import { defineConfig } from 'vitest/config'
 import { vmFiles, vmProject } from './test/vm/project.ts'
 
-/** Every behaviour of routing with packets takes minutes for each mode. */
-const packets = 'test/routing/kernel-*.packets.test.ts'
-
 export default defineConfig({
   test: {
     pool: 'forks',
@@ -16,10 +13,8 @@ export default defineConfig({
     projects: [
       {
         extends: true,
-        test: { name: 'here', include: ['{api,rules,server,agent,cli,test}/**/*.test.ts'], exclude: [vmFiles, packets, '**/node_modules/**'] },
+        test: { name: 'here', include: ['{api,rules,server,agent,cli,test}/**/*.test.ts'], exclude: [vmFiles, '**/node_modules/**'] },
       },
-      // Not a part of `npm test` yet: `npm run packets`.
-      { extends: true, test: { name: 'packets', include: [packets] } },
       vmProject([vmFiles]),
     ],
   },

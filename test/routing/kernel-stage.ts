@@ -20,6 +20,8 @@ const attemptsEach = 16
 const attemptsForShares = 48
 
 type One = Probe & { readonly from: Place; readonly to: string }
+/** node1's own addresses, by which a hidden source is known. */
+type Ground = Addresses & { readonly own: string[] }
 
 export interface KernelNode {
   stage(family: Family): KernelStage
@@ -31,7 +33,7 @@ export interface KernelNode {
 /** @param fault of faults.ts, to be planted in the process */
 export function openKernelNode(lab: Lab, mode: ModeName, fault?: string): KernelNode {
   const cluster = createCluster()
-  const at = { ip: addressesOf('ip'), ip6: addressesOf('ip6') }
+  const at = { ip: groundOf('ip'), ip6: groundOf('ip6') }
   let agent: ReturnType<typeof startAgent> | undefined = startAgent(lab.node, mode, fault)
   let undo: (() => Promise<unknown>)[] = []
   const tell = (frames: readonly HubFrame[]): Promise<void> => agent?.send(frames) ?? Promise.resolve()
@@ -59,7 +61,11 @@ export function openKernelNode(lab: Lab, mode: ModeName, fault?: string): Kernel
     },
     async addHostAddress(address) {
       const change = (verb: string): Promise<unknown> => run(['ip', 'address', verb, `${address}/${family === 'ip' ? 32 : 128}`, 'dev', 'eth0', ...(family === 'ip6' && verb === 'add' ? ['nodad'] : [])])
-      undo.push(() => change('del'))
+      undo.push(() => {
+        at[family].own.pop()
+        return change('del')
+      })
+      at[family].own.push(address)
       await change('add')
     },
     async expect(probe, expected) {
@@ -109,7 +115,7 @@ export function openKernelNode(lab: Lab, mode: ModeName, fault?: string): Kernel
   }
 }
 
-async function meet(lab: Lab, at: Addresses, probe: One, expected: Expected): Promise<void> {
+async function meet(lab: Lab, at: Ground, probe: One, expected: Expected): Promise<void> {
   const { from, protocol = 'tcp', to, port, sourcePort, client } = probe
   if (protocol === 'sctp') throw new TypeError('this kernel stage has no hands for SCTP')
   const isSticky = typeof expected === 'object' && 'sticky' in expected
@@ -135,7 +141,7 @@ function attemptsFor(expected: Expected): number {
 }
 
 /** In the words of an expectation. */
-function seen(at: Addresses, outcomes: readonly string[], { from, to }: One, expected: Expected): unknown {
+function seen(at: Ground, outcomes: readonly string[], { from, to }: One, expected: Expected): unknown {
   const kinds = new Set(outcomes.map((outcome) => (outcome.includes(' ') ? 'answer' : outcome)))
   if (kinds.size > 1) return [...kinds].toSorted()
   const [kind] = kinds
@@ -150,10 +156,9 @@ function seen(at: Addresses, outcomes: readonly string[], { from, to }: One, exp
   const names = [...counts.keys()].toSorted()
   if (isHosts && names.length === 1 && names[0] === 'host') return 'untouched'
   if (typeof expected === 'object' && 'sticky' in expected) return { sticky: names.length === 1 && expected.sticky.includes(names[0]!) ? 'one' : names }
-  const own = ownAddresses(at)
   return {
     answer: names,
-    ...(from !== 'node' && { source: [...new Set(answers.map(([, , address]) => (own.includes(address) ? 'hidden' : 'kept')))].join(' and ') }),
+    ...(from !== 'node' && { source: [...new Set(answers.map(([, , address]) => (at.own.includes(address) ? 'hidden' : 'kept')))].join(' and ') }),
     port: [...new Set(answers.map(([, port]) => port))].join(' and '),
     ...(typeof expected === 'object' && 'evenly' in expected && {
       evenly: Math.min(...[...counts.values()].map(({ length }) => length)) > outcomes.length / names.length / 3,
@@ -161,14 +166,13 @@ function seen(at: Addresses, outcomes: readonly string[], { from, to }: One, exp
   }
 }
 
-/** node1's, by which a hidden source is known. */
-function ownAddresses(at: Addresses): readonly string[] {
-  const family = at.loopback === '::1' ? 'ip6' : 'ip'
-  return [at.places.node, plans[family].pod(1, gatewayNumber)]
+function groundOf(family: Family): Ground {
+  const at = addressesOf(family)
+  return { ...at, own: [at.places.node, plans[family].pod(1, gatewayNumber)] }
 }
 
-function isOfHost(at: Addresses, address: string): boolean {
-  return [...ownAddresses(at), at.remoteNode, at.loopback].includes(address)
+function isOfHost(at: Ground, address: string): boolean {
+  return [...at.own, at.remoteNode, at.loopback].includes(address)
 }
 
 function wanted(expected: Expected, { from }: One): unknown {

@@ -34,7 +34,7 @@ export const affinityBehaviours: readonly Behaviour[] = [
     const { vip } = await web(s, ['b1'], affinity(2))
     const to = { to: vip, port: 80 }
     const started = performance.now()
-    const [faithful, idle] = [crowd.slice(0, 3), Array.from({ length: 120 }, (_, n) => n + 30)]
+    const [faithful, idle] = [crowd.slice(0, 3), Array.from({ length: 90 }, (_, n) => n + 30)]
     s.same(await s.who(to, [...faithful, ...idle]), each('b1', [...faithful, ...idle]))
     const learned = performance.now()
     await setEndpoints(s, ...all)
