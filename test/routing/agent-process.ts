@@ -23,12 +23,13 @@ export interface AgentProcess {
 
 const root = resolve(import.meta.dirname, '../..')
 const flags = ['--experimental-ffi', '--disable-warning=ExperimentalWarning']
-/** Emulated machines are slow. */
-const deadlineMs = 40_000
+/** Emulated machines are slow; what a fault keeps from happening is not waited for so long. */
+const [patienceMs, faultPatienceMs] = [40_000, 8_000]
 const keptLines = 25
 
 /** @param fault of faults.ts, to be planted in it */
 export function startAgent(node: Netns, mode: ModeName, fault?: string): AgentProcess {
+  const deadlineMs = fault === undefined ? patienceMs : faultPatienceMs
   const program = join(root, 'test/routing/node-process.ts')
   const child = spawn('nsenter', [`--net=${node.path}`, '--', process.execPath, ...flags, program, mode, ...(fault === undefined ? [] : [fault])], {
     cwd: root,

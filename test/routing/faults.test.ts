@@ -1,6 +1,6 @@
 import { describe, expect, test } from 'vitest'
 import { behaviours } from './behaviours/index.ts'
-import { viewFaults, type Fault } from './faults.ts'
+import { faults, viewFaults, type Fault } from './faults.ts'
 import { tracedModes } from './modes.ts'
 import { openTracerStage } from './tracer-stage.ts'
 
@@ -29,4 +29,10 @@ describe('a fault in what a mode is told is noticed', () => {
   test('and without one nothing is missed', async () => {
     expect([...(await missed({ rows: '' }))]).toEqual([])
   })
+})
+
+test('there is a fault for every row of every behaviour', () => {
+  const planted = new Set(Object.values(faults).flatMap(({ rows }) => rows.split(' ')))
+  const covered = Object.values(behaviours).flat().flatMap(({ rows }) => rows)
+  expect([...new Set(covered)].filter((row) => !planted.has(row))).toEqual([])
 })

@@ -117,8 +117,7 @@ async function askUdp(errand: Errand): Promise<readonly Attempt[]> {
   const isIPv6 = net.isIPv6(errand.to)
   return Promise.all(
     errand.sources.map(async (source): Promise<Attempt> => {
-      // One client may ask several at once from its one port: answers go to the socket that is connected to who answers.
-      const socket = dgram.createSocket({ type: isIPv6 ? 'udp6' : 'udp4', reuseAddr: errand.sourcePort !== undefined })
+      const socket = dgram.createSocket(isIPv6 ? 'udp6' : 'udp4')
       socket.bind({ port: errand.sourcePort ?? 0, ...(source !== undefined && { address: source }) })
       await once(socket, 'listening')
       return () => exchange(socket, errand)

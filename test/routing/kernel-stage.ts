@@ -18,10 +18,16 @@ const answerMs = 10_000
 const attemptsEach = 16
 /** An even choice gives less than a third of its part to one of four once in ten million probes. */
 const attemptsForShares = 48
+/** Those of long-lived clients begin here: one for each destination, as IPVS tells no more apart of a client at an endpoint. */
+const firstPort = 20_000
 
 type One = Probe & { readonly from: Place; readonly to: string }
-/** node1's own addresses, by which a hidden source is known. */
-type Ground = Addresses & { readonly own: string[] }
+type Ground = Addresses & {
+  /** node1's own addresses, by which a hidden source is known. */
+  readonly own: string[]
+  /** From which a long-lived client asks there. */
+  readonly portFor: (destination: string) => number
+}
 
 export interface KernelNode {
   stage(family: Family): KernelStage
@@ -116,20 +122,20 @@ export function openKernelNode(lab: Lab, mode: ModeName, fault?: string): Kernel
 }
 
 async function meet(lab: Lab, at: Ground, probe: One, expected: Expected): Promise<void> {
-  const { from, protocol = 'tcp', to, port, sourcePort, client } = probe
+  const { from, protocol = 'tcp', to, port, again, client } = probe
   if (protocol === 'sctp') throw new TypeError('this kernel stage has no hands for SCTP')
   const isSticky = typeof expected === 'object' && 'sticky' in expected
   const source = client === undefined ? undefined : at.client(client)
   const isSilence = expected === 'dropped' || expected === 'untouched'
   const ask = (attempts: number): Promise<readonly string[]> =>
     lab.hands.ask(lab.at(from), {
-      protocol, to, port, ...(sourcePort !== undefined && { sourcePort }),
+      protocol, to, port, ...(again && { sourcePort: at.portFor(to) }),
       sources: Array.from({ length: attempts }, () => source),
       patienceMs: isSilence ? lab.patienceMs : answerMs,
     })
   // A remembered client is remembered from its first connection on.
   if (isSticky) await ask(1)
-  const found = seen(at, await ask(sourcePort === undefined ? attemptsFor(expected) : 1), probe, expected)
+  const found = seen(at, await ask(again ? 1 : attemptsFor(expected)), probe, expected)
   expect({ probe, found }).toEqual({ probe, found: wanted(expected, probe) })
 }
 
@@ -168,7 +174,13 @@ function seen(at: Ground, outcomes: readonly string[], { from, to }: One, expect
 
 function groundOf(family: Family): Ground {
   const at = addressesOf(family)
-  return { ...at, own: [at.places.node, plans[family].pod(1, gatewayNumber)] }
+  const ports = new Map<string, number>()
+  const portFor = (destination: string): number => {
+    const port = ports.get(destination) ?? firstPort + ports.size
+    ports.set(destination, port)
+    return port
+  }
+  return { ...at, own: [at.places.node, plans[family].pod(1, gatewayNumber)], portFor }
 }
 
 function isOfHost(at: Ground, address: string): boolean {

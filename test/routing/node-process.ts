@@ -62,13 +62,12 @@ function watched(inner: Conntrack): Conntrack {
 }
 
 function sabotaged(inner: Dataplane): Dataplane {
-  let brought = 0
   return {
     ...inner,
     async bring(view, changed, signal) {
-      if (fault.cuts) await exec.run({ command: 'conntrack', args: ['-F'] }, signal)
       const plan = await inner.bring(fault.view?.(view, inner.family) ?? view, fault.view ? 'all' : changed, signal)
-      if (brought++ === 0 && fault.forgetsStart) await inner.remove(signal)
+      const [command, ...args] = fault.spoils ?? []
+      if (command !== undefined) await exec.run({ command, args }, signal)
       return plan
     },
     watch: (tell, signal) => inner.watch(fault.blind ? () => {} : tell, signal),

@@ -18,8 +18,8 @@ export interface Probe {
   readonly port: number
   /** Of the many addresses that the host outside has: each is a client of its own. */
   readonly client?: number
-  /** UDP on kernels: the one port from which it is asked, as a long-lived client does. */
-  readonly sourcePort?: number
+  /** UDP on kernels: asked again from where this destination was asked before, as a long-lived client does. */
+  readonly again?: true
 }
 
 export type Expected =

@@ -3,6 +3,7 @@ import { expect } from 'vitest'
 import { createTables } from '../../agent/state/tables.ts'
 import { createViewBuilder } from '../../agent/state/view.ts'
 import type { HubFrame } from '../../api/frames.ts'
+import type { KubeObject } from '../../api/objects.ts'
 import type { Family, NodeConfig } from '../../rules/model.ts'
 import type { Journey, Packet } from '../../rules/packet.ts'
 import { addressesOf, configOf, gatewayNumber, plans } from './addresses.ts'
@@ -27,6 +28,7 @@ export function openTracerStage(mode: TracedMode, family: Family, fault: Fault =
       if (batch) views.take(batch)
     }
   }
+  const told = (objects: readonly object[]): readonly object[] => objects.map((object) => fault.object?.(object as KubeObject) ?? object)
   take(cluster.change([node()]))
   return {
     mode: mode.name,
@@ -34,10 +36,10 @@ export function openTracerStage(mode: TracedMode, family: Family, fault: Fault =
     at,
     otherAt: addressesOf(family === 'ip' ? 'ip6' : 'ip'),
     async apply(...objects) {
-      take(cluster.change(objects))
+      take(cluster.change(told(objects)))
     },
     async remove(names, ...objects) {
-      take(cluster.change(objects, names))
+      take(cluster.change(told(objects), names))
     },
     async configure(part) {
       config = configOf(family, part)

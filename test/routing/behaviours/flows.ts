@@ -10,8 +10,8 @@ interface Dns {
   readonly nodePort: number
 }
 
-/** Its one client keeps its port, so that packets belong to one flow for as long as connection tracking says so. */
-const flow = { protocol: 'udp', sourcePort: 41_053, from: 'outside' } as const
+/** Packets to a destination belong to one flow for as long as connection tracking says so. */
+const flow = { protocol: 'udp', again: true, from: 'outside' } as const
 
 const fresh = (s: KernelStage): Dns => ({ vip: s.at.vip(), external: s.at.externalIP(), balancer: s.at.loadBalancerIP(), nodePort: s.at.nodePort() })
 
@@ -24,6 +24,11 @@ async function dns(s: KernelStage, ...endpoints: readonly EndpointText[]): Promi
   await s.apply(dnsService(fronts), udpSlice(s.at, 'dns', endpoints))
   return fronts
 }
+
+/** So many flows choose the same one of four endpoints anew once in some ten thousand times. */
+const crowd = (s: KernelStage): readonly string[] => Array.from({ length: 7 }, () => s.at.externalIP())
+
+const four = ['b1', 'b2', 'b3', 'b4'] as const
 
 /** On every front. */
 async function flows(s: KernelStage, fronts: Dns, expected: Parameters<KernelStage['expect']>[1]): Promise<void> {
@@ -69,7 +74,7 @@ export const flowBehaviours: readonly Behaviour[] = [
     await flows(s, fronts, { answer: ['b1'] })
     await s.apply(udpSlice(s.at, 'dns', ['b1 terminating', 'b2']))
     await flows(s, fronts, { answer: ['b1'] })
-    await s.expect({ ...flow, sourcePort: 41_054, to: fronts.vip, port: 53 }, { answer: ['b2'] })
+    await s.expect({ protocol: 'udp', from: 'outside', to: fronts.vip, port: 53 }, { answer: ['b2'] })
     await s.apply(udpSlice(s.at, 'dns', ['b1 deaf', 'b2']))
     await flows(s, fronts, { answer: ['b2'] })
   }, { except: { ipvs: 'a UDP endpoint that is not chosen any more is taken out at once, and its flows with it' } }),
@@ -104,28 +109,29 @@ export const flowBehaviours: readonly Behaviour[] = [
     await s.expect({ ...flow, to: after.vip, port: 53 }, { answer: ['b1'] })
   }),
   onKernel('C7 R2', 'a start moves no flow that is right, and ends those that are not', async (s) => {
-    const { vip } = await dns(s, 'b1')
-    const other = s.at.vip()
+    const [vip, other, many] = [s.at.vip(), s.at.vip(), crowd(s)]
+    await s.apply(dnsService({ ...fresh(s), vip }, { externalIPs: many }), udpSlice(s.at, 'dns', ['b1']))
     const api = (...endpoints: readonly EndpointText[]): object => udpSlice(s.at, 'api', endpoints)
     await s.apply(service('api', other, { ports: [{ port: 53, protocol: 'UDP' }] }), api('b1'))
-    await s.expect({ ...flow, to: [vip, other], port: 53 }, { answer: ['b1'] })
-    await s.apply(udpSlice(s.at, 'dns', ['b1', 'b2', 'b3', 'b4']))
+    await s.expect({ ...flow, to: [vip, ...many, other], port: 53 }, { answer: ['b1'] })
+    await s.apply(udpSlice(s.at, 'dns', four))
     await s.crash()
     await s.apply(api('b2'))
     await s.start()
-    await s.expect({ ...flow, to: vip, port: 53 }, { answer: ['b1'] })
+    await s.expect({ ...flow, to: [vip, ...many], port: 53 }, { answer: ['b1'] })
     await s.expect({ ...flow, to: other, port: 53 }, { answer: ['b2'] })
   }),
   onKernel('C8', 'nothing else is touched: another service of the same endpoint keeps its flow, and so do other endpoints', async (s) => {
     const fronts = await dns(s, 'b1')
-    const twin = s.at.vip()
-    await s.apply(service('twin', twin, { ports: [{ port: 53, protocol: 'UDP' }] }), udpSlice(s.at, 'twin', ['b1']))
-    await s.expect({ ...flow, to: twin, port: 53 }, { answer: ['b1'] })
+    const [vip, many] = [s.at.vip(), crowd(s)]
+    const twins = { ...flow, to: [vip, ...many], port: 53 }
+    await s.apply(service('twin', vip, { ports: [{ port: 53, protocol: 'UDP' }], spec: { externalIPs: many } }), udpSlice(s.at, 'twin', ['b1']))
+    await s.expect(twins, { answer: ['b1'] })
     await flows(s, fronts, { answer: ['b1'] })
-    await s.apply(udpSlice(s.at, 'twin', ['b1', 'b2', 'b3', 'b4']))
+    await s.apply(udpSlice(s.at, 'twin', four))
     await s.apply(udpSlice(s.at, 'dns', ['b2']))
     await flows(s, fronts, { answer: ['b2'] })
-    await s.expect({ ...flow, to: twin, port: 53 }, { answer: ['b1'] })
+    await s.expect(twins, { answer: ['b1'] })
   }),
   onKernel('C9', 'packets that connection tracking calls invalid go no further, unless it is told to be liberal', async (s) => {
     const loose = 'net.netfilter.nf_conntrack_tcp_loose'
