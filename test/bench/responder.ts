@@ -5,4 +5,4 @@ const server = net.createServer((socket) => {
   socket.on('error', () => {})
   socket.end(`${socket.localAddress}\n`)
 })
-server.listen({ host: '0.0.0.0', port: Number(process.argv[2]), backlog: 4096 }, () => process.stdout.write('listening\n'))
+server.listen({ host: '0.0.0.0', port: Number(process.argv[2]), backlog: 4096 }, () => process.stdout.write('{"msg":"listening"}\n'))

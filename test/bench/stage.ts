@@ -1,94 +1,138 @@
 /**
  * The stage of the benchmark: one network namespace with a real hub, a real agent (services only), and a responder that
- * answers on every pod address. Runs inside that namespace; everything it starts ends with it.
+ * answers on every pod address. Lives inside that namespace; everything it starts ends with it.
  */
-import { spawn, type ChildProcess } from 'node:child_process'
+import { execFileSync } from 'node:child_process'
 import { mkdtempSync, readFileSync, rmSync } from 'node:fs'
 import { tmpdir } from 'node:os'
 import { join, resolve } from 'node:path'
+import { joinNode, publicKeyHash } from '../../cli/join.ts'
+import type { ModeName } from '../../rules/mode.ts'
+import { createApi, type Api } from '../kit/api.ts'
 import { waitFor } from '../kit/wait.ts'
+import { ask } from './ask.ts'
+import { ownNode, podsOf, populate, responderPort, vipOf, type Pod } from './cluster.ts'
+import { startMember, type Member } from './member.ts'
 
 const root = resolve(import.meta.dirname, '../..')
 const flags = ['--experimental-ffi', '--disable-warning=ExperimentalWarning']
-export const hubUrl = 'https://127.0.0.1:6443'
-export const nodeAddress = '198.18.0.11'
-export const responderPort = 8080
+/** As cli/lab/children.ts and bin/wherry start an agent. */
+const agentFlags = ['--max-semi-space-size=1']
 
-export interface Member {
-  readonly pid: number
-  /** Lines of its log that carry this message, as parsed JSON. */
-  lines(message: string): readonly Readonly<Record<string, unknown>>[]
-  /** Seconds of CPU so far. */
-  cpuSeconds(): number
-  /** Resident memory in MB. */
-  rssMB(): number
-  stop(): Promise<void>
+export const hubUrl = 'https://127.0.0.1:6443'
+
+export interface AgentOptions {
+  /** The real hub by default. */
+  readonly hub?: string
+  readonly mode?: ModeName
 }
 
 export interface Stage {
   readonly dir: string
-  hub(): Promise<Member>
-  agent(): Member
-  responder(): Promise<Member>
+  readonly api: Api
+  /** How many services there are. */
+  readonly services: number
+  /** Makes more of them. */
+  grow(services: number, pods?: (i: number) => readonly Pod[]): Promise<void>
+  readonly hub: Member
+  /** Starts another one on the same data; the old one must have ended. */
+  startHub(): Promise<void>
+  /** The last one that was started. @throws Error if there is none */
+  readonly agent: Member
+  startAgent(options?: AgentOptions): Member
+  /** An agent of the real hub that serves: the one that runs, or another. */
+  serving(): Promise<Member>
+  /** Ends the agent and takes its rules away. */
+  clear(): Promise<void>
+  /** A program of this folder. */
+  run(file: string, ...args: readonly string[]): Member
+  /** The PEM text of a file that the hub made. */
+  pem(name: string): string
   close(): Promise<void>
 }
 
 export async function openStage(): Promise<Stage> {
   const dir = mkdtempSync(join(tmpdir(), 'wherry-bench-'))
   const members: Member[] = []
-  const start = (args: readonly string[]): Member & { readonly output: () => string } => {
-    const member = watchOver(spawn(process.execPath, [...flags, ...args], { cwd: root, env: { ...process.env, NODE_COMPILE_CACHE: join(root, 'node_modules/.cache/wherry') }, stdio: ['ignore', 'pipe', 'pipe'] }))
+  let services = 0
+  let hub: Member
+  let agent: { readonly member: Member; readonly ownHub: boolean } | undefined
+
+  const start = (...args: readonly string[]): Member => {
+    const env = { ...process.env, NODE_COMPILE_CACHE: join(root, 'node_modules/.cache/wherry') }
+    const member = startMember({ command: process.execPath, args: [...flags, ...args], cwd: root, env })
     members.push(member)
     return member
   }
+  const startHub = async (): Promise<void> => {
+    hub = start('server/main.ts', '--data', join(dir, 'hub'), '--listen', '127.0.0.1:6443', '--log-level', 'info')
+    await hub.said('the hub is serving')
+  }
+  const close = async (): Promise<void> => {
+    await Promise.all(members.map((m) => m.stop()))
+    rmSync(dir, { recursive: true, force: true })
+  }
+  const pem = (name: string): string => readFileSync(join(dir, 'hub', 'pki', name), 'utf8')
+  const joinHub = (): Promise<void> =>
+    joinNode({
+      url: hubUrl,
+      token: readFileSync(join(dir, 'hub', 'join-token'), 'utf8').trim(),
+      caHash: publicKeyHash(pem('ca.crt')),
+      node: ownNode,
+      dir: join(dir, ownNode),
+      signal: AbortSignal.timeout(30_000),
+    })
+  const startAgent = ({ hub: url = hubUrl, mode = 'nftables' }: AgentOptions = {}): Member => {
+    const program = [...agentFlags, 'agent/main.ts', '--node', ownNode, '--hub', url, '--credentials', join(dir, ownNode)]
+    const member = start(...program, '--state', join(dir, 'agent'), '--services-only', '--proxy-mode', mode)
+    agent = { member, ownHub: url === hubUrl }
+    return member
+  }
+
+  try {
+    await Promise.all([startHub(), start('test/bench/responder.ts', String(responderPort)).said('listening')])
+    await joinHub()
+  } catch (e) {
+    await close()
+    throw e
+  }
+  const api = createApi({ url: hubUrl, tls: { ca: pem('ca.crt'), cert: pem('admin.crt'), key: pem('admin.key') } })
   return {
     dir,
-    async hub() {
-      const hub = start(['server/main.ts', '--data', join(dir, 'hub'), '--listen', '127.0.0.1:6443', '--log-level', 'info'])
-      await waitFor('the hub to serve', () => hub.lines('the hub is serving').length > 0, 30_000)
+    api,
+    get services() {
+      return services
+    },
+    async grow(to, pods = podsOf) {
+      await populate(api, services, to, pods)
+      services = Math.max(services, to)
+    },
+    get hub() {
       return hub
     },
-    agent: () =>
-      start(['--max-semi-space-size=1', '--expose-gc', 'agent/main.ts', '--node', 'node1', '--hub', hubUrl, '--credentials', join(dir, 'node1'), '--state', join(dir, 'agent'), '--services-only']),
-    async responder() {
-      const responder = start(['test/bench/responder.ts', String(responderPort)])
-      await waitFor('the responder', () => responder.output().includes('listening'))
-      return responder
+    startHub,
+    get agent() {
+      if (!agent) throw new Error('no agent was started')
+      return agent.member
     },
+    startAgent,
+    async serving() {
+      if (!agent?.ownHub) startAgent()
+      const last = vipOf(services - 1)
+      await agent!.member.said(['rules applied', 'the kernel already holds the rules'])
+      await waitFor('the last service to answer', async () => (await ask({ host: last })).startsWith('10.244.'))
+      return agent!.member
+    },
+    async clear() {
+      await agent?.member.stop()
+      agent = undefined
+      execFileSync('nft', ['add table ip wherry; delete table ip wherry'])
+    },
+    run: (file, ...args) => start(`test/bench/${file}`, ...args),
+    pem,
     async close() {
-      await Promise.all(members.map((m) => m.stop()))
-      rmSync(dir, { recursive: true, force: true })
-    },
-  }
-}
-
-function watchOver(child: ChildProcess): Member & { readonly output: () => string } {
-  let output = ''
-  child.stdout!.on('data', (d) => (output += String(d)))
-  child.stderr!.on('data', (d) => (output += String(d)))
-  const ended = new Promise<void>((done) => child.on('close', () => done()))
-  const pid = child.pid!
-  return {
-    pid,
-    output: () => output,
-    lines(message) {
-      return output.split('\n').flatMap((line) => {
-        if (!line.startsWith('{')) return []
-        const parsed = JSON.parse(line) as Record<string, unknown>
-        return parsed['msg'] === message ? [parsed] : []
-      })
-    },
-    cpuSeconds() {
-      const fields = readFileSync(`/proc/${pid}/stat`, 'utf8').split(') ')[1]!.split(' ')
-      // utime and stime in ticks of 10 ms (proc(5))
-      return (Number(fields[11]) + Number(fields[12])) / 100
-    },
-    rssMB: () => Math.round(Number(/VmRSS:\s+(\d+)/.exec(readFileSync(`/proc/${pid}/status`, 'utf8'))![1]) / 1024),
-    async stop() {
-      if (child.exitCode === null && child.signalCode === null) child.kill('SIGTERM')
-      const late = setTimeout(() => child.kill('SIGKILL'), 5_000)
-      await ended
-      clearTimeout(late)
+      api.close()
+      await close()
     },
   }
 }

@@ -1,0 +1,86 @@
+/**
+ * What a virtual IP costs a connection: a pod connects to an endpoint directly, and through the virtual IP of a service, in
+ * turns. By system calls that block, since an event loop would take ten times as long as the connection itself.
+ */
+import { closeSync } from 'node:fs'
+import { dlopen } from 'node:ffi'
+import { podsOf, responderPort, vipOf } from './cluster.ts'
+import type { Stage } from './stage.ts'
+
+export interface Connect {
+  /** Milliseconds of each sample until connect(2) came back. */
+  readonly connected: Pair
+  /** Until the first line was there. */
+  readonly answered: Pair
+}
+
+export interface Pair {
+  readonly direct: readonly number[]
+  readonly virtual: readonly number[]
+}
+
+interface Sample {
+  readonly connectedMs: number
+  readonly answeredMs: number
+}
+
+/** @param samples of each kind */
+export async function connect(stage: Stage, { samples }: { readonly samples: number }): Promise<Connect> {
+  await stage.serving()
+  const knock = openDoor()
+  const direct: Sample[] = []
+  const virtual: Sample[] = []
+  for (let n = 0; n < samples; n++) {
+    const i = (n * 7919) % stage.services
+    const [pod] = podsOf(i)
+    const toPod = (): void => void direct.push(knock(pod!.address, responderPort))
+    const toService = (): void => void virtual.push(knock(vipOf(i), 80))
+    // Neither is always the second one.
+    for (const go of n % 2 === 0 ? [toPod, toService] : [toService, toPod]) go()
+  }
+  const pair = (of: (sample: Sample) => number): Pair => ({ direct: direct.map(of), virtual: virtual.map(of) })
+  return { connected: pair((sample) => sample.connectedMs), answered: pair((sample) => sample.answeredMs) }
+}
+
+/** Where the connections come from. */
+const ownPod = '10.244.251.7'
+
+/** Of sys/socket.h. */
+const c = { inet: 2, stream: 1, socketLevel: 1, linger: 13 } as const
+
+function openDoor(): (address: string, port: number) => Sample {
+  const { functions: libc } = dlopen(null, {
+    socket: { arguments: ['i32', 'i32', 'i32'], return: 'i32' },
+    bind: { arguments: ['i32', 'pointer', 'u32'], return: 'i32' },
+    connect: { arguments: ['i32', 'pointer', 'u32'], return: 'i32' },
+    recv: { arguments: ['i32', 'pointer', 'u64', 'i32'], return: 'i64' },
+    setsockopt: { arguments: ['i32', 'i32', 'i32', 'pointer', 'u32'], return: 'i32' },
+  })
+  /** struct linger: closing resets. */
+  const reset = Buffer.from(new Int32Array([1, 0]).buffer)
+  const own = placeOf(ownPod, 0)
+  const line = Buffer.alloc(64)
+  return (address, port) => {
+    const to = placeOf(address, port)
+    const fd = libc.socket(c.inet, c.stream, 0)
+    libc.setsockopt(fd, c.socketLevel, c.linger, reset, reset.length)
+    libc.bind(fd, own, own.length)
+    const started = performance.now()
+    const status = libc.connect(fd, to, to.length)
+    const connected = performance.now()
+    const length = Number(libc.recv(fd, line, BigInt(line.length), 0))
+    const answered = performance.now()
+    closeSync(fd)
+    if (status !== 0 || length <= 0) throw new Error(`a connection to ${address}:${port} failed`)
+    return { connectedMs: connected - started, answeredMs: answered - started }
+  }
+}
+
+/** struct sockaddr_in */
+function placeOf(address: string, port: number): Buffer {
+  const place = Buffer.alloc(16)
+  place.writeUInt16LE(c.inet, 0)
+  place.writeUInt16BE(port, 2)
+  place.set(address.split('.').map(Number), 4)
+  return place
+}
