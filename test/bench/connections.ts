@@ -18,7 +18,7 @@ export interface ConnectionsOptions {
   /** kill -9 of the hub; another one is started after `outageMs`. */
   readonly outages: number
   readonly clients: number
-  /** A fault: another hand deletes the table in the middle. */
+  /** A fault: another hand empties a map in the middle, and the services in it are refused until it is back. */
   readonly sabotage?: boolean
 }
 
@@ -114,7 +114,7 @@ function makeTrouble(stage: Stage, { connections, changes, kills, outages, sabot
   const sabotaging = async (): Promise<void> => {
     if (!sabotage) return
     await reached(0.5)
-    execFileSync('nft', ['delete table ip wherry'])
+    execFileSync('nft', ['flush map ip wherry endpoints-3'])
   }
 
   return {
