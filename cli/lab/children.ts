@@ -84,7 +84,7 @@ function containerdOf(plan: LabPlan, node: NodePlan): ChildSpec {
 }
 
 /** An agent shares its node with pods: it had rather collect garbage more often than hold some 40 MB more (V8). */
-const smallHeap = '--max-semi-space-size=1'
+export const smallHeap = '--max-semi-space-size=1'
 
 function agentOf(plan: LabPlan, node: NodePlan, { node: program, root }: ChildOptions): ChildSpec {
   const command = [

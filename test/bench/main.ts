@@ -1,21 +1,24 @@
 /**
- * `npm run bench`: the figures of a data plane on the real kernel, with real processes, in network namespaces of its own. One
+ * `npm run bench`: the figures of the data plane on the real kernel, with real processes, in network namespaces of its own. One
  * JSON document on standard output and in test/bench/results/, progress and a table on standard error.
  */
 import { mkdirSync, writeFileSync } from 'node:fs'
 import { cpus, release, totalmem } from 'node:os'
 import { join } from 'node:path'
-import type { Figure } from './figures.ts'
-import { tableOf } from './figures.ts'
-import { measure } from './measure.ts'
-import { planOf, usage } from './plan.ts'
-import { openSite, type Site } from './site.ts'
+import { tableOf, type Figure } from './figures.ts'
+import { planOf, usage, type Plan } from './plan.ts'
+import { createRun } from './run.ts'
 
 const say = (text: string): void => void process.stderr.write(`${text}\n`)
 
-function planned(): ReturnType<typeof planOf> {
+function planned(): Plan {
+  const argv = process.argv.slice(2)
+  if (argv.includes('--help')) {
+    process.stdout.write(usage)
+    process.exit(0)
+  }
   try {
-    return planOf(process.argv.slice(2))
+    return planOf(argv)
   } catch (e) {
     say(`${(e as Error).message}\n\n${usage}`)
     process.exit(2)
@@ -28,26 +31,21 @@ if (process.getuid?.() !== 0) {
   process.exit(1)
 }
 
-const sites = new Set<Site>()
-async function open(): Promise<Site> {
-  const site = await openSite()
-  const own: Site = {
-    ...site,
-    close() {
-      sites.delete(own)
-      return site.close()
-    },
-  }
-  sites.add(own)
-  return own
-}
+const started = new Date()
+const run = createRun(plan, (what) => say(`${((Date.now() - started.getTime()) / 1_000).toFixed(0).padStart(4)} s  ${what} …`))
+let interrupted = false
 for (const signal of ['SIGINT', 'SIGTERM'] as const) {
-  process.once(signal, () => void Promise.all([...sites].map((site) => site.close())).finally(() => process.exit(130)))
+  process.once(signal, () => {
+    interrupted = true
+    void run.close()
+  })
 }
 
-const started = new Date()
 const figures: Figure[] = []
-for await (const figure of measure(plan, open, (what) => say(`${((Date.now() - started.getTime()) / 1000).toFixed(0).padStart(4)} s  ${what} …`))) figures.push(figure)
+for await (const figure of run.figures()) figures.push(figure)
+await run.close()
+if (interrupted) process.exit(130)
+
 const machine = { cpus: cpus().length, model: cpus()[0]?.model, memoryGB: Math.round(totalmem() / 1e9), kernel: release(), node: process.version }
 const text = `${JSON.stringify({ at: started.toISOString(), machine, figures }, null, 2)}\n`
 const results = join(import.meta.dirname, 'results')

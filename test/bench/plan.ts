@@ -1,73 +1,63 @@
-/** What is measured of how many services, as the command line says. */
+/** What is measured, of how many services, as the command line says. */
 import { parseArgs } from 'node:util'
+import { change, growth } from './measures/change.ts'
+import { churn } from './measures/churn.ts'
+import { connect } from './measures/connect.ts'
+import { connections } from './measures/connections.ts'
+import type { Measure, Trial } from './measures/measure.ts'
+import { memory } from './measures/memory.ts'
+import { iptables, ipvs } from './measures/modes.ts'
+import { restart } from './measures/restart.ts'
+import { start } from './measures/start.ts'
 
-export const parts = ['start', 'change', 'churn', 'restart', 'memory', 'connect', 'connections', 'modes'] as const
-export type Part = (typeof parts)[number]
+export const measures: readonly Measure[] = [start, change, memory, restart, churn, growth, connect, connections, iptables, ipvs]
 
-export interface Plan {
-  readonly wanted: (part: Part) => boolean
-  /** How many services there are, ascending: one cluster grows from one to the next. */
-  readonly sizes: readonly number[]
-  readonly at: Readonly<Record<'start' | 'change', readonly number[]>> & Readonly<Record<'churn' | 'restart' | 'memory' | 'connect' | 'modes', number>>
-  readonly changes: number
-  readonly starts: number
-  readonly connections: { readonly connections: number; readonly changes: number; readonly kills: number; readonly outages: number; readonly clients: number }
+export interface Task {
+  readonly measure: Measure
+  readonly services: number
 }
 
-export const usage = `npm run bench [-- OPTIONS]
+export interface Plan extends Pick<Trial, 'changes' | 'starts' | 'connections'> {
+  /** In their order: what shares a stage first, which grows from size to size. */
+  readonly tasks: readonly Task[]
+}
 
-  --only PART[,PART]     ${parts.join(', ')} (default: all)
-  --sizes N[,N]          services of start and change, and the last of them of the others (default: as the figures ask)
-  --changes N            measured endpoint changes for each size (default 500)
-  --starts N             starts and restarts for each size; the median counts (default 3)
-  --connections N        (default 60000; with 1000000 and more there are 10,000 changes, 100 kills of the agent, one hub outage)
+export const usage = `npm run bench -- [NAME...] [OPTIONS]
+
+${measures.map(({ name, about, services }) => `  ${name.padEnd(16)}${about} (${services.map((n) => n.toLocaleString('en')).join('; ')})`).join('\n')}
+
+  --services N[,N]    of how many services, in place of the numbers above; each has three endpoints
+  --changes N         endpoint changes of change and growth (default 500)
+  --starts N          of start and restart; the median counts (default 3)
+  --connections N     of connections, amid a change for each hundred and a kill for each ten thousand (default 1000000)
 `
 
-/** @throws Error naming the flag */
+/** @throws Error naming what is wrong */
 export function planOf(argv: readonly string[]): Plan {
-  const { values } = parseArgs({
+  const { values, positionals } = parseArgs({
     args: [...argv],
+    allowPositionals: true,
     options: {
-      only: { type: 'string', default: parts.join(',') },
-      sizes: { type: 'string' },
+      services: { type: 'string' },
       changes: { type: 'string', default: '500' },
       starts: { type: 'string', default: '3' },
-      connections: { type: 'string', default: '60000' },
+      connections: { type: 'string', default: '1000000' },
     },
   })
-  const only = values.only.split(',')
-  for (const part of only) if (!parts.some((known) => known === part)) throw new Error(`--only ${part}: expected some of ${parts.join(', ')}`)
-  const wanted = (part: Part): boolean => only.includes(part)
-  const given = values.sizes?.split(',').map((text) => count('sizes', text))
-  const one = (size: number): number => (given ? Math.max(...given) : size)
-  const at = {
-    start: given ?? [10_000, 30_000, 50_000],
-    change: given ?? [100, 1_000, 10_000, 30_000],
-    churn: one(10_000),
-    restart: one(10_000),
-    memory: one(10_000),
-    connect: one(50_000),
-    modes: one(10_000),
-  }
-  const growing = (['start', 'change', 'churn', 'restart', 'memory', 'connect'] as const).filter(wanted)
-  const connections = count('connections', values.connections)
+  for (const name of positionals) if (!measures.some((known) => known.name === name)) throw new Error(`${name}: no such measure`)
+  const wanted = positionals.length === 0 ? measures : measures.filter(({ name }) => positionals.includes(name))
+  const given = values.services?.split(',').map((text) => numberOf('services', text))
+  const tasks = wanted.flatMap((measure) => (measure.populates ? measure.services : (given ?? measure.services)).map((services) => ({ measure, services })))
+  const rank = ({ measure, services }: Task): number => (measure.fresh ? Infinity : services)
   return {
-    wanted,
-    sizes: [...new Set(growing.flatMap((part) => at[part]))].sort((a, b) => a - b),
-    at,
-    changes: count('changes', values.changes),
-    starts: count('starts', values.starts),
-    connections: {
-      connections,
-      changes: Math.min(10_000, Math.ceil(connections / 100)),
-      kills: Math.min(100, Math.ceil(connections / 10_000)),
-      outages: 1,
-      clients: 2,
-    },
+    tasks: tasks.toSorted((a, b) => (rank(a) === rank(b) ? 0 : rank(a) - rank(b))),
+    changes: numberOf('changes', values.changes),
+    starts: numberOf('starts', values.starts),
+    connections: numberOf('connections', values.connections),
   }
 }
 
-function count(flag: string, text: string): number {
+function numberOf(flag: string, text: string): number {
   const value = Number(text)
   if (!Number.isInteger(value) || value < 1) throw new Error(`--${flag} ${text}: expected a whole number from 1 on`)
   return value

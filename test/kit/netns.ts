@@ -105,7 +105,7 @@ function execInside(exec: Exec, path: string): Exec {
  * that the main thread does is inside: sockets, children, libraries called in process. Calls may be nested, but must not
  * overlap otherwise. Works on a main thread only, which is where vitest's forks run tests.
  */
-export async function inNamespace<T>(netns: Netns, run: () => T | Promise<T>): Promise<T> {
+export async function inNamespace<T>(netns: Pick<Netns, 'name' | 'path'>, run: () => T | Promise<T>): Promise<T> {
   const { dlopen } = await import('node:ffi')
   const { setns } = dlopen(null, { setns: { arguments: ['i32', 'i32'], return: 'i32' } }).functions
   const enter = (fd: number): void => {

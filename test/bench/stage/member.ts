@@ -18,6 +18,8 @@ export interface Member {
   readonly pid: number
   /** Milliseconds since 1970. */
   readonly startedAt: number
+  /** Whether it has not ended. */
+  readonly runs: boolean
   /** What it logged under this message so far. */
   lines(message: string): readonly Line[]
   /** Resolves with the first line of one of these messages, the first `skipped` aside. Rejects when the process ends before that. */
@@ -75,6 +77,9 @@ export function startMember({ command, args, cwd, env }: Program): Member {
   return {
     pid,
     startedAt,
+    get runs() {
+      return !isOver
+    },
     lines: linesOf,
     said(messages, { skipped = 0, withinMs = 60_000 } = {}) {
       const wanted = [messages].flat()

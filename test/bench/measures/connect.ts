@@ -4,17 +4,21 @@
  */
 import { closeSync } from 'node:fs'
 import { dlopen } from 'node:ffi'
-import { podsOf, responderPort, vipOf } from './cluster.ts'
-import type { Stage } from './stage.ts'
+import { judge, quantiles, type Figure, type Target } from '../figures.ts'
+import { podsOf, responderPort, vipOf } from '../stage/cluster.ts'
+import type { Measure } from './measure.ts'
 
-export interface Connect {
+/** Of each kind. */
+const samples = 20_000
+
+interface Connect {
   /** Milliseconds of each sample until connect(2) came back. */
   readonly connected: Pair
   /** Until the first line was there. */
   readonly answered: Pair
 }
 
-export interface Pair {
+interface Pair {
   readonly direct: readonly number[]
   readonly virtual: readonly number[]
 }
@@ -24,14 +28,33 @@ interface Sample {
   readonly answeredMs: number
 }
 
-/** @param samples of each kind */
-export async function connect(stage: Stage, { samples }: { readonly samples: number }): Promise<Connect> {
-  await stage.serving()
+export const connect: Measure = {
+  name: 'connect',
+  about: 'what a connect through a virtual IP costs, times a direct one',
+  services: [50_000],
+  limitMs: 120_000,
+  async figures(stage, { services }) {
+    await stage.serving()
+    const { connected, answered } = connectInTurns(services)
+    return [
+      figureOf('connect: connect and first line, times direct', services, answered, { atMost: 1.03 }),
+      figureOf('connect: connect(2) alone, times direct', services, connected),
+    ]
+  },
+}
+
+function figureOf(name: string, services: number, { direct, virtual }: Pair, target?: Target): Figure {
+  const [a, b] = [quantiles(direct), quantiles(virtual)]
+  const note = `${a.p50.toFixed(4)} ms direct, ${b.p50.toFixed(4)} ms through a virtual IP (medians)`
+  return judge({ name, services, value: b.p50 / a.p50, unit: 'x', note, detail: { direct: a, virtual: b } }, target)
+}
+
+function connectInTurns(services: number): Connect {
   const knock = openDoor()
   const direct: Sample[] = []
   const virtual: Sample[] = []
   for (let n = 0; n < samples; n++) {
-    const i = (n * 7919) % stage.services
+    const i = (n * 7919) % services
     const [pod] = podsOf(i)
     const toPod = (): void => void direct.push(knock(pod!.address, responderPort))
     const toService = (): void => void virtual.push(knock(vipOf(i), 80))

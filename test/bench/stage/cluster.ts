@@ -1,7 +1,7 @@
 /** The cluster that is measured: any number of services with three endpoints each, spread over a hundred nodes. */
-import type { Api } from '../kit/api.ts'
+import type { Api } from '../../kit/api.ts'
 
-export const endpointsEach = 3
+const endpointsEach = 3
 /** Where every pod address answers, see responder.ts. */
 export const responderPort = 8080
 /** The first of a hundred. */
@@ -13,9 +13,9 @@ export interface Pod {
 }
 
 export const vipOf = (i: number): string => `10.${100 + (i >> 16)}.${(i >> 8) & 255}.${i & 255}`
-export const sliceName = (i: number): string => `svc-${i}-bench`
-export const servicesPath = '/api/v1/namespaces/default/services'
-export const slicesPath = '/apis/discovery.k8s.io/v1/namespaces/default/endpointslices'
+const sliceName = (i: number): string => `svc-${i}-bench`
+const servicesPath = '/api/v1/namespaces/default/services'
+const slicesPath = '/apis/discovery.k8s.io/v1/namespaces/default/endpointslices'
 
 const nodeNumber = (n: number): string => `node${1 + (n % 100)}`
 
@@ -52,11 +52,19 @@ export function sliceOf(i: number, pods: readonly Pod[]): object {
   }
 }
 
+export interface Growth {
+  readonly from: number
+  readonly to: number
+  readonly pods: (i: number) => readonly Pod[]
+  readonly signal: AbortSignal
+}
+
 /** Makes the services from number `from` up to `to`, with their slices. */
-export async function populate(api: Api, from: number, to: number, pods: (i: number) => readonly Pod[] = podsOf): Promise<void> {
+export async function populate(api: Api, { from, to, pods, signal }: Growth): Promise<void> {
   let next = from
   await together(32, async () => {
     while (next < to) {
+      signal.throwIfAborted()
       const i = next++
       await api.create(servicesPath, serviceOf(i))
       await api.create(slicesPath, sliceOf(i, pods(i)))

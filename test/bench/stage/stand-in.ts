@@ -6,17 +6,17 @@ import { once } from 'node:events'
 import { createServer } from 'node:https'
 import type { AddressInfo } from 'node:net'
 import { WebSocketServer, type WebSocket } from 'ws'
-import { decodeAgentFrame, encode } from '../../api/codec.ts'
-import { protocolVersion, type AckFrame, type AgentResource, type HubFrame } from '../../api/frames.ts'
-import type { KubeObject } from '../../api/objects.ts'
+import { decodeAgentFrame, encode } from '../../../api/codec.ts'
+import { protocolVersion, type AgentResource, type HubFrame } from '../../../api/frames.ts'
+import type { KubeObject } from '../../../api/objects.ts'
 import { ownNode, podsOf, serviceOf, sliceOf, type Pod } from './cluster.ts'
 
 export interface StandIn {
   readonly url: string
   /** Sends the endpoints of these services, and a `sync`. @returns its revision */
   change(changes: readonly { readonly service: number; readonly pods: readonly Pod[] }[]): number
-  /** The last revision of which the agent said that the kernel has it. */
-  readonly applied: number
+  /** Has this called, and nothing else, whenever the agent says which revision the kernel has. */
+  onApplied(listen: (revision: number) => void): void
   close(): Promise<void>
 }
 
@@ -24,15 +24,13 @@ export interface StandInOptions {
   readonly services: number
   readonly key: string
   readonly cert: string
-  /** Called for each acknowledgement. */
-  readonly onAck: (ack: AckFrame) => void
 }
 
-export async function openStandIn({ services, key, cert, onAck }: StandInOptions): Promise<StandIn> {
+export async function openStandIn({ services, key, cert }: StandInOptions): Promise<StandIn> {
   const server = createServer({ key, cert })
   const sockets = new WebSocketServer({ server, perMessageDeflate: false })
   let revision = 0
-  let applied = 0
+  let listener = (_revision: number): void => {}
   let socket: WebSocket | undefined
   const send = (frame: HubFrame): void => socket?.send(encode(frame))
   const set = (resource: AgentResource, object: object): void => {
@@ -57,9 +55,7 @@ export async function openStandIn({ services, key, cert, onAck }: StandInOptions
     opened.on('message', (data: Buffer) => {
       const frame = decodeAgentFrame(data)
       if (frame.kind === 'hello') greet()
-      if (frame.kind !== 'ack') return
-      applied = frame.applied
-      onAck(frame)
+      if (frame.kind === 'ack') listener(frame.applied)
     })
   })
   await once(server.listen(0, '127.0.0.1'), 'listening')
@@ -69,8 +65,8 @@ export async function openStandIn({ services, key, cert, onAck }: StandInOptions
       for (const { service, pods } of changes) set('endpointslices.discovery.k8s.io', sliceOf(service, pods))
       return sync()
     },
-    get applied() {
-      return applied
+    onApplied(listen) {
+      listener = listen
     },
     async close() {
       for (const client of sockets.clients) client.terminate()
