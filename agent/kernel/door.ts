@@ -1,7 +1,7 @@
 /** A way to nftables for text in the language of nft(8). Both doors are given the same bytes. */
 import type { Family } from '../../rules/model.ts'
 
-/** `exact` is for reading back: priorities as numbers, no counters or ages. `people` is what nft prints without flags. */
+/** `exact` is for reading back: priorities and protocols as numbers, no counters or ages. `people` is what nft prints without flags. */
 export type ListingStyle = 'exact' | 'people'
 
 export interface Door {

@@ -11,8 +11,11 @@ const limits = {
   maxStdout: 256 << 20,
 } as const
 
-/** nft(8): -y prints priorities as numbers, -s leaves out counters and ages. */
-const flags: Readonly<Record<ListingStyle, readonly string[]>> = { exact: ['-y', '-s'], people: [] }
+/**
+ * nft(8): -y prints priorities as numbers, -s leaves out counters and ages. -p prints protocols as numbers: for each name that it
+ * prints, nft opens and reads /etc/protocols.
+ */
+const flags: Readonly<Record<ListingStyle, readonly string[]>> = { exact: ['-y', '-p', '-s'], people: [] }
 
 /**
  * @param hands told of each process that changes something
