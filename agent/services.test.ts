@@ -21,6 +21,7 @@ function agent({ lanes = [], ...also }: Partial<ServicesDeps> = {}) {
   const kernel = createFakeKernel({ family: 'ip' })
   const acks: AckFrame[] = []
   const looks: string[] = []
+  const clock = createFakeClock()
   const services = createServices({
     node: 'node1',
     tables,
@@ -39,7 +40,7 @@ function agent({ lanes = [], ...also }: Partial<ServicesDeps> = {}) {
     ],
     onAck: (ack) => acks.push(ack),
     ...also,
-    clock: createFakeClock(),
+    clock,
     random: () => 0.5,
     log: silentLog,
   })
@@ -56,7 +57,7 @@ function agent({ lanes = [], ...also }: Partial<ServicesDeps> = {}) {
     }
     await settled()
   }
-  return { kernel, acks, looks, send, services }
+  return { kernel, acks, looks, send, services, clock }
 }
 
 const meta = (name: string, revision: number, labels?: Record<string, string>) => ({
@@ -116,6 +117,19 @@ describe('the service half of an agent', () => {
     const tcp = agent()
     await tcp.send({ kind: 'reset' }, dns(2, 'TCP'), slice(3, '10.244.1.2', 'TCP'), sync(3))
     expect(tcp.looks).toEqual([])
+  })
+
+  test('looks at connection tracking again after a look failed, ever more slowly, until one went well', async () => {
+    let [looks, failing] = [0, 2]
+    const reconcile = (): Promise<number> => (looks++, failing-- > 0 ? Promise.reject(new Error('no')) : Promise.resolve(0))
+    const { send, clock } = agent({ lanes: [{ dataplane: createDataplane('ip6', nftMode, createFakeKernel({ family: 'ip6' })), config: nodeConfig, conntrack: { reconcile } }] })
+    const dns6 = set('services', 2, { apiVersion: 'v1', kind: 'Service', metadata: meta('dns', 2), spec: { clusterIP: 'fd00:96::a', ports: [{ port: 53, protocol: 'UDP' }] } })
+    await send({ kind: 'reset' }, dns6, sync(2))
+    expect(looks).toBe(1)
+    for (const [ms, soFar] of [[499, 1], [1, 2], [999, 2], [1, 3], [60_000, 3]] as const) {
+      await clock.advance(ms)
+      expect(looks, `after ${ms} ms more`).toBe(soFar)
+    }
   })
 })
 

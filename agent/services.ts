@@ -2,7 +2,7 @@
  * The service half of the agent: frames of the hub, or of an API server, to rules in the kernel; connection tracking after
  * them, acks back. One lane for each IP family, which have nothing to do with each other but the objects that they read.
  */
-import type { Clock } from '../api/clock.ts'
+import { sleep, type Clock } from '../api/clock.ts'
 import type { AckFrame } from '../api/frames.ts'
 import { errorKeys, type Log } from '../api/log.ts'
 import type { Family, NodeConfig, Problem, ServiceKey } from '../rules/model.ts'
@@ -181,10 +181,14 @@ function createProblemReport({ log, onProblem }: ServicesDeps) {
   }
 }
 
+/** After a look that failed, so that it is not given up until something changes again. */
+const lookAgainMs = { first: 500, longest: 30_000 } as const
+
 /** One look at the connection tracking table at a time; wishes that come meanwhile make one more. */
-function createSweep(conntrack: Conntrack, expected: Parameters<Conntrack['reconcile']>[0], { log, onFlowsDeleted }: ServicesDeps) {
+function createSweep(conntrack: Conntrack, expected: Parameters<Conntrack['reconcile']>[0], { log, clock, onFlowsDeleted }: ServicesDeps) {
   let wanted = false
   let ring: (() => void) | undefined
+  let failures = 0
   return {
     wake(): void {
       wanted = true
@@ -198,12 +202,17 @@ function createSweep(conntrack: Conntrack, expected: Parameters<Conntrack['recon
         wanted = false
         try {
           const deleted = await conntrack.reconcile(expected, signal)
+          failures = 0
           if (deleted > 0) {
             log.info('stale UDP flows were ended', { deleted })
             onFlowsDeleted?.(deleted)
           }
         } catch (e) {
-          if (!signal.aborted) log.warn('connection tracking could not be looked at', errorKeys(e))
+          if (signal.aborted) return
+          wanted = true
+          const waitMs = Math.min(lookAgainMs.longest, lookAgainMs.first * 2 ** failures++)
+          log.warn('connection tracking could not be looked at; trying again', { ...errorKeys(e), failures, waitMs })
+          await sleep(clock, waitMs, signal).catch(() => {})
         }
       }
     },
