@@ -15,6 +15,7 @@ import { parseConfig, type AgentConfig } from './config.ts'
 import { createDns, type Dns } from './dns/dns.ts'
 import type { DnsSettings } from './dns/settings.ts'
 import { createConntrack } from './kernel/conntrack.ts'
+import { createFlowTable } from './kernel/flow-table.ts'
 import { createExec, type Exec } from './kernel/exec.ts'
 import { createLink, type Link, type LinkTls } from './link/link.ts'
 import { goArchitecture, readNodeFacts, readPressures, type NodeFacts } from './metrics/node-facts.ts'
@@ -139,7 +140,7 @@ interface LaneParts {
 async function openLane({ config, family, node, exec, log }: LaneParts, signal: AbortSignal): Promise<LaneDeps> {
   const dataplane = await openMode(config.proxyMode, { family, exec, log, clock, door: config.kernel }, signal)
   const virtualRanges = config.serviceCIDR.split(',').filter((cidr) => !isOtherFamily(family, cidr))
-  return { dataplane, conntrack: createConntrack({ exec, family, log }), config: node, virtualRanges }
+  return { dataplane, conntrack: createConntrack({ table: createFlowTable({ exec, family }), log }), config: node, virtualRanges }
 }
 
 /** What cannot be served is told at the service, where its owner looks. */

@@ -1,12 +1,21 @@
 import { createSocket, type Socket } from 'node:dgram'
 import { once } from 'node:events'
+import { mkdtempSync, rmSync, writeFileSync } from 'node:fs'
+import { tmpdir } from 'node:os'
+import { dirname, join } from 'node:path'
 import { afterAll, beforeAll, describe, expect, it } from 'vitest'
 import { sleep } from '../../api/clock.ts'
 import { createLog, silentLog } from '../../api/log.ts'
+import type { Family } from '../../rules/model.ts'
 import { createFakeClock } from '../../test/kit/clock.ts'
 import { describeAsRoot, execIn, inNamespace, netnsLab, type Netns } from '../../test/kit/netns.ts'
-import { createConntrack, type Expected, type Place } from './conntrack.ts'
+import { createConntrack, type Expected } from './conntrack.ts'
+import { KernelError } from './errors.ts'
 import { createExec, ExecError, type Command, type Exec } from './exec.ts'
+import { openFlowNetlink } from './flow-netlink.ts'
+import { createFlowProcess } from './flow-process.ts'
+import { createFlowTable, type Flow, type FlowTable, type Place } from './flow-table.ts'
+import { openNetlinkTalk } from './netlink.ts'
 import { openNftProcess } from './nft-process.ts'
 
 const never = new AbortController().signal
@@ -24,6 +33,8 @@ function services(wish: Readonly<Record<string, readonly string[]>>): Expected {
     isLive: (service, target) => wish[text(service)]?.includes(text(target)) ?? false,
   }
 }
+
+const byProcess = (exec: Exec): FlowTable => createFlowProcess({ exec, family: 'ip' })
 
 /** A conntrack that lists these flows (`service > target`), deletes by tuple, and remembers what it was asked for. */
 function tableOf(...lines: readonly string[]): { exec: Exec; commands: Command[]; left: () => readonly string[] } {
@@ -81,7 +92,7 @@ describe('which UDP flows are deleted', () => {
   ]
   it.each(rows)('$name: $goes', async ({ flow, now, goes }) => {
     const table = tableOf(flow, '192.0.2.9:9 > 192.0.2.9:9')
-    const removed = await createConntrack({ exec: table.exec, family: 'ip', log: silentLog }).reconcile(services(now), never)
+    const removed = await createConntrack({ table: byProcess(table.exec), log: silentLog }).reconcile(services(now), never)
     expect(table.left().includes(flow)).toBe(!goes)
     expect(removed).toBe(goes ? 1 : 0)
     expect(table.left()).toContain('192.0.2.9:9 > 192.0.2.9:9')
@@ -90,7 +101,7 @@ describe('which UDP flows are deleted', () => {
   it('one command deletes all clients of the same translation, and all are counted', async () => {
     const gone = `${dns} > 10.244.0.2:53`
     const table = tableOf(gone, gone, `${dns} > 10.244.0.3:53`, gone)
-    const conntrack = createConntrack({ exec: table.exec, family: 'ip', log: silentLog })
+    const conntrack = createConntrack({ table: byProcess(table.exec), log: silentLog })
     expect(await conntrack.reconcile(services({ [dns]: ['10.244.0.3:53'] }), never)).toBe(3)
     expect(table.commands).toHaveLength(2)
     expect(table.left()).toEqual([`${dns} > 10.244.0.3:53`])
@@ -98,7 +109,7 @@ describe('which UDP flows are deleted', () => {
 
   it('nothing to delete costs one listing', async () => {
     const table = tableOf(`${dns} > 10.244.0.3:53`)
-    await createConntrack({ exec: table.exec, family: 'ip', log: silentLog }).reconcile(
+    await createConntrack({ table: byProcess(table.exec), log: silentLog }).reconcile(
       services({ [dns]: ['10.244.0.3:53'] }),
       never,
     )
@@ -116,7 +127,7 @@ describe('which UDP flows are deleted', () => {
       },
     }
     const conntrack = (exec: Exec) =>
-      createConntrack({ exec, family: 'ip', log: silentLog, localAddresses: () => new Set(['192.0.2.1']) })
+      createConntrack({ table: byProcess(exec), log: silentLog, localAddresses: () => new Set(['192.0.2.1']) })
     const failing: Exec = {
       ...table.exec,
       run: (command) => Promise.reject(new ExecError('exit', command, { exitCode: 1, stderr: '', what: 'ended' })),
@@ -128,7 +139,7 @@ describe('which UDP flows are deleted', () => {
 
   it('what was deleted is added up', async () => {
     const { exec } = tableOf(`${dns} > 10.244.0.2:53`, `${dns} > 10.244.0.3:53`)
-    const conntrack = createConntrack({ exec, family: 'ip', log: silentLog })
+    const conntrack = createConntrack({ table: byProcess(exec), log: silentLog })
     await conntrack.reconcile(services({ [dns]: ['10.244.0.3:53'] }), never)
     await conntrack.reconcile(services({ [dns]: [] }), never)
     expect(conntrack.total()).toBe(2)
@@ -146,7 +157,7 @@ describe('which UDP flows are deleted', () => {
         for (const line of ['conntrack v1.4.7', '', ...targets.map((target) => counted('10.96.0.10', target))]) onLine(line)
       },
     }
-    await createConntrack({ exec, family: 'ip', log: silentLog }).reconcile(services({ [dns]: ['10.244.0.3:53'] }), never)
+    await createConntrack({ table: byProcess(exec), log: silentLog }).reconcile(services({ [dns]: ['10.244.0.3:53'] }), never)
     expect(asked).toEqual(['--orig-dst 10.96.0.10 --orig-port-dst 53 --reply-src 10.244.0.2 --reply-port-src 53'])
   })
 
@@ -161,7 +172,7 @@ describe('which UDP flows are deleted', () => {
         if (lasts > 0) await sleep(clock, lasts, never)
       },
     }
-    const conntrack = createConntrack({ exec, family: 'ip', log: silentLog, clock })
+    const conntrack = createConntrack({ table: byProcess(exec), log: silentLog, clock })
     const look = (): Promise<number> => conntrack.reconcile(services({}), never)
     const first = look()
     await clock.advance(100)
@@ -183,7 +194,33 @@ describe('which UDP flows are deleted', () => {
       ...table.exec,
       run: (command, signal) => table.exec.run(command, signal).then(() => table.exec.run(command, signal)),
     }
-    expect(await createConntrack({ exec, family: 'ip', log: silentLog }).reconcile(services({ [dns]: [] }), never)).toBe(0)
+    expect(await createConntrack({ table: byProcess(exec), log: silentLog }).reconcile(services({ [dns]: [] }), never)).toBe(0)
+  })
+})
+
+describe('conntrack(8)', () => {
+  /** An entry ends by itself while others are deleted: conntrack leaves the rest. */
+  const interrupted = (times: number) => {
+    const table = tableOf(`${dns} > 10.244.0.2:53`)
+    const stderr = "conntrack v1.4.7 (conntrack-tools): Operation failed: such conntrack doesn't exist"
+    const run: Exec['run'] = (command, signal) =>
+      times-- > 0 ? Promise.reject(new ExecError('exit', command, { exitCode: 1, stderr, what: 'ended' })) : table.exec.run(command, signal)
+    return createConntrack({ table: byProcess({ ...table.exec, run }), log: silentLog })
+  }
+
+  it('is asked again when it left entries because another one ended, but not forever', async () => {
+    expect(await interrupted(2).reconcile(services({ [dns]: [] }), never)).toBe(1)
+    await expect(interrupted(1000).reconcile(services({ [dns]: [] }), never)).rejects.toMatchObject({ code: 'EXEC_FAILED' })
+  })
+
+  it('does it where the kernel cannot be asked in process; other failures of that are told', async () => {
+    const failure = (code: 'SETUP' | 'KERNEL_REFUSED') => () => Promise.reject(new KernelError(code, 'no'))
+    const { exec, commands } = tableOf(`${dns} > 10.244.0.2:53`)
+    const reconcile = (openNetlink: () => Promise<never>): Promise<number> =>
+      createConntrack({ table: createFlowTable({ exec, family: 'ip', openNetlink }), log: silentLog }).reconcile(services({ [dns]: [] }), never)
+    await expect(reconcile(failure('KERNEL_REFUSED'))).rejects.toMatchObject({ code: 'KERNEL_REFUSED' })
+    expect(commands).toEqual([])
+    expect(await reconcile(failure('SETUP'))).toBe(1)
   })
 })
 
@@ -196,7 +233,7 @@ describe('a node on which conntrack', () => {
       ...exec,
       stream: (command, onLine, signal) => exec.stream({ ...command, command: 'wherry-no-such-program' }, onLine, signal),
     }
-    const conntrack = createConntrack({ exec: bare, family: 'ip', log })
+    const conntrack = createConntrack({ table: byProcess(bare), log })
     for (let i = 0; i < 3; i++) expect(await conntrack.reconcile(services({ [dns]: [] }), never)).toBe(0)
     expect(lines).toHaveLength(1)
     expect(lines[0]).toContain('install the package conntrack')
@@ -209,7 +246,7 @@ describe('a node on which conntrack', () => {
       stream: (command) =>
         Promise.reject(new ExecError('exit', command, { exitCode: 1, stderr: 'Operation not permitted', what: 'ended' })),
     }
-    const reconciling = createConntrack({ exec: failing, family: 'ip', log: silentLog }).reconcile(services({}), never)
+    const reconciling = createConntrack({ table: byProcess(failing), log: silentLog }).reconcile(services({}), never)
     await expect(reconciling).rejects.toMatchObject({ code: 'EXEC_FAILED' })
   })
 })
@@ -258,8 +295,17 @@ describeAsRoot('real conntrack entries', () => {
   })
   afterAll(() => sockets.forEach((socket) => socket.close()))
 
-  it('go where they contradict the rules, and only there', async () => {
-    const conntrack = createConntrack({ exec: node.exec, family: 'ip', log: silentLog })
+  /** Each door on the table of the node. */
+  const byNetlink = (family: Family): Promise<FlowTable> => openFlowNetlink(family, { open: () => inNamespace(node, () => openNetlinkTalk()) })
+  const doors: readonly { readonly how: string; readonly open: (family: Family) => Promise<FlowTable> }[] = [
+    { how: 'by netlink', open: byNetlink },
+    { how: 'by conntrack(8)', open: async (family) => createFlowProcess({ exec: node.exec, family }) },
+  ]
+  const forget = (): Promise<unknown> => execIn(node, 'conntrack', ['-F'])
+
+  it.each(doors)('go where they contradict the rules, and only there: $how', async ({ open }) => {
+    await forget()
+    const conntrack = createConntrack({ table: await open('ip'), log: silentLog })
     const [early, late, other] = [await client(4001), await client(4002), await client(4003)]
     // Tracking of packets begins with the first rule that needs it.
     await route('add rule ip probe output ip daddr 192.0.2.1 dnat to 192.0.2.2')
@@ -281,5 +327,64 @@ describeAsRoot('real conntrack entries', () => {
     await send(late, at(dns))
     expect(await entries()).toEqual([`4002 to ${dns} by 10.244.0.3:53`, direct])
     expect(await conntrack.reconcile(services({ [dns]: ['10.244.0.3:53'] }), never)).toBe(0)
+    for (const socket of [early, late, other]) socket.close()
+    sockets.length = 0
+  })
+
+  it.each(doors)('of other protocols, families and zones stay, however alike: $how', async ({ open }) => {
+    await forget()
+    const make = (protocol: string, [from, to]: readonly [string, string], ...more: readonly string[]): Promise<unknown> => {
+      const state = protocol === 'tcp' ? ['--state', 'ESTABLISHED'] : []
+      const ports = ['--sport', '4001', '--dport', '53', '--reply-port-src', '5353', '--reply-port-dst', '4001']
+      const ends = ['-s', from, '-d', to, '-r', to.includes(':') ? 'fd00::2' : '10.244.0.2', '-q', from]
+      return execIn(node, 'conntrack', ['-I', '-p', protocol, '-t', '100', ...ends, ...ports, ...state, ...more])
+    }
+    const [four, six] = [['10.244.0.1', '10.96.0.10'], ['fd00::1', 'fd00:96::a']] as const
+    await make('udp', four)
+    await make('udp', four, '-w', '7')
+    await make('tcp', four)
+    await make('udp', six)
+    const left = async (): Promise<readonly string[]> => {
+      const listings = await Promise.all(['ipv4', 'ipv6'].map((family) => execIn(node, 'conntrack', ['-L', '-f', family])))
+      const lines = listings.flatMap(({ stdout }) => stdout.split('\n').filter((line) => line.includes('dport=53')))
+      return lines.map((line) => `${line.slice(0, 3)} ${/dst=(\S+)/.exec(line)![1]!}${/ zone=\d+/.exec(line)?.[0] ?? ''}`).toSorted()
+    }
+    const all = ['tcp 10.96.0.10', 'udp 10.96.0.10', 'udp 10.96.0.10 zone=7', 'udp fd00:96::a']
+    expect(await left()).toEqual(all)
+    const seen: Flow[] = []
+    const removeAll = async (family: Family): Promise<void> =>
+      (await open(family)).remove({ isStale: (flow) => seen.push(flow) > 0, onRemoved: () => {} }, never)
+    await removeAll('ip6')
+    expect(await left()).toEqual(all.filter((line) => line !== 'udp fd00:96::a'))
+    await removeAll('ip')
+    expect(await left()).toEqual(['tcp 10.96.0.10', 'udp 10.96.0.10 zone=7'])
+    const [flow4, flow6] = [seen.at(-1)!, seen[0]!]
+    expect([seen.length, flow6.service, flow6.target, flow4.service, flow4.target]).toEqual([
+      2,
+      { address: 'fd00:96::a', port: 53 },
+      { address: 'fd00::2', port: 5353 },
+      at(dns),
+      at('10.244.0.2:5353'),
+    ])
+  })
+
+  it('are deleted in any number, in one turn after another', async () => {
+    await forget()
+    const ends = '-s 10.244.0.1 -d 10.96.0.10 -r 10.244.0.2 -q 10.244.0.1 --dport 53 --reply-port-src 53'
+    const lines = Array.from({ length: 3000 }, (_, i) => `-I -p udp -t 100 ${ends} --sport ${i + 1000} --reply-port-dst ${i + 1000}`)
+    const file = join(mkdtempSync(join(tmpdir(), 'wherry-conntrack-')), 'entries')
+    try {
+      writeFileSync(file, `${lines.join('\n')}\n`)
+      await execIn(node, 'conntrack', ['-R', file])
+    } finally {
+      rmSync(dirname(file), { recursive: true })
+    }
+    let turns = 0
+    const count = (): void => void (turns++, (waiting = setImmediate(count)))
+    let waiting = setImmediate(count)
+    const conntrack = createConntrack({ table: await byNetlink('ip'), log: silentLog })
+    const removed = await conntrack.reconcile(services({ [dns]: [] }), never)
+    clearImmediate(waiting)
+    expect([removed, turns > 10, await entries()]).toEqual([3000, true, []])
   })
 })

@@ -6,14 +6,8 @@
 import { networkInterfaces } from 'node:os'
 import { sleep, systemClock, type Clock } from '../../api/clock.ts'
 import type { Log } from '../../api/log.ts'
-import type { Family } from '../../rules/model.ts'
-import { ExecError, type Exec } from './exec.ts'
-
-/** A UDP address and port. */
-export interface Place {
-  readonly address: string
-  readonly port: number
-}
+import { ExecError } from './exec.ts'
+import type { Flow, FlowTable, Place } from './flow-table.ts'
 
 /** What the rules say now. What is asked for every entry or so should be quick. */
 export interface Expected {
@@ -40,72 +34,47 @@ export interface Conntrack {
    *
    * Waits before it looks, if that would make looking more than a quarter of the time; one call at a time.
    * @returns how many entries were deleted; 0 where there is no conntrack(8), which is said once in the log
-   * @throws ExecError if conntrack fails
+   * @throws as `FlowTable.remove` does
    */
   reconcile(expected: Expected, signal: AbortSignal): Promise<number>
 }
 
 export interface ConntrackDeps {
-  readonly exec: Exec
-  readonly family: Family
+  readonly table: FlowTable
   readonly log: Log
   readonly clock?: Clock
   /** The host's own addresses; asked in each look. */
   readonly localAddresses?: () => ReadonlySet<string>
 }
 
-/** A listing of a million entries takes some seconds. */
-const timeoutMs = 60_000
 /** How long to leave the table alone after a look, in lengths of that look. */
 const restShare = 3
 const longestRestMs = 30_000
 
-const families: Readonly<Record<Family, string>> = { ip: 'ipv4', ip6: 'ipv6' }
-
 /** @returns also how many entries were deleted since the start */
 export function createConntrack(deps: ConntrackDeps): Conntrack & { total(): number } {
-  const { exec, family, log, clock = systemClock, localAddresses = hostAddresses } = deps
+  const { table, log, clock = systemClock, localAddresses = hostAddresses } = deps
   let isAbsent = false
   let total = 0
   let restUntil = 0
-  // Zones other than 0 are for other networks that share the table.
-  const which = ['-f', families[family], '-p', 'udp', '-w', '0']
-
-  const stale = async (expected: Expected, signal: AbortSignal): Promise<ReadonlyMap<string, Flow>> => {
-    const flows = new Map<string, Flow>()
-    const take = (line: string): void => {
-      const service = serviceOf(line)
-      if (!service || !expected.isVirtual(service.address, service.port)) return
-      const target = targetOf(line)
-      if (target && !expected.isLive(service, target)) flows.set(matchOf({ service, target }).join(' '), { service, target })
-    }
-    await exec.stream({ command: 'conntrack', args: ['-L', ...which], timeoutMs }, take, signal)
-    return flows
-  }
-
-  /** One call for all clients of the same wrong translation, also for those that came since the listing. */
-  const remove = async (flow: Flow, signal: AbortSignal): Promise<number> => {
-    const args = ['-D', ...which, ...matchOf(flow)]
-    try {
-      return deleted((await exec.run({ command: 'conntrack', args, timeoutMs }, signal)).stderr)
-    } catch (e) {
-      // Nothing matched any more: conntrack counts that as failure.
-      if (e instanceof ExecError && e.reason === 'exit' && /\b0 flow entries have been deleted/.test(e.stderr)) return 0
-      throw e
-    }
-  }
 
   const look = async (expected: Expected, signal: AbortSignal): Promise<number> => {
     const done = expected.begin(localAddresses())
-    let count = 0
-    for (const flow of (await stale(expected, signal)).values()) {
-      const removed = await remove(flow, signal)
-      count += removed
-      total += removed
-      log.debug('UDP flows are to choose an endpoint again.', { ...flow, removed })
+    const before = total
+    const removed = new Map<string, Flow & { entries: number }>()
+    const onRemoved = (flow: Flow, entries: number): void => {
+      total += entries
+      const text = [flow.service, flow.target].map(({ address, port }) => `${address} ${port}`).join()
+      const known = removed.get(text)
+      if (known) known.entries += entries
+      else removed.set(text, { ...flow, entries })
     }
+    const isStale = ({ service, target }: Flow): boolean =>
+      expected.isVirtual(service.address, service.port) && !expected.isLive(service, target)
+    await table.remove({ isStale, onRemoved }, signal)
+    for (const each of removed.values()) log.debug('UDP flows are to choose an endpoint again.', { ...each })
     done()
-    return count
+    return total - before
   }
 
   return {
@@ -134,32 +103,4 @@ export function createConntrack(deps: ConntrackDeps): Conntrack & { total(): num
 
 function hostAddresses(): ReadonlySet<string> {
   return new Set(Object.values(networkInterfaces()).flatMap((list) => (list ?? []).map(({ address }) => address)))
-}
-
-interface Flow {
-  readonly service: Place
-  /** Where answers come from: after translation the endpoint. */
-  readonly target: Place
-}
-
-/** conntrack(8) prints the original tuple first, */
-function serviceOf(line: string): Place | undefined {
-  const [, address, port] = /dst=(\S+) sport=\d+ dport=(\d+)/.exec(line) ?? []
-  return address === undefined ? undefined : { address, port: Number(port) }
-}
-
-/** then, perhaps after counts and words, the reply tuple. */
-function targetOf(line: string): Place | undefined {
-  const [, address, port] = /dst=.* src=(\S+) dst=\S+ sport=(\d+)/.exec(line) ?? []
-  return address === undefined ? undefined : { address, port: Number(port) }
-}
-
-function matchOf({ service, target }: Flow): readonly string[] {
-  const to = ['--orig-dst', service.address, '--orig-port-dst', String(service.port)]
-  return [...to, '--reply-src', target.address, '--reply-port-src', String(target.port)]
-}
-
-/** `conntrack v1.4.7 (conntrack-tools): 3 flow entries have been deleted.` */
-function deleted(stderr: string): number {
-  return Number(/(\d+) flow entries have been deleted/.exec(stderr)?.[1] ?? 0)
 }

@@ -1,7 +1,9 @@
 /**
- * A netlink socket (netlink(7)) that hears of changes to nf_tables, through Node's foreign function interface. `nft monitor`
- * would keep a copy of all rules (200 MB at 30,000 services) and print every element (1.4 s of processor time for a load of
- * that size). Here our own changes are left out by the kernel, and of others' nothing is kept.
+ * Netlink sockets (netlink(7)), through Node's foreign function interface.
+ *
+ * `openNetlinkTalk` asks. `openNetlinkSocket` hears of changes to nf_tables: `nft monitor` would keep a copy of all rules (200 MB
+ * at 30,000 services) and print every element (1.4 s of processor time for a load of that size). Here our own changes are left
+ * out by the kernel, and of others' nothing is kept.
  */
 import { closeSync, readdirSync } from 'node:fs'
 import { endianness } from 'node:os'
@@ -42,6 +44,39 @@ const c = {
   nftables: 7,
 } as const
 
+/** Questions to a part of the kernel and its answers (netlink(7)), in this process. */
+export interface NetlinkTalk {
+  /** Sends one message. What the kernel does for it is done when this comes back, but for the parts of a listing. */
+  ask(message: Buffer): void
+  /** The next datagram of the answer, in the same buffer each time; undefined if there is none, or it was lost. Never waits. */
+  answer(): Buffer | undefined
+  close(): void
+}
+
+/** @throws KernelError SETUP if this Node cannot call foreign functions, or the kernel does not let us */
+export async function openNetlinkTalk(): Promise<NetlinkTalk> {
+  const libc = await load()
+  const fd = libc.socket(c.afNetlink, c.raw | c.nonBlocking | c.closeOnExec, c.netfilter)
+  if (fd < 0) throw refused('no socket could be opened')
+  if (libc.bind(fd, addressOf(), addressBytes) !== 0) {
+    closeSync(fd)
+    throw refused('a socket got no address')
+  }
+  const datagram = Buffer.alloc(datagramBytes)
+  return {
+    ask(message) {
+      if (Number(libc.send(fd, message, BigInt(message.length), 0)) < 0) throw refused('a question was refused')
+    },
+    answer() {
+      const length = Number(libc.recv(fd, datagram, BigInt(datagramBytes), 0))
+      return length > 0 ? datagram.subarray(0, length) : undefined
+    },
+    close: () => closeSync(fd),
+  }
+}
+
+const refused = (what: string): KernelError => new KernelError('SETUP', `netlink: ${what}; run as root`)
+
 /** What may wait between two looks: some 250,000 elements of other programs. Memory is taken only while they wait. */
 const receiveBufferBytes = 16 << 20
 /** The kernel puts messages together until a page is full; a single message may be larger. */
@@ -51,7 +86,6 @@ const datagramBytes = 64 << 10
 export async function openNetlinkSocket(bufferBytes: number = receiveBufferBytes): Promise<NetlinkSocket> {
   const libc = await load()
   const fd = libc.socket(c.afNetlink, c.raw | c.nonBlocking | c.closeOnExec, c.netfilter)
-  const refused = (what: string): KernelError => new KernelError('SETUP', `netlink: ${what}; run as root`)
   if (fd < 0) throw refused('no socket could be opened')
   const set = (level: number, option: number, value: Buffer): boolean =>
     libc.setsockopt(fd, level, option, value, value.length) === 0

@@ -5,6 +5,7 @@ import { errorKeys, type Log } from '../../api/log.ts'
 import type { ModeName } from '../../rules/mode.ts'
 import type { Family } from '../../rules/model.ts'
 import { createConntrack } from '../kernel/conntrack.ts'
+import { createFlowTable } from '../kernel/flow-table.ts'
 import type { Exec } from '../kernel/exec.ts'
 import { modeNames, openMode } from '../modes.ts'
 import { createServices, type Services, type ServicesDeps } from '../services.ts'
@@ -62,7 +63,7 @@ export async function openServedMode(config: ProxyConfig, deps: KernelDeps & { r
         node: config.node,
         lanes: planes.map((dataplane) => {
           const { family } = dataplane
-          return { dataplane, conntrack: createConntrack({ exec, family, log }), config: familyConfig(config, facts, family) }
+          return { dataplane, conntrack: createConntrack({ table: createFlowTable({ exec, family }), log }), config: familyConfig(config, facts, family) }
         }),
         clock,
         random,

@@ -10,8 +10,11 @@ import { nftMode } from '../../rules/nft/index.ts'
 import { describeAsRoot, execIn, inNamespace, netnsLab, type Netns } from '../../test/kit/netns.ts'
 import { endpointView, nodeConfigOf, nodeView, portView, serviceView } from '../../test/kit/views.ts'
 import { waitFor } from '../../test/kit/wait.ts'
-import { createConntrack, type Place } from '../kernel/conntrack.ts'
+import { createConntrack } from '../kernel/conntrack.ts'
+import { openFlowNetlink } from '../kernel/flow-netlink.ts'
+import type { Place } from '../kernel/flow-table.ts'
 import { openLibnftables } from '../kernel/libnftables.ts'
+import { openNetlinkTalk } from '../kernel/netlink.ts'
 import { createNftKernel } from '../kernel/nft.ts'
 import { createDataplane } from './dataplane.ts'
 import { createFlows } from './flows.ts'
@@ -407,7 +410,8 @@ function realFlows(family: Family): void {
     closing.push(() => dataplane.close())
     const flows = createFlows({ family })
     const localAddresses = (): ReadonlySet<string> => new Set([a.node, gateway])
-    const conntrack = createConntrack({ exec: hosts.node.exec, family, log: silentLog, localAddresses })
+    const table = await openFlowNetlink(family, { open: () => inNamespace(hosts.node, () => openNetlinkTalk()) })
+    const conntrack = createConntrack({ table, log: silentLog, localAddresses })
     return {
       conntrack,
       /** @returns how many entries were deleted */

@@ -5,6 +5,7 @@
  */
 import { createInterface } from 'node:readline'
 import { createConntrack, type Conntrack } from '../../agent/kernel/conntrack.ts'
+import { createFlowTable } from '../../agent/kernel/flow-table.ts'
 import { createExec } from '../../agent/kernel/exec.ts'
 import { openMode } from '../../agent/modes.ts'
 import { createServices } from '../../agent/services.ts'
@@ -81,7 +82,7 @@ const services = createServices({
   tables,
   lanes: dataplanes.map((dataplane) => ({
     dataplane: sabotaged(dataplane),
-    conntrack: watched(createConntrack({ exec, family: dataplane.family, log })),
+    conntrack: watched(createConntrack({ table: createFlowTable({ exec, family: dataplane.family }), log })),
     config: configOf(dataplane.family),
   })),
   onAck(ack) {
