@@ -1,5 +1,9 @@
+import { setFlagsFromString } from 'node:v8'
+import { runInNewContext } from 'node:vm'
 import { expect, test } from 'vitest'
-import type { KubeObject } from '../../api/objects.ts'
+import { decodeHubFrame, encode } from '../../api/codec.ts'
+import type { SetFrame } from '../../api/frames.ts'
+import type { EndpointSlice, KubeObject } from '../../api/objects.ts'
 import { createTrim } from './trim.ts'
 
 const metadata = {
@@ -48,4 +52,28 @@ test('of a slice, first addresses, conditions that say anything, places and hint
 test('other objects stay as they are', () => {
   const node = object({ kind: 'Node' })
   expect(createTrim()('nodes', node)).toBe(node)
+})
+
+test('what comes again in many objects is one object', () => {
+  const trim = createTrim()
+  const slice = () =>
+    structuredClone(object({ endpoints: [{ addresses: ['10.244.1.2'], conditions: { ready: false }, nodeName: 'node1', hints: { forZones: [{ name: 'a' }] } }] }))
+  const [one, other] = [1, 2].map(() => (trim('endpointslices.discovery.k8s.io', slice()) as EndpointSlice).endpoints![0]!)
+  expect(one!.hints).toBe(other!.hints)
+  expect(one!.conditions).toBe(other!.conditions)
+})
+
+test('of the frame that an object came in nothing else is kept', () => {
+  setFlagsFromString('--expose-gc')
+  const collect = runInNewContext('gc') as () => void
+  const trim = createTrim()
+  const frames = 512
+  const selector = Object.fromEntries(Array.from({ length: 400 }, (_, i) => [`filler-${i}`, 'x'.repeat(50)]))
+  const bytes = encode({ kind: 'set', revision: 1, resource: 'services', object: object({ kind: 'Service', spec: { clusterIP: '10.96.100.100', selector } }) })
+  collect()
+  const before = process.memoryUsage().heapUsed
+  const held = Array.from({ length: frames }, () => trim('services', (decodeHubFrame(bytes) as SetFrame).object))
+  collect()
+  expect(process.memoryUsage().heapUsed - before).toBeLessThan((frames * bytes.length) / 8)
+  expect(held).toHaveLength(frames)
 })

@@ -1,6 +1,7 @@
 /**
  * Keeps of services and slices only what nodes read, since a node holds all of the cluster's: with 10,000 services the rest
- * would be most of the agent's memory. Texts that come again in thousands of objects are kept once.
+ * would be most of the agent's memory. Texts that come again in thousands of objects are kept once. All others are copied,
+ * as the decoder cuts longer texts out of the text of the whole frame, which each of them would keep.
  */
 import type { AgentResource } from '../../api/frames.ts'
 import type { EndpointSlice, KubeObject, Service } from '../../api/objects.ts'
@@ -8,29 +9,23 @@ import type { EndpointSlice, KubeObject, Service } from '../../api/objects.ts'
 const labels = ['kubernetes.io/service-name', 'service.kubernetes.io/service-proxy-name', 'service.kubernetes.io/headless'] as const
 const annotations = ['endpoints.kubernetes.io/last-change-trigger-time'] as const
 
+/** How many texts, or values, are remembered until all of them are forgotten. */
+const mostTexts = 4_096
+
 export type Trim = (resource: AgentResource, object: KubeObject) => KubeObject
 
 export function createTrim(): Trim {
-  const texts = new Map<string, string>()
-  /** The same text, the same string. Bounded: what is not repeated must not stay. */
-  const once = <T extends string | undefined>(text: T): T => {
-    if (text === undefined) return text
-    const known = texts.get(text)
-    if (known !== undefined) return known as T
-    if (texts.size < 4_096) texts.set(text, text)
-    return text
-  }
-
+  const { once, onceValue } = createPool()
   const metadata = ({ metadata: from }: KubeObject): KubeObject['metadata'] => {
     const kept = <K extends string>(all: Readonly<Record<string, string>> | undefined, names: readonly K[]) => {
       const found = names.filter((name) => all?.[name] !== undefined)
-      return found.length > 0 ? Object.fromEntries(found.map((name) => [name, once(all![name]!)])) : undefined
+      return found.length > 0 ? Object.fromEntries(found.map((name) => [name, copy(all![name]!)])) : undefined
     }
     return {
-      name: from.name,
+      name: copy(from.name),
       namespace: once(from.namespace),
-      uid: from.uid,
-      resourceVersion: from.resourceVersion,
+      uid: copy(from.uid),
+      resourceVersion: copy(from.resourceVersion),
       creationTimestamp: once(from.creationTimestamp),
       labels: kept(from.labels, labels),
       annotations: kept(from.annotations, annotations),
@@ -47,20 +42,20 @@ export function createTrim(): Trim {
       metadata: metadata(service),
       spec: spec && {
         type: once(spec.type),
-        clusterIP: spec.clusterIP,
-        clusterIPs: spec.clusterIPs && spec.clusterIPs.length > 1 ? spec.clusterIPs : undefined,
-        externalIPs: spec.externalIPs,
-        externalName: spec.externalName,
+        clusterIP: copy(spec.clusterIP),
+        clusterIPs: spec.clusterIPs && spec.clusterIPs.length > 1 ? spec.clusterIPs.map(copy) : undefined,
+        externalIPs: spec.externalIPs?.map(copy),
+        externalName: copy(spec.externalName),
         externalTrafficPolicy: once(spec.externalTrafficPolicy),
         healthCheckNodePort: spec.healthCheckNodePort,
         internalTrafficPolicy: once(spec.internalTrafficPolicy),
-        loadBalancerSourceRanges: spec.loadBalancerSourceRanges,
+        loadBalancerSourceRanges: spec.loadBalancerSourceRanges?.map(copy),
         publishNotReadyAddresses: spec.publishNotReadyAddresses,
         sessionAffinity: once(spec.sessionAffinity),
-        sessionAffinityConfig: spec.sessionAffinityConfig,
+        sessionAffinityConfig: onceValue(spec.sessionAffinityConfig),
         ports: spec.ports?.map(({ name, protocol, port, nodePort }) => ({ name: once(name), protocol: once(protocol), port, nodePort })),
       },
-      status: ingress && ingress.length > 0 ? { loadBalancer: { ingress } } : undefined,
+      status: ingress && ingress.length > 0 ? { loadBalancer: { ingress: ingress.map(({ ip, ipMode }) => ({ ip: copy(ip), ipMode: once(ipMode) })) } } : undefined,
     } as Service
   }
 
@@ -72,10 +67,10 @@ export function createTrim(): Trim {
       addressType: once(slice.addressType),
       endpoints: slice.endpoints?.map(({ addresses, conditions, hints, hostname, nodeName }) => ({
         // Only the first address of an endpoint counts.
-        addresses: addresses?.slice(0, 1) ?? [],
-        conditions: conditions && !isPlainlyReady(conditions) ? conditions : undefined,
-        hints,
-        hostname,
+        addresses: addresses?.slice(0, 1).map(copy) ?? [],
+        conditions: conditions && !isPlainlyReady(conditions) ? onceValue(conditions) : undefined,
+        hints: onceValue(hints),
+        hostname: copy(hostname),
         nodeName: once(nodeName),
       })),
       ports: slice.ports?.map(({ name, port, protocol }) => ({ name: once(name ?? undefined), port, protocol: once(protocol) })),
@@ -85,6 +80,40 @@ export function createTrim(): Trim {
     if (resource === 'services') return trimService(object as Service)
     return resource === 'endpointslices.discovery.k8s.io' ? trimSlice(object as EndpointSlice) : object
   }
+}
+
+/** What comes again and again, once. Forgets all from time to time, as what is not repeated must not stay. */
+function createPool() {
+  const texts = new Map<string, string>()
+  /** The same text, the same string. */
+  const once = <T extends string | undefined>(text: T): T => {
+    if (!text) return text
+    const known = texts.get(text)
+    if (known !== undefined) return known as T
+    const copied = copy(text)
+    if (texts.size >= mostTexts) texts.clear()
+    texts.set(copied, copied)
+    return copied
+  }
+
+  const values = new Map<string, object>()
+  /** The same plain value, the same object. */
+  const onceValue = <T extends object | undefined>(value: T): T => {
+    if (!value) return value
+    const text = JSON.stringify(value)
+    const known = values.get(text)
+    if (known) return known as T
+    const copied = JSON.parse(text) as NonNullable<T>
+    if (values.size >= mostTexts) values.clear()
+    values.set(text, copied)
+    return copied
+  }
+  return { once, onceValue }
+}
+
+/** A text that keeps nothing but itself. */
+function copy<T extends string | undefined>(text: T): T {
+  return text ? (Buffer.from(text).toString() as T) : text
 }
 
 /** What the absence of conditions says, too. */
