@@ -2,7 +2,7 @@
  * API objects to `NodeView`: the only file that knows both an EndpointSlice and a ServiceView. What counts and what does
  * not follows the Service API (core/v1) and EndpointSlice API (discovery/v1); `rules/select.ts` chooses among endpoints.
  */
-import type { EndpointSlice, Node, Service } from '../../api/objects.ts'
+import type { EndpointSlice, KubeObject, Node, Service } from '../../api/objects.ts'
 import { canonicalAddress, isOtherFamily } from '../../rules/address.ts'
 import type {
   EndpointView, Family, Hint, NodeConfig, NodeView, Problem, Protocol, ServiceKey, ServicePortView, ServiceView,
@@ -36,6 +36,8 @@ export interface ViewBuilder {
   view(config: NodeConfig): NodeView
 }
 
+const none: readonly never[] = Object.freeze([])
+
 interface Viewpoint {
   /** The name by which an endpoint is local. */
   readonly node: string
@@ -46,22 +48,22 @@ interface Viewpoint {
 
 export function createViewBuilder(options: { readonly node: string; readonly family: Family }): ViewBuilder {
   const services = new Map<ServiceKey, Service>()
-  /** Slices by their service, then by their own key. */
-  const slices = new Map<ServiceKey, Map<string, EndpointSlice>>()
+  /** Slices of the family by their service, each with another name. */
+  const slices = new Map<ServiceKey, readonly EndpointSlice[]>()
   const views = new Map<ServiceKey, ServiceView>()
   let viewpoint: Viewpoint = { ...options, zone: '' }
 
-  const takeSlice = (key: string, before: EndpointSlice | undefined, after: EndpointSlice | undefined, dirty: Set<ServiceKey>): void => {
+  const takeSlice = (before: EndpointSlice | undefined, after: EndpointSlice | undefined, dirty: Set<ServiceKey>): void => {
     const old = before && serviceOf(before)
     const now = after && serviceOf(after)
     if (old !== undefined) {
-      slices.get(old)?.delete(key)
-      if (slices.get(old)?.size === 0) slices.delete(old)
+      const rest = (slices.get(old) ?? []).filter(({ metadata }) => metadata.name !== before!.metadata.name)
+      if (rest.length > 0) slices.set(old, rest)
+      else slices.delete(old)
       dirty.add(old)
     }
     if (now !== undefined) {
-      const group = slices.get(now) ?? new Map<string, EndpointSlice>()
-      slices.set(now, group.set(key, after!))
+      slices.set(now, [...(slices.get(now) ?? []), after!])
       dirty.add(now)
     }
   }
@@ -77,11 +79,11 @@ export function createViewBuilder(options: { readonly node: string; readonly fam
           else services.delete(key)
           dirty.add(key)
         } else if (resource === 'endpointslices.discovery.k8s.io') {
-          const [old, now] = [before as EndpointSlice | undefined, after as EndpointSlice | undefined]
-          takeSlice(key, old, now, dirty)
-          if (now && isAddressed(now, options.family) && !now.metadata.labels?.[serviceNameLabel])
+          const [old, now] = [addressed(before, options.family), addressed(after, options.family)]
+          takeSlice(old, now, dirty)
+          if (now && !now.metadata.labels?.[serviceNameLabel])
             problems.push({ what: `endpoint slice has no label ${serviceNameLabel} and so belongs to no service`, value: key })
-          const trigger = now && isAddressed(now, options.family) ? now.metadata.annotations?.[triggerAnnotation] : undefined
+          const trigger = now?.metadata.annotations?.[triggerAnnotation]
           if (trigger !== undefined && !batch.first && trigger !== old?.metadata.annotations?.[triggerAnnotation]) triggers.push(Date.parse(trigger))
         } else if (resource === 'nodes' && key === options.node) {
           const zone = (after as Node | undefined)?.metadata.labels?.[zoneLabel] ?? ''
@@ -91,7 +93,7 @@ export function createViewBuilder(options: { readonly node: string; readonly fam
       }
       for (const key of dirty) {
         const service = services.get(key)
-        const view = service && viewOf(key, service, [...(slices.get(key)?.values() ?? [])], viewpoint)
+        const view = service && viewOf(key, service, slices.get(key) ?? none, viewpoint)
         if (view) views.set(key, view)
         else if (!views.delete(key)) dirty.delete(key)
       }
@@ -101,8 +103,10 @@ export function createViewBuilder(options: { readonly node: string; readonly fam
   }
 }
 
-function isAddressed(slice: EndpointSlice, family: Family): boolean {
-  return slice.addressType === (family === 'ip' ? 'IPv4' : 'IPv6')
+/** A slice whose addresses are of this family. */
+function addressed(object: KubeObject | undefined, family: Family): EndpointSlice | undefined {
+  const slice = object as EndpointSlice | undefined
+  return slice?.addressType === (family === 'ip' ? 'IPv4' : 'IPv6') ? slice : undefined
 }
 
 function serviceOf(slice: EndpointSlice): ServiceKey | undefined {
@@ -112,7 +116,10 @@ function serviceOf(slice: EndpointSlice): ServiceKey | undefined {
   return `${slice.metadata.namespace}/${name}`
 }
 
-/** Undefined where a service has no virtual IP of this family for us to serve. */
+/**
+ * Undefined where a service has no virtual IP of this family for us to serve. Views are written out field by field, those
+ * that are absent, too: objects of one shape take half the room of those that are put together from parts.
+ */
 function viewOf(key: ServiceKey, service: Service, slices: readonly EndpointSlice[], viewpoint: Viewpoint): ServiceView | undefined {
   const { spec, metadata, status } = service
   const { family } = viewpoint
@@ -120,7 +127,6 @@ function viewOf(key: ServiceKey, service: Service, slices: readonly EndpointSlic
   if (!spec || spec.type === 'ExternalName' || otherProxyLabel in labels || headlessLabel in labels) return undefined
   const clusterIPs = addresses(family, spec.clusterIPs?.length ? spec.clusterIPs : [spec.clusterIP ?? ''])
   if (clusterIPs.length === 0) return undefined
-  const mine = slices.filter((slice) => isAddressed(slice, family))
   const vips = (status?.loadBalancer?.ingress ?? []).filter(({ ipMode }) => (ipMode ?? 'VIP') === 'VIP').map(({ ip }) => ip ?? '')
   const ports = (spec.ports ?? []).map((port): ServicePortView => {
     const name = port.name ?? ''
@@ -129,8 +135,8 @@ function viewOf(key: ServiceKey, service: Service, slices: readonly EndpointSlic
       name,
       protocol,
       port: port.port,
-      ...(port.nodePort && { nodePort: port.nodePort }),
-      endpoints: Object.freeze(endpointsOf(mine, { name, protocol }, viewpoint)),
+      nodePort: port.nodePort || undefined,
+      endpoints: Object.freeze(endpointsOf(slices, { name, protocol }, viewpoint)),
     })
   })
   const isLocal = spec.externalTrafficPolicy === 'Local'
@@ -140,13 +146,12 @@ function viewOf(key: ServiceKey, service: Service, slices: readonly EndpointSlic
     clusterIPs,
     externalIPs: addresses(family, spec.externalIPs ?? []),
     loadBalancerIPs: addresses(family, vips),
-    sourceRanges: spec.loadBalancerSourceRanges ?? [],
+    sourceRanges: spec.loadBalancerSourceRanges ?? none,
     internalPolicy: spec.internalTrafficPolicy === 'Local' ? 'Local' : 'Cluster',
     externalPolicy: isLocal ? 'Local' : 'Cluster',
-    ...(spec.sessionAffinity === 'ClientIP' && {
-      affinitySeconds: spec.sessionAffinityConfig?.clientIP?.timeoutSeconds ?? defaultAffinitySeconds,
-    }),
-    ...(spec.type === 'LoadBalancer' && isLocal && spec.healthCheckNodePort && { healthCheckNodePort: spec.healthCheckNodePort }),
+    affinitySeconds:
+      spec.sessionAffinity === 'ClientIP' ? (spec.sessionAffinityConfig?.clientIP?.timeoutSeconds ?? defaultAffinitySeconds) : undefined,
+    healthCheckNodePort: (spec.type === 'LoadBalancer' && isLocal && spec.healthCheckNodePort) || undefined,
     ports: Object.freeze(ports),
   })
 }
@@ -154,6 +159,7 @@ function viewOf(key: ServiceKey, service: Service, slices: readonly EndpointSlic
 /** Those of the family, in the text that tools print; what is no address stays as it is, for the rules to name it. */
 function addresses(family: Family, texts: readonly string[]): readonly string[] {
   const mine = texts.filter((text) => text !== 'None' && text.trim() !== '' && !isOtherFamily(family, text))
+  if (mine.length === 0) return none
   return Object.freeze([...new Set(mine.map((text) => canonicalAddress(family, text) ?? text))])
 }
 
@@ -188,7 +194,8 @@ type Endpoint = NonNullable<EndpointSlice['endpoints']>[number]
 function endpointOf(endpoint: Endpoint, place: Pick<EndpointView, 'address' | 'port'>, { node, zone }: Viewpoint): EndpointView {
   const { ready, serving, terminating } = endpoint.conditions ?? {}
   return Object.freeze({
-    ...place,
+    address: place.address,
+    port: place.port,
     node: !endpoint.nodeName ? 'unknown' : endpoint.nodeName === node ? 'here' : 'elsewhere',
     ready: ready ?? true,
     serving: serving ?? true,
@@ -203,4 +210,8 @@ function hintOf(named: readonly { readonly name: string }[] | undefined, mine: s
   return mine !== '' && named.some(({ name }) => name === mine) ? 'here' : 'elsewhere'
 }
 
-const protocolOf = (text: string | undefined): Protocol => (text ?? 'TCP').toLowerCase() as Protocol
+/** A new text for each port would be one too many. */
+const protocols: ReadonlyMap<string, Protocol> = new Map([['TCP', 'tcp'], ['UDP', 'udp'], ['SCTP', 'sctp']])
+function protocolOf(text: string | undefined): Protocol {
+  return protocols.get(text ?? 'TCP') ?? (text!.toLowerCase() as Protocol)
+}
