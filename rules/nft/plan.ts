@@ -76,6 +76,9 @@ function configured(layout: Layout): readonly PlacedElement[] {
   return [...layout.elements].flatMap(([set, elements]) => elements.map((element) => ({ set, ...element })))
 }
 
+/** Most shared elements are wanted by one service alone, and lead to nothing. */
+const sole: Share = Object.freeze({ count: 1, value: undefined })
+
 interface Steps {
   readonly operations: readonly Operation[]
   readonly adds: ReadonlySet<SetName>
@@ -144,7 +147,7 @@ function createDraft(held: Listing | undefined, known: ReadonlyMap<string, Share
         const count = (before?.count ?? 0) + step
         const now = value ?? before?.value
         if (before && before.value === now && before.count === count) continue
-        shares.set(id, { count, ...(now !== undefined && { value: now }) })
+        shares.set(id, count === 1 && now === undefined ? sole : { count, value: now })
         const { set, key } = element
         if (before && (count === 0 || before.value !== now)) remove(element)
         if (count > 0 && (!before || before.value !== now)) add({ set, key, ...(now !== undefined && { value: now }) })
