@@ -11,6 +11,9 @@ export const errorCodes = {
   STORE_NOT_FOUND: 'no object of that name',
   STORE_CONFLICT: 'the object changed since it was read',
   STORE_COMPACTED: 'the asked-for revision is older than the history that is kept',
+  STORE_TAKEN: 'another object holds what the object claims: an address, a port or a range',
+  STORE_TOO_LARGE: 'an object is larger than the store takes',
+  STORE_LOST: 'etcd is not reached; a write that was under way may have been done or not',
   STORE_CLOSED: 'the store was closed',
   STORE_BROKEN: 'the store on disk could not be read or written',
   // rules

@@ -6,3 +6,8 @@ export class StoreError extends WherryError {
     super(code, message, options)
   }
 }
+
+/** What a watch hears that begins before the kept history. */
+export function forgotten(from: number, compacted: number): StoreError {
+  return new StoreError('STORE_COMPACTED', `changes after revision ${from} are forgotten; those after ${compacted} are kept`)
+}

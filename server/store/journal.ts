@@ -1,10 +1,12 @@
 /** What of the store is on disk: an SQLite file with the current objects, the history of changes, and how far it is forgotten. */
+import { randomUUID } from 'node:crypto'
 import { closeSync, mkdirSync, openSync } from 'node:fs'
 import { dirname } from 'node:path'
 import { DatabaseSync } from 'node:sqlite'
 
 import type { KubeObject } from '../../api/objects.ts'
 import type { Resource } from '../../api/resources.ts'
+import { stamped } from './decide.ts'
 import { StoreError } from './error.ts'
 import { settle } from './settle.ts'
 import type { Change, ChangeType, Ref } from './store.ts'
@@ -20,6 +22,8 @@ export interface Entry {
 }
 
 export interface Journal {
+  /** Made with the file, and made anew when it is put back. */
+  readonly historyName: string
   readonly revision: number
   readonly compacted: number
   /** Every current object. */
@@ -96,6 +100,12 @@ function prepareFile(db: DatabaseSync): void {
     throw new TypeError(`its layout is ${String(version)}, this Wherry knows ${schemaVersion}; a newer one wrote it`)
   }
   db.prepare(words.setMeta).run('schema', schemaVersion)
+  if (!db.prepare(words.getMeta).get('history')) nameHistory(db)
+}
+
+/** From now on the revisions of this file are another order than those that anybody may have heard of. */
+export function nameHistory(db: DatabaseSync): void {
+  db.prepare(words.setMeta).run('history', randomUUID())
 }
 
 function broken(path: string, cause: unknown): StoreError {
@@ -109,11 +119,6 @@ function broken(path: string, cause: unknown): StoreError {
 
 function parse(text: unknown): KubeObject {
   return settle(JSON.parse(String(text)), undefined) as KubeObject
-}
-
-/** A settled object with the revision of its change, be it the last one. */
-export function stamped(object: KubeObject, revision: number): KubeObject {
-  return Object.freeze({ ...object, metadata: Object.freeze({ ...object.metadata, resourceVersion: String(revision) }) })
 }
 
 function changeOf(row: Record<string, unknown>): Change {
@@ -144,6 +149,7 @@ function createJournal(db: DatabaseSync, path: string): Journal {
   }
 
   return {
+    historyName: String(sql.getMeta.get('history')?.['value']),
     get revision() {
       return revision
     },

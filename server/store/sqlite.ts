@@ -2,12 +2,13 @@
 import type { Clock } from '../../api/clock.ts'
 import { errorKeys, type Log } from '../../api/log.ts'
 import type { KubeObject } from '../../api/objects.ts'
-import { StoreError } from './error.ts'
-import { openJournal, stamped, type Entry, type Journal } from './journal.ts'
-import { settle } from './settle.ts'
-import type { Change, Decision, Ref, Store } from './store.ts'
+import { outcomeOf, stamped } from './decide.ts'
+import { forgotten, StoreError } from './error.ts'
+import { openJournal, type Entry, type Journal } from './journal.ts'
+import type { Change, Decision, Ref, Store, WordsOf } from './store.ts'
 import { createTables, type Tables } from './tables.ts'
 import { createWatchers } from './watchers.ts'
+import { createWords, type WordMoves, type Words } from './words.ts'
 
 /** Bounds of the embedded store. */
 export const storeLimits = {
@@ -35,6 +36,8 @@ export interface SqliteStoreOptions {
   readonly log: Log
   readonly clock: Clock
   readonly history?: HistoryBounds
+  /** None unless told. */
+  readonly words?: WordsOf
 }
 
 export interface SqliteStore extends Store {
@@ -62,7 +65,11 @@ interface Waiting {
 export function createStore(journal: Journal, options: Omit<SqliteStoreOptions, 'path'>): SqliteStore {
   const { log, clock, history = defaultHistory } = options
   const tables = createTables()
-  for (const [ref, object] of journal.objects()) tables.set(ref, object)
+  const words = createWords(options.words ?? (() => []))
+  for (const [ref, object] of journal.objects()) {
+    tables.set(ref, object)
+    words.load(ref, object)
+  }
   const older = (revision: number): readonly Change[] => journal.history(revision, storeLimits.page)
   const watchers = createWatchers({ log, tail: storeLimits.tail, older })
   const queue: Waiting[] = []
@@ -73,7 +80,7 @@ export function createStore(journal: Journal, options: Omit<SqliteStoreOptions, 
 
   const flush = (): void => {
     const batch = queue.splice(0, storeLimits.batch)
-    const { entries, answers } = decideAll(batch, tables, revision)
+    const { entries, answers, moves } = decideAll(batch, { tables, words, revision })
     try {
       if (entries.length > 0) journal.append(entries, clock.now())
     } catch (e) {
@@ -82,6 +89,7 @@ export function createStore(journal: Journal, options: Omit<SqliteStoreOptions, 
       return
     }
     for (const { ref, change } of entries) tables.set(ref, change.type === 'DELETED' ? undefined : change.object)
+    moves.apply()
     revision += entries.length
     for (const answer of answers) answer()
     watchers.publish(entries.map((entry) => entry.change))
@@ -105,6 +113,7 @@ export function createStore(journal: Journal, options: Omit<SqliteStoreOptions, 
   }
 
   return {
+    history: journal.historyName,
     get revision() {
       return revision
     },
@@ -123,10 +132,7 @@ export function createStore(journal: Journal, options: Omit<SqliteStoreOptions, 
     },
     watch(from, onChange) {
       if (closed) throw closedError()
-      if (from < journal.compacted) {
-        const message = `changes after revision ${from} are forgotten; those after ${journal.compacted} are kept`
-        throw new StoreError('STORE_COMPACTED', message)
-      }
+      if (from < journal.compacted) throw forgotten(from, journal.compacted)
       return watchers.add(from, onChange)
     },
     compact,
@@ -154,21 +160,29 @@ export function compactionTarget(journal: Journal, bounds: HistoryBounds, now: n
 }
 
 /** What a batch comes to: the changes to write, and what to answer when they are written. */
-interface Outcome {
+interface Outcomes {
   readonly entries: readonly Entry[]
   readonly answers: readonly (() => void)[]
+  readonly moves: { apply(): void }
+}
+
+interface State {
+  readonly tables: Tables
+  readonly words: Words
+  readonly revision: number
 }
 
 /** Runs each decision on the state that the ones before it leave behind. Nothing is changed yet. */
-function decideAll(batch: readonly Waiting[], tables: Tables, revision: number): Outcome {
+function decideAll(batch: readonly Waiting[], { tables, words, revision }: State): Outcomes {
   const staged = new Map<string, KubeObject | undefined>()
+  const moves = words.begin()
   const entries: Entry[] = []
   const answers: (() => void)[] = []
   for (const { ref, decide, resolve, reject } of batch) {
     const key = `${ref.resource}/${ref.namespace}/${ref.name}`
     try {
       const current = staged.has(key) ? staged.get(key) : tables.get(ref)
-      const entry = entryOf(ref, current, decide(current), revision + entries.length + 1)
+      const entry = entryOf({ ref, current, revision: revision + entries.length + 1 }, decide(current), moves)
       if (entry) {
         entries.push(entry)
         staged.set(key, entry.change.type === 'DELETED' ? undefined : entry.change.object)
@@ -178,27 +192,23 @@ function decideAll(batch: readonly Waiting[], tables: Tables, revision: number):
       answers.push(() => reject(e))
     }
   }
-  return { entries, answers }
+  return { entries, answers, moves }
+}
+
+interface Place {
+  readonly ref: Ref
+  readonly current: KubeObject | undefined
+  /** Of the change, if there is one. */
+  readonly revision: number
 }
 
 /** The change that a decision makes, if it makes one. */
-function entryOf(ref: Ref, current: KubeObject | undefined, decision: Decision, revision: number): Entry | undefined {
-  if ('keep' in decision) return undefined
-  if ('remove' in decision) {
-    if (!current) return undefined
-    const object = stamped(current, revision)
-    return { ref, change: Object.freeze({ revision, type: 'DELETED', resource: ref.resource, object, previous: current }) }
-  }
-  const { put } = decision
-  const { name, namespace = '' } = put.metadata
-  if (name !== ref.name || namespace !== ref.namespace) {
-    throw new TypeError(`a write of ${ref.resource} ${ref.namespace}/${ref.name} put an object named ${namespace}/${name}`)
-  }
-  const metadata = { ...put.metadata, resourceVersion: current?.metadata.resourceVersion ?? '' }
-  const settled = settle({ ...put, metadata }, current) as KubeObject
-  if (settled === current) return undefined
-  const object = stamped(settled, revision)
-  const type = current ? 'MODIFIED' : 'ADDED'
+function entryOf({ ref, current, revision }: Place, decision: Decision, moves: WordMoves): Entry | undefined {
+  const outcome = outcomeOf(ref, current, decision)
+  if (outcome.kind === 'keep') return undefined
+  const object = stamped(outcome.object, revision)
+  moves.move(ref, current, outcome.kind === 'put' ? object : undefined)
+  const type = outcome.kind === 'remove' ? 'DELETED' : current ? 'MODIFIED' : 'ADDED'
   const change: Change = Object.freeze({ revision, type, resource: ref.resource, object, ...(current && { previous: current }) })
-  return { ref, change, text: JSON.stringify(object) }
+  return { ref, change, ...(type !== 'DELETED' && { text: JSON.stringify(object) }) }
 }

@@ -1,6 +1,6 @@
 /**
  * The hub's contract with its store. One order of revisions over all kinds; a write is acknowledged only after it is
- * durable, and visible to readers and watchers only then. `sqlite.ts` is the embedded one.
+ * durable, and visible to readers and watchers only then. `sqlite.ts` is the embedded one, `etcd/etcd.ts` the one of clusters.
  */
 import type { KubeObject } from '../../api/objects.ts'
 import type { Resource } from '../../api/resources.ts'
@@ -28,13 +28,27 @@ export interface Change {
 /** What a write's decision may be: a new state, no change at all, or the end of the object. */
 export type Decision = { readonly put: KubeObject } | { readonly keep: true } | { readonly remove: true }
 
+/**
+ * Words that an object holds (an address, a port). No two objects in a store ever hold the same one, whichever hubs write them:
+ * a write that would make it so changes nothing and is refused with STORE_TAKEN.
+ */
+export type WordsOf = (resource: Resource, object: KubeObject) => readonly string[]
+
 export interface Store {
+  /**
+   * Names the order of revisions. Another store, or one that was put back to an older copy, has another name: what somebody
+   * holds of one history says nothing about another.
+   */
+  readonly history: string
   /** The last committed revision. */
   readonly revision: number
   /** Changes after this revision can still be watched. */
   readonly compacted: number
 
-  /** Resolves when reads see everything that any hub acknowledged before this call. At once for the embedded store. */
+  /**
+   * Resolves when reads see everything that any hub acknowledged before this call. At once for the embedded store.
+   * @throws StoreError STORE_LOST
+   */
   fresh(signal?: AbortSignal): Promise<void>
   get(ref: Ref): KubeObject | undefined
   /** All objects of a kind, or those of one namespace, ordered by namespace and name. */
@@ -49,8 +63,8 @@ export interface Store {
   write(ref: Ref, decide: (current: KubeObject | undefined) => Decision): Promise<KubeObject | undefined>
 
   /**
-   * Calls `onChange` for every change after `from` in revision order, first the kept history, then as they commit, and
-   * never before they are durable. `onChange` must not throw. Returns the way to stop.
+   * Calls `onChange` for every change after `from` in revision order, first the kept history (before `watch` returns), then
+   * as they commit, and never before they are durable. `onChange` must not throw. Returns the way to stop.
    * @throws StoreError STORE_COMPACTED
    */
   watch(from: number, onChange: (change: Change) => void): () => void

@@ -1,14 +1,23 @@
 /**
- * A process that writes to an SQLite store until it is killed, and prints each write that was acknowledged:
- * `name revision`. Arguments: the file, and a word that its names begin with.
+ * A process that writes to a store until it is killed, and prints each write that was acknowledged: `name revision`.
+ * Arguments: a word that its names begin with, and where: an SQLite file, or an etcd URL and the folder of its certificates.
  */
-import { writeSync } from 'node:fs'
+import { readFileSync, writeSync } from 'node:fs'
+import { join } from 'node:path'
 import { systemClock } from '../../api/clock.ts'
 import { silentLog } from '../../api/log.ts'
+import { openEtcdStore } from '../../server/store/etcd/etcd.ts'
 import { openSqliteStore } from '../../server/store/sqlite.ts'
+import type { Store } from '../../server/store/store.ts'
 
-const [path = '', word = ''] = process.argv.slice(2)
-const store = openSqliteStore({ path, log: silentLog, clock: systemClock })
+const [word = '', where = '', pki = ''] = process.argv.slice(2)
+const deps = { log: silentLog, clock: systemClock }
+const pem = (name: string): string => readFileSync(join(pki, name), 'utf8')
+const openEtcd = (): Promise<Store> => {
+  const tls = { ca: pem('ca.crt'), cert: pem('admin.crt'), key: pem('admin.key') }
+  return openEtcdStore({ ...deps, servers: [where], tls, random: Math.random, onLost: () => process.exit(1) })
+}
+const store = pki ? await openEtcd() : openSqliteStore({ ...deps, path: where })
 
 async function writer(number: number): Promise<void> {
   for (let i = 0; ; i++) {

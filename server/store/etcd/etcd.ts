@@ -1,0 +1,198 @@
+/** The store of clusters: etcd, which any number of hubs may write, and in front of it memory that etcd keeps up to date. */
+import type { Clock } from '../../../api/clock.ts'
+import { errorKeys, type Log } from '../../../api/log.ts'
+import type { KubeObject } from '../../../api/objects.ts'
+import { forgotten, StoreError } from '../error.ts'
+import type { Decision, Ref, Store, WordsOf } from '../store.ts'
+import { createCache, type Cache } from './cache.ts'
+import { createEtcdClient, type EtcdClient, type EtcdTls } from './client.ts'
+import { follow } from './follow.ts'
+import { keyOf, root } from './layout.ts'
+import { loadBeginning, type Beginning } from './load.ts'
+import { writeOnce } from './write.ts'
+
+export type { EtcdTls }
+
+export const etcdLimits = {
+  /** Changes in memory that can be watched afterwards. */
+  tail: 50_000,
+  /** How long etcd keeps history, as long as kube-apiserver has it keep its own. */
+  historyMs: 5 * 60_000,
+} as const
+
+export interface EtcdStoreOptions {
+  /** http or https URLs of one cluster's servers. */
+  readonly servers: readonly string[]
+  readonly tls?: EtcdTls
+  readonly clock: Clock
+  /** In [0, 1). */
+  readonly random: () => number
+  readonly log: Log
+  /** None unless told. */
+  readonly words?: WordsOf
+  /** Changes kept for watches that start in the past; `etcdLimits.tail` unless told. */
+  readonly tail?: number
+  /**
+   * Memory cannot follow etcd any more (its history was compacted meanwhile, or it is another etcd now): whoever watches would
+   * miss changes, so the process must start again. Called once; the store refuses everything from then on.
+   */
+  readonly onLost: (why: StoreError) => void
+}
+
+export interface EtcdStore extends Store {
+  /** Forgets what is older than five minutes; to be called from time to time, by any number of hubs. */
+  compactOld(): Promise<void>
+}
+
+/** Resolves when memory has everything that etcd held at the call. @throws StoreError STORE_LOST, STORE_BROKEN */
+export async function openEtcdStore(options: EtcdStoreOptions): Promise<EtcdStore> {
+  const { clock, random, log, tail = etcdLimits.tail } = options
+  const client = createEtcdClient(options)
+  const ending = new AbortController()
+  try {
+    const beginning = await loadBeginning(client, tail, ending.signal)
+    const cache = createCache({ clock, log, tail })
+    cache.load(beginning.rows, beginning.revision)
+    const { clusterId } = beginning
+    const onEvents = cache.take.bind(cache)
+    const following = follow({ client, clock, random, log, clusterId, onEvents }, beginning.revision, ending.signal)
+    const store = createStore({ options, client, cache, beginning, ending })
+    void following.then((why) => store.lost(why))
+    await cache.reached(beginning.newest)
+    return store
+  } catch (e) {
+    ending.abort()
+    client.close()
+    throw e
+  }
+}
+
+interface Parts {
+  readonly options: EtcdStoreOptions
+  readonly client: EtcdClient
+  readonly cache: Cache
+  readonly beginning: Beginning
+  readonly ending: AbortController
+}
+
+function createStore({ options, client, cache, beginning, ending }: Parts): EtcdStore & { lost(why: StoreError): void } {
+  const { log, words = () => [] } = options
+  const { tables, watchers } = cache
+  /** The last write of each object that is not answered yet. */
+  const queues = new Map<string, Promise<unknown>>()
+  let compacted = beginning.revision === 1 ? 0 : beginning.revision
+  /** How far the store was when `compactOld` was called before. */
+  let marks: readonly { readonly at: number; readonly revision: number }[] = []
+  let closed: StoreError | undefined
+
+  const checkOpen = (): void => {
+    if (closed) throw closed
+  }
+  const lost = (why: StoreError): void => {
+    if (closed) return
+    closed = why
+    log.error('the store cannot follow etcd any more', errorKeys(why))
+    cache.fail(why)
+    options.onLost(why)
+  }
+  const fresh = createFreshness(client, cache, lost)
+  const deps = { client, cache, fresh, words }
+
+  const write = (ref: Ref, decide: (current: KubeObject | undefined) => Decision): Promise<KubeObject | undefined> => {
+    if (closed) return Promise.reject(closed)
+    // One after the other: writes of one object that go through one hub need not get in each other's way.
+    const key = keyOf(ref)
+    const before = queues.get(key) ?? Promise.resolve()
+    const own = before.then(() => writeOnce(deps, ref, decide))
+    const quiet = own.then(
+      () => undefined,
+      () => undefined,
+    )
+    queues.set(key, quiet)
+    void quiet.then(() => queues.get(key) === quiet && queues.delete(key))
+    return own
+  }
+  const compact = async (upTo: number): Promise<void> => {
+    checkOpen()
+    const target = Math.min(upTo, cache.revision)
+    if (target <= compacted) return
+    await client.compact(target).catch((e: unknown) => {
+      if (!(e instanceof StoreError && e.code === 'STORE_COMPACTED')) throw e
+    })
+    compacted = Math.max(compacted, target)
+    watchers.forget(compacted)
+  }
+
+  return {
+    lost,
+    history: `etcd-${beginning.clusterId}`,
+    get revision() {
+      return cache.revision
+    },
+    get compacted() {
+      return Math.max(compacted, watchers.floor)
+    },
+    fresh,
+    get: (ref) => tables.get(ref),
+    list: (resource, namespace) => tables.list(resource, namespace),
+    write,
+    watch(from, onChange) {
+      checkOpen()
+      const kept = Math.max(compacted, watchers.floor)
+      if (from < kept) throw forgotten(from, kept)
+      return watchers.add(from, onChange)
+    },
+    compact,
+    async compactOld() {
+      const now = options.clock.now()
+      const old = marks.filter((m) => m.at <= now - etcdLimits.historyMs)
+      marks = [...marks.slice(old.length), { at: now, revision: cache.revision }]
+      await compact(old.at(-1)?.revision ?? 0)
+    },
+    async close() {
+      if (ending.signal.aborted) return
+      closed ??= new StoreError('STORE_CLOSED', 'the store was closed')
+      while (queues.size > 0) await Promise.all(queues.values())
+      watchers.clear()
+      ending.abort()
+      client.close()
+    },
+  }
+}
+
+/**
+ * What proves that memory is new enough: etcd's revision, asked for after the call and agreed to by most of its servers, has
+ * come in as an event. The watch is on every key, so every revision comes. Callers share one question; who comes while one is
+ * on its way waits for the next.
+ */
+function createFreshness(client: EtcdClient, cache: Cache, lost: (why: StoreError) => void): (signal?: AbortSignal) => Promise<void> {
+  let running: Promise<number> | undefined
+  let next: Promise<number> | undefined
+  const ask = async (): Promise<number> => {
+    const known = cache.revision
+    const { header } = await client.range({ key: Buffer.from(root), limit: 1, countOnly: true })
+    if (header.revision >= known) return header.revision
+    const why = new StoreError('STORE_BROKEN', `etcd went back to revision ${header.revision}: it was put back to an older copy; start the hub again`)
+    lost(why)
+    throw why
+  }
+  const begin = (): Promise<number> => {
+    const own = ask().finally(() => {
+      if (running === own) running = undefined
+    })
+    running = own
+    return own
+  }
+  const queue = (after: Promise<number>): Promise<number> => {
+    const own = after.then(
+      () => undefined,
+      () => undefined,
+    ).then(() => {
+      next = undefined
+      return begin()
+    })
+    next = own
+    return own
+  }
+  return async (signal) => cache.reached(await (next ?? (running ? queue(running) : begin())), signal)
+}

@@ -1,0 +1,67 @@
+/** Where objects are in etcd: the keys under /registry as kube-apiserver lays them out, and their values, JSON. */
+import type { KubeObject } from '../../../api/objects.ts'
+import { resourceKinds, type Resource } from '../../../api/resources.ts'
+import { StoreError } from '../error.ts'
+import type { Ref } from '../store.ts'
+
+export const root = '/registry/'
+
+/** Where kube-apiserver's folder is not the plural name. */
+const named: Readonly<Record<string, string>> = {
+  services: 'services/specs',
+  endpoints: 'services/endpoints',
+  nodes: 'minions',
+  replicationcontrollers: 'controllers',
+  'ingresses.networking.k8s.io': 'ingress',
+  'customresourcedefinitions.apiextensions.k8s.io': 'apiextensions.k8s.io/customresourcedefinitions',
+}
+/** Groups without a dot, and these, are Kubernetes' own: their kinds stand beside those of the core. */
+const ownGroup = /^[^.]*$|^[a-z]+(\.[a-z]+)*\.k8s\.io$/
+
+/** `minions`, `deployments`, or with its group where somebody else defined it: `stable.example.com/crontabs`. */
+export function folderOf(resource: Resource): string {
+  const dot = resource.indexOf('.')
+  const [plural, group] = dot < 0 ? [resource, ''] : [resource.slice(0, dot), resource.slice(dot + 1)]
+  return named[resource] ?? (ownGroup.test(group) ? plural : `${group}/${plural}`)
+}
+
+const byFolder: ReadonlyMap<string, Resource> = new Map(resourceKinds.map((k) => [folderOf(k.resource), k.resource]))
+
+export function keyOf({ resource, namespace, name }: Ref): string {
+  return `${root}${folderOf(resource)}/${namespace === '' ? '' : `${namespace}/`}${name}`
+}
+
+/** The object that a key names; undefined for keys of something else. */
+export function refOf(key: string): Ref | undefined {
+  if (!key.startsWith(root)) return undefined
+  const parts = key.slice(root.length).split('/')
+  for (const depth of [2, 1]) {
+    const resource = byFolder.get(parts.slice(0, depth).join('/'))
+    const rest = parts.slice(depth)
+    if (!resource || rest.length < 1 || rest.length > 2 || rest.includes('')) continue
+    return rest.length === 2 ? { resource, namespace: rest[0]!, name: rest[1]! } : { resource, namespace: '', name: rest[0]! }
+  }
+  return undefined
+}
+
+/** Where a word that one object alone may hold is noted; the value is the key of who holds it. */
+export function wordKeyOf(word: string): string {
+  return `${root}ranges/${word}`
+}
+
+/** The revision is etcd's own and not written. */
+export function encodeObject(object: KubeObject): Buffer {
+  const { resourceVersion: _etcds, ...metadata } = object.metadata
+  return Buffer.from(JSON.stringify({ ...object, metadata }))
+}
+
+/** @throws StoreError STORE_BROKEN for what this hub did not write, such as kube-apiserver's protobuf */
+export function decodeObject(key: string, value: Uint8Array): KubeObject {
+  try {
+    const object = JSON.parse(Buffer.from(value).toString('utf8')) as KubeObject
+    if (typeof object.metadata.name === 'string') return object
+  } catch {
+    // said below
+  }
+  throw new StoreError('STORE_BROKEN', `the value of ${key} in etcd is no object in JSON; if another API server wrote it, use an etcd of your own`)
+}
