@@ -12,6 +12,7 @@ export const errorCodes = {
   STORE_CONFLICT: 'the object changed since it was read',
   STORE_COMPACTED: 'the asked-for revision is older than the history that is kept',
   STORE_TAKEN: 'another object holds what the object claims: an address, a port or a range',
+  STORE_FENCED: 'the writer has lost the right to write, as a hub that leads no more',
   STORE_TOO_LARGE: 'an object is larger than the store takes',
   STORE_LOST: 'etcd is not reached; a write that was under way may have been done or not',
   STORE_CLOSED: 'the store was closed',

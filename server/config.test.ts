@@ -18,3 +18,29 @@ describe('the service range', () => {
     expect(() => config('--service-cidr', range)).toThrow(message)
   })
 })
+
+describe('etcd', () => {
+  test('is not used unless told', () => {
+    expect(config().etcd).toBeUndefined()
+  })
+  test('may be several servers, with certificates', () => {
+    const files = ['--etcd-cafile', '/ca', '--etcd-certfile', '/c', '--etcd-keyfile', '/k']
+    expect(config('--etcd-servers', 'https://a:2379,https://[fd00::1]:2379', ...files).etcd).toEqual({
+      servers: ['https://a:2379', 'https://[fd00::1]:2379'],
+      cafile: '/ca',
+      certfile: '/c',
+      keyfile: '/k',
+    })
+  })
+  test.each([
+    [['--etcd-servers', 'a:2379'], '--etcd-servers a:2379: expected https://HOST:PORT'],
+    [['--etcd-servers', 'https://a'], '--etcd-servers https://a: expected'],
+    [['--etcd-servers', 'https://a:2379,'], '--etcd-servers : expected'],
+    [['--etcd-servers', 'https://a:2379/v3'], 'expected https://HOST:PORT'],
+    [['--etcd-servers', 'http://a:2379', '--etcd-cafile', '/ca'], 'certificates are used with https:// only'],
+    [['--etcd-servers', 'https://a:2379', '--etcd-certfile', '/c'], '--etcd-keyfile is missing'],
+    [['--etcd-cafile', '/ca'], '--etcd-cafile is given without --etcd-servers'],
+  ])('%j is refused', (flags, message) => {
+    expect(() => config(...flags)).toThrow(message)
+  })
+})

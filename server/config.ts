@@ -8,6 +8,8 @@ export interface HubConfig {
   /** Where database, PKI and token are kept. */
   readonly data: string
   readonly listen: { readonly host: string; readonly port: number }
+  /** Where objects are kept; absent: in the data directory. */
+  readonly etcd?: EtcdConfig
   /** A listening socket that the parent process opened and passed on: connections wait in it while the hub restarts. */
   readonly listenFd?: number
   /** The URL that the admin's kubeconfig names. */
@@ -20,6 +22,14 @@ export interface HubConfig {
   readonly logLevel: LogLevel
 }
 
+export interface EtcdConfig {
+  readonly servers: readonly string[]
+  /** PEM files. */
+  readonly cafile?: string
+  readonly certfile?: string
+  readonly keyfile?: string
+}
+
 export const usage = `Usage: hub --data DIR [options]
 
   --data DIR                 database, certificates and the join token (made at the first start)
@@ -29,6 +39,10 @@ export const usage = `Usage: hub --data DIR [options]
   --tls-san NAME[,NAME]      further names or addresses for the server's certificate
   --cluster-cidr CIDR        pod addresses (default 10.244.0.0/16)
   --service-cidr CIDR[,CIDR] virtual IPs (default 10.96.0.0/12); for both families 10.96.0.0/12,fd00:10:96::/112
+  --etcd-servers URL[,URL]   keep objects in this etcd, which other hubs may use as well (default: SQLite in --data)
+  --etcd-cafile FILE         the CA of etcd's certificates
+  --etcd-certfile FILE       the certificate by which etcd knows this hub, and
+  --etcd-keyfile FILE        its key
   --log-level LEVEL          error, warn, info, debug or trace (default info; or WHERRY_LOG)
 `
 
@@ -47,9 +61,11 @@ export function parseConfig(argv: readonly string[], env: Readonly<Record<string
   const clusterCIDR = values['cluster-cidr']
   if (!/^\d+\.\d+\.\d+\.\d+\/\d+$/.test(clusterCIDR)) throw new WherryError('USAGE', `--cluster-cidr ${clusterCIDR}: expected an IPv4 range such as 10.244.0.0/16`)
   checkServiceCIDR(values['service-cidr'])
+  const etcd = etcdOf(values)
   return {
     data: values.data,
     listen: { host, port: Number(port) },
+    ...(etcd && { etcd }),
     ...(fd !== undefined && { listenFd: Number(fd) }),
     kubeconfigServer: values['kubeconfig-server'] ?? `https://${values.listen}`,
     tlsSans: (values['tls-san'] ?? '').split(',').filter((s) => s !== ''),
@@ -57,6 +73,31 @@ export function parseConfig(argv: readonly string[], env: Readonly<Record<string
     serviceCIDR: values['service-cidr'],
     logLevel: logLevel as LogLevel,
   }
+}
+
+type EtcdFlag = 'etcd-servers' | 'etcd-cafile' | 'etcd-certfile' | 'etcd-keyfile'
+
+function etcdOf(flags: { readonly [flag in EtcdFlag]?: string | undefined }): EtcdConfig | undefined {
+  const { 'etcd-servers': list, 'etcd-cafile': cafile, 'etcd-certfile': certfile, 'etcd-keyfile': keyfile } = flags
+  const files = { ...(cafile && { cafile }), ...(certfile && { certfile }), ...(keyfile && { keyfile }) }
+  if (list === undefined) {
+    const alone = Object.keys(files)[0]
+    if (alone) throw new WherryError('USAGE', `--etcd-${alone} is given without --etcd-servers`)
+    return undefined
+  }
+  const servers = list.split(',')
+  for (const server of servers) {
+    if (!isServer(server)) throw new WherryError('USAGE', `--etcd-servers ${server}: expected https://HOST:PORT, or several with commas between them`)
+    if (server.startsWith('http:') && Object.keys(files).length > 0) throw new WherryError('USAGE', `--etcd-servers ${server}: certificates are used with https:// only`)
+  }
+  if (!certfile !== !keyfile) throw new WherryError('USAGE', `--etcd-${certfile ? 'keyfile' : 'certfile'} is missing: the certificate and its key go together`)
+  return { servers, ...files }
+}
+
+function isServer(text: string): boolean {
+  if (!URL.canParse(text)) return false
+  const { protocol, hostname, pathname, search, username } = new URL(text)
+  return (protocol === 'https:' || protocol === 'http:') && hostname !== '' && pathname === '/' && search === '' && username === '' && /:\d+\/?$/.test(text)
 }
 
 function checkServiceCIDR(text: string): void {
@@ -79,6 +120,10 @@ function read(argv: readonly string[]) {
         'tls-san': { type: 'string' },
         'cluster-cidr': { type: 'string', default: '10.244.0.0/16' },
         'service-cidr': { type: 'string', default: '10.96.0.0/12' },
+        'etcd-servers': { type: 'string' },
+        'etcd-cafile': { type: 'string' },
+        'etcd-certfile': { type: 'string' },
+        'etcd-keyfile': { type: 'string' },
         'log-level': { type: 'string' },
       },
     })

@@ -2,7 +2,7 @@
 import { mkdirSync } from 'node:fs'
 import type { IncomingMessage } from 'node:http'
 import { createServer, type Server } from 'node:https'
-import { networkInterfaces } from 'node:os'
+import { hostname, networkInterfaces } from 'node:os'
 import { join } from 'node:path'
 import type { TLSSocket } from 'node:tls'
 import { systemClock } from '../api/clock.ts'
@@ -10,6 +10,7 @@ import { isWherryError } from '../api/errors.ts'
 import { createLog, errorKeys, type Log } from '../api/log.ts'
 import { version } from '../api/version.ts'
 import { createAllocators } from './admit/allocators.ts'
+import { wordsOf } from './admit/words.ts'
 import { proxyName } from './auth/auth.ts'
 import { authenticate } from './auth/authenticate.ts'
 import { mayDo } from './auth/authorize.ts'
@@ -23,10 +24,13 @@ import { parseConfig, type HubConfig } from './config.ts'
 import { createControllers } from './controllers/controllers.ts'
 import { createHub, type Hub } from './hub/hub.ts'
 import { createUpgrade } from './hub/upgrade.ts'
+import { createElection, leaderFence, type ElectionDeps } from './leader/election.ts'
+import type { Registry } from './registry/registry.ts'
 import { createRegistry } from './registry/verbs.ts'
 import { createRest, type Rest } from './rest/rest.ts'
 import { createScheduler } from './scheduler/scheduler.ts'
-import { openSqliteStore, type SqliteStore } from './store/sqlite.ts'
+import { openStore, type OpenStore, type StorePlace } from './store/open.ts'
+import { fenced, type Store } from './store/store.ts'
 
 const clock = systemClock
 const compactEveryMs = 60_000
@@ -38,22 +42,26 @@ async function main(): Promise<void> {
   const config = parseConfig(process.argv.slice(2))
   const log = createLog({ level: config.logLevel, write: (line) => process.stdout.write(line), now: () => clock.now() })
   mkdirSync(config.data, { recursive: true, mode: 0o700 })
-  const store = openSqliteStore({ path: join(config.data, 'wherry.db'), log, clock })
+  const random = Math.random
+  const store = await openStore(placeOf(config), { log: log.with({ room: 'store' }), clock, random, words: wordsOf, onLost: giveUp })
   const pki = openCertificates(config, log)
   const token = openToken(join(config.data, 'join-token'))
   writeKubeconfigs(config, pki)
 
-  const random = Math.random
   const allocators = createAllocators({ store, random, serviceCIDR: config.serviceCIDR })
-  const registry = createRegistry({ store, clock, random, uuid: () => crypto.randomUUID(), allocators, log })
+  const registryOver = (over: Store): Registry => createRegistry({ store: over, clock, random, uuid: () => crypto.randomUUID(), allocators, log })
+  const registry = registryOver(store)
   await bootstrap(store, registry, { address: config.listen.host, port: config.listen.port, clusterIP: allocators.firstIP })
 
   const hub = createHub({ store, registry, log: log.with({ room: 'hub' }), clock, version })
-  const deps = { store, registry, clock, random, log }
-  const controllers = [
-    ...createControllers({ ...deps, clusterCIDR: config.clusterCIDR }),
-    createScheduler({ ...deps, usage: (node) => hub.usage(node) }),
-  ]
+  /** Starts what one hub alone runs, with writes that are good only while `over` takes them. */
+  const lead = (over: Store): (() => Promise<void>) => {
+    const deps = { store: over, registry: registryOver(over), clock, random, log }
+    const controllers = createControllers({ ...deps, clusterCIDR: config.clusterCIDR })
+    const scheduler = createScheduler({ ...deps, usage: (node) => hub.usage(node) })
+    const stops = [...controllers, scheduler].map((c) => c.start())
+    return async () => void (await Promise.all(stops.map((end) => end())))
+  }
   const rest = createRest({
     store,
     registry,
@@ -70,7 +78,7 @@ async function main(): Promise<void> {
     },
   })
   const servers = await serve(config, pki, { rest, hub })
-  const stopControllers = controllers.map((c) => c.start())
+  const stopLeading = config.etcd ? joinElection({ store, registry, clock, random, log }, lead) : lead(store)
   const upkeep = keepUp(config, store, servers, log)
   log.info('the hub is serving', { listen: config.listen, revision: store.revision, version })
 
@@ -79,11 +87,32 @@ async function main(): Promise<void> {
     upkeep()
     for (const server of servers) server.close()
     await hub.close()
-    await Promise.all(stopControllers.map((end) => end()))
+    await stopLeading()
     allocators.close()
     await store.close()
   }
   onSignal(log, stop)
+}
+
+/** Acknowledged writes are in etcd, and agents go to another hub; whoever supervises this process starts it again. */
+function giveUp(): void {
+  process.exit(1)
+}
+
+function placeOf({ data, etcd }: HubConfig): StorePlace {
+  return etcd ? { kind: 'etcd', ...etcd } : { kind: 'sqlite', path: join(data, 'wherry.db') }
+}
+
+/** Others may write to the same store, and one of them leads. @returns the way to leave */
+function joinElection(deps: Omit<ElectionDeps, 'identity' | 'lead'>, lead: (over: Store) => () => Promise<void>): () => Promise<void> {
+  const identity = `${hostname()}_${crypto.randomUUID()}`
+  const leaving = new AbortController()
+  const election = createElection({ ...deps, identity, lead: () => lead(fenced(deps.store, leaderFence(identity))) })
+  const running = election.run(leaving.signal)
+  return () => {
+    leaving.abort()
+    return running
+  }
 }
 
 function writeKubeconfigs({ data, kubeconfigServer: server }: HubConfig, { ca, admin, proxy }: Pki): void {
@@ -128,7 +157,7 @@ async function serve(config: HubConfig, pki: Pki, { rest, hub }: { rest: Rest; h
 }
 
 /** Forgets old history and renews certificates. @returns the way to stop */
-function keepUp(config: HubConfig, store: SqliteStore, servers: readonly Server[], log: Log): () => void {
+function keepUp(config: HubConfig, store: OpenStore, servers: readonly Server[], log: Log): () => void {
   const compact = setInterval(() => {
     store.compactOld().catch((e: unknown) => log.error('old history could not be forgotten', errorKeys(e)))
   }, compactEveryMs)

@@ -1,7 +1,8 @@
 /**
  * Cluster IPs and node ports of Services (core/v1): each belongs to one service at most, a port once for each protocol. What
  * services in the store hold is held; what a request takes is held for it until its write is decided, and then until the
- * store has told of the write. One hub at a time: two that write to one store would have to agree on more than this.
+ * store has told of the write. What other hubs take is known when the store tells of it; until then the store itself refuses
+ * what they were faster to write (`words.ts`), and the write is decided again with what it has told meanwhile.
  */
 import { keyOf, type KubeObject, type Service } from '../../api/objects.ts'
 import type { StatusCause } from '../../api/status.ts'

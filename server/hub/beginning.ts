@@ -14,7 +14,7 @@ export interface Beginning {
   /** The agent has the state of this revision after `frames`. */
   readonly revision: number
   /** Encoded as they are read. With the `sync` that ends them. */
-  readonly frames: (encoder: Encoder) => Promise<Iterable<Uint8Array>>
+  readonly frames: (encoder: Encoder) => Iterable<Uint8Array>
 }
 
 /**
@@ -26,17 +26,17 @@ export function beginning(store: Store, node: string, held: number | undefined):
   const missed = held === undefined ? undefined : missedSince(store, held)
   if (!missed) {
     const objects = everything(store, node)
-    return { resumed: false, revision, frames: (encoder) => Promise.resolve(stateFrames(objects, revision, encoder)) }
+    return { resumed: false, revision, frames: (encoder) => stateFrames(objects, revision, encoder) }
   }
-  return { resumed: true, revision, frames: async (encoder) => missedFrames(node, await missed, encoder, revision) }
+  return { resumed: true, revision, frames: (encoder) => missedFrames(node, missed, encoder, revision) }
 }
 
 /** The changes after `held` up to now; undefined where they cannot be had. */
-function missedSince(store: Store, held: number): Promise<readonly Change[]> | undefined {
+function missedSince(store: Store, held: number): readonly Change[] | undefined {
   const upTo = store.revision
   // A revision from the future: the store was put back to an older copy.
   if (held > upTo || upTo - held > longestHistory) return undefined
-  if (held === upTo) return Promise.resolve([])
+  if (held === upTo) return []
   try {
     return history(store, held, upTo)
   } catch (e) {
@@ -45,17 +45,15 @@ function missedSince(store: Store, held: number): Promise<readonly Change[]> | u
   }
 }
 
-/** @throws StoreError STORE_COMPACTED, at once */
-function history(store: Store, from: number, upTo: number): Promise<readonly Change[]> {
+/** @throws StoreError STORE_COMPACTED */
+function history(store: Store, from: number, upTo: number): readonly Change[] {
   const changes: Change[] = []
-  const { promise, resolve } = Promise.withResolvers<readonly Change[]>()
+  // The kept history is told before `watch` returns. Not every revision is a change, so none is waited for.
   const stop = store.watch(from, (change) => {
     if (change.revision <= upTo) changes.push(change)
-    if (change.revision >= upTo) resolve(changes)
   })
-  // A store may tell the history before `watch` returns, or later.
-  void promise.then(stop)
-  return promise
+  stop()
+  return changes
 }
 
 function* missedFrames(node: string, changes: readonly Change[], encoder: Encoder, revision: number): Generator<Uint8Array> {

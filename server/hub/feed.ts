@@ -66,7 +66,7 @@ export function createFeed(deps: FeedDeps): Feed {
       told = revision
       marked = revision
       stop = fanout.add(listener)
-      const stretch = await frames(encoder)
+      const stretch = frames(encoder)
       return {
         resumed,
         revision,

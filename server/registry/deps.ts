@@ -1,9 +1,9 @@
 /** What the verbs work with, and the way that every write goes. */
 import type { Clock } from '../../api/clock.ts'
-import { isWherryError } from '../../api/errors.ts'
+import { isWherryError, type ErrorCode } from '../../api/errors.ts'
 import type { Log } from '../../api/log.ts'
 import type { KubeObject } from '../../api/objects.ts'
-import { StatusError } from '../../api/status.ts'
+import { StatusError, type StatusReason } from '../../api/status.ts'
 import type { Allocators } from '../admit/allocators.ts'
 import type { Decision, Ref, Store } from '../store/store.ts'
 import type { WriteOptions } from './registry.ts'
@@ -36,10 +36,25 @@ export async function commit(
     const decision = decide(current)
     return 'put' in decision ? decision.put : current!
   } catch (e) {
-    if (isWherryError(e, 'STORE_CLOSED'))
-      throw new StatusError('ServiceUnavailable', 'the hub is shutting down; try again', undefined, { cause: e })
-    if (isWherryError(e, 'STORE_BROKEN'))
-      throw new StatusError('InternalError', 'the store could not be written; see the log of the hub', undefined, { cause: e })
-    throw e
+    throw refusal(e)
   }
+}
+
+const broken = 'the store could not be written; see the log of the hub'
+const lost = 'the store is not reached, and what was asked may have been done or not'
+
+/** What the store says, in the words of the API. The store's own are added where the client can do something about it. */
+const refusals: Partial<Readonly<Record<ErrorCode, readonly [reason: StatusReason, message?: string]>>> = {
+  STORE_CLOSED: ['ServiceUnavailable', 'the hub is shutting down; try again'],
+  STORE_LOST: ['ServiceUnavailable', lost],
+  STORE_COMPACTED: ['ServiceUnavailable', lost],
+  STORE_FENCED: ['ServiceUnavailable', 'this hub leads no more'],
+  STORE_TAKEN: ['Conflict'],
+  STORE_TOO_LARGE: ['RequestEntityTooLarge'],
+  STORE_BROKEN: ['InternalError', broken],
+}
+
+function refusal(e: unknown): unknown {
+  const [reason, message] = (isWherryError(e) && refusals[e.code]) || []
+  return reason ? new StatusError(reason, message ?? (e as Error).message, undefined, { cause: e }) : e
 }

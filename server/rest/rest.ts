@@ -8,6 +8,7 @@ import type { Duplex } from 'node:stream'
 import { WebSocketServer } from 'ws'
 import { errorKeys } from '../../api/log.ts'
 import { StatusError, badRequest } from '../../api/status.ts'
+import { isWherryError } from '../../api/errors.ts'
 import type { User, Wish } from '../auth/auth.ts'
 import type { Call, RestDeps } from './call.ts'
 import { createOpenApi } from './openapi/openapi.ts'
@@ -150,6 +151,8 @@ function fail(call: Call, e: unknown): void {
   let failure: StatusError
   if (e instanceof StatusError) {
     failure = e
+  } else if (isWherryError(e, 'STORE_LOST') || isWherryError(e, 'STORE_CLOSED')) {
+    failure = new StatusError('ServiceUnavailable', `the store is not reached: ${e.message}`, { retryAfterSeconds: 1 })
   } else {
     deps.log.error('request failed', { method: req.method, url: req.url, user: user.name, ...errorKeys(e) })
     failure = new StatusError('InternalError', 'Internal error occurred: the hub has logged it')

@@ -3,9 +3,9 @@ import type { Clock } from '../../api/clock.ts'
 import { errorKeys, type Log } from '../../api/log.ts'
 import type { KubeObject } from '../../api/objects.ts'
 import { outcomeOf, stamped } from './decide.ts'
-import { forgotten, StoreError } from './error.ts'
+import { forgotten, outsideFence, StoreError } from './error.ts'
 import { openJournal, type Entry, type Journal } from './journal.ts'
-import type { Change, Decision, Ref, Store, WordsOf } from './store.ts'
+import type { Change, Decision, Fence, Ref, Store, WordsOf } from './store.ts'
 import { createTables, type Tables } from './tables.ts'
 import { createWatchers } from './watchers.ts'
 import { createWords, type WordMoves, type Words } from './words.ts'
@@ -57,6 +57,7 @@ export function openSqliteStore(options: SqliteStoreOptions): SqliteStore {
 interface Waiting {
   readonly ref: Ref
   readonly decide: (current: KubeObject | undefined) => Decision
+  readonly fence: Fence | undefined
   readonly resolve: (object: KubeObject | undefined) => void
   readonly reject: (e: unknown) => void
 }
@@ -123,10 +124,10 @@ export function createStore(journal: Journal, options: Omit<SqliteStoreOptions, 
     fresh: () => Promise.resolve(),
     get: (ref) => tables.get(ref),
     list: (resource, namespace) => tables.list(resource, namespace),
-    write(ref, decide) {
+    write(ref, decide, fence) {
       return new Promise((resolve, reject) => {
         if (closed) return reject(closedError())
-        queue.push({ ref, decide, resolve, reject })
+        queue.push({ ref, decide, fence, resolve, reject })
         wake()
       })
     },
@@ -178,14 +179,16 @@ function decideAll(batch: readonly Waiting[], { tables, words, revision }: State
   const moves = words.begin()
   const entries: Entry[] = []
   const answers: (() => void)[] = []
-  for (const { ref, decide, resolve, reject } of batch) {
-    const key = `${ref.resource}/${ref.namespace}/${ref.name}`
+  const keyOf = (ref: Ref): string => `${ref.resource}/${ref.namespace}/${ref.name}`
+  const get = (ref: Ref): KubeObject | undefined => (staged.has(keyOf(ref)) ? staged.get(keyOf(ref)) : tables.get(ref))
+  for (const { ref, decide, fence, resolve, reject } of batch) {
     try {
-      const current = staged.has(key) ? staged.get(key) : tables.get(ref)
+      if (fence && !fence.holds(get(fence.ref))) throw outsideFence(fence)
+      const current = get(ref)
       const entry = entryOf({ ref, current, revision: revision + entries.length + 1 }, decide(current), moves)
       if (entry) {
         entries.push(entry)
-        staged.set(key, entry.change.type === 'DELETED' ? undefined : entry.change.object)
+        staged.set(keyOf(ref), entry.change.type === 'DELETED' ? undefined : entry.change.object)
       }
       answers.push(() => resolve(entry ? entry.change.object : current))
     } catch (e) {

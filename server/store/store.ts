@@ -34,6 +34,12 @@ export type Decision = { readonly put: KubeObject } | { readonly keep: true } | 
  */
 export type WordsOf = (resource: Resource, object: KubeObject) => readonly string[]
 
+/** What must be so, of another object, at the moment of a write. */
+export interface Fence {
+  readonly ref: Ref
+  readonly holds: (object: KubeObject | undefined) => boolean
+}
+
 export interface Store {
   /**
    * Names the order of revisions. Another store, or one that was put back to an older copy, has another name: what somebody
@@ -59,8 +65,9 @@ export interface Store {
    * it may run again if the state moved meanwhile and must have no effects of its own. What it throws rejects this write only.
    * The store sets `metadata.resourceVersion`. Resolves after the flush with the state as stored
    * (for `remove` the last state; for `keep` the current one, or undefined where there is none).
+   * @throws StoreError STORE_FENCED where `fence` does not hold, and nothing is written
    */
-  write(ref: Ref, decide: (current: KubeObject | undefined) => Decision): Promise<KubeObject | undefined>
+  write(ref: Ref, decide: (current: KubeObject | undefined) => Decision, fence?: Fence): Promise<KubeObject | undefined>
 
   /**
    * Calls `onChange` for every change after `from` in revision order, first the kept history (before `watch` returns), then
@@ -72,4 +79,9 @@ export interface Store {
   /** Forgets the history up to and including this revision. */
   compact(revision: number): Promise<void>
   close(): Promise<void>
+}
+
+/** The same store for somebody whose writes are good only while something holds. */
+export function fenced(store: Store, fence: Fence): Store {
+  return Object.create(store, { write: { value: (...[ref, decide]: Parameters<Store['write']>) => store.write(ref, decide, fence) } }) as Store
 }

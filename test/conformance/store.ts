@@ -2,7 +2,7 @@
 import { describe, expect, test } from 'vitest'
 import { isWherryError } from '../../api/errors.ts'
 import type { KubeObject } from '../../api/objects.ts'
-import type { Change, Ref, Store, WordsOf } from '../../server/store/store.ts'
+import { fenced, type Change, type Fence, type Ref, type Store, type WordsOf } from '../../server/store/store.ts'
 
 /** One set of data, empty at first. */
 export interface StoreBed {
@@ -223,9 +223,29 @@ export function storeSuite(name: string, makeBed: () => Promise<StoreBed>): void
     })
   })
 
+  fencing(`${name}: fences`, withStore)
   owning(`${name}: words that one object alone may hold`, withStore)
   watching(`${name}: watching`, withStore)
   forgetting(`${name}: forgetting`, withStore)
+}
+
+function fencing(title: string, withStore: WithStore): void {
+  const post = refOf('post')
+  const fence: Fence = { ref: post, holds: (object) => valueOf(object) === 'mine' }
+
+  describe(title, () => {
+    withStore('a fenced write is done while its fence holds, and refused when it does not', async (store) => {
+      const mine = fenced(store, fence)
+      const isFenced = (e: unknown): boolean => isWherryError(e, 'STORE_FENCED')
+      await expect(put(mine, refOf('a'), 1)).rejects.toSatisfy(isFenced)
+      await put(store, post, 'mine')
+      expect(valueOf(await put(mine, refOf('a'), 2))).toBe(2)
+      expect(mine.revision).toBe(store.revision)
+      await put(store, post, 'yours')
+      await expect(put(mine, refOf('a'), 3)).rejects.toSatisfy(isFenced)
+      expect(valueOf(store.get(refOf('a')))).toBe(2)
+    })
+  })
 }
 
 function owning(title: string, withStore: WithStore): void {

@@ -109,7 +109,7 @@ async function said(child: ChildProcess, words: string): Promise<void> {
 }
 
 /** Two that were free a moment ago. */
-async function freePorts(): Promise<readonly [number, number]> {
+export async function freePorts(): Promise<readonly [number, number]> {
   const open = async () => {
     const server = createServer()
     server.listen(0, '127.0.0.1')

@@ -5,6 +5,7 @@ import { silentLog } from '../../api/log.ts'
 import type { Resource } from '../../api/resources.ts'
 import { StatusError, type Status } from '../../api/status.ts'
 import { createAllocators, type AllocatorOptions, type Allocators } from '../../server/admit/allocators.ts'
+import { wordsOf } from '../../server/admit/words.ts'
 import type { Registry } from '../../server/registry/registry.ts'
 import { createRegistry } from '../../server/registry/verbs.ts'
 import type { Ref, Store } from '../../server/store/store.ts'
@@ -30,7 +31,7 @@ export type InsideOptions = Partial<Pick<AllocatorOptions, 'random' | 'serviceCI
 /** With the namespaces `default` and `kube-node-lease`, the homes of the drafts of `objects.ts`. */
 export async function openInside(options: InsideOptions = {}): Promise<Inside> {
   const clock = createFakeClock()
-  const store = openSqliteStore({ path: ':memory:', log: silentLog, clock })
+  const store = openSqliteStore({ path: ':memory:', log: silentLog, clock, words: wordsOf })
   const random = options.random ?? Math.random
   const allocators = createAllocators({ ...options, store, random })
   const registry = createRegistry({ store, clock, random, uuid: randomUUID, allocators, log: silentLog })

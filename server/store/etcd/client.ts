@@ -18,7 +18,7 @@ import {
 
 /** PEM texts. */
 export interface EtcdTls {
-  readonly ca: string
+  readonly ca?: string
   readonly cert?: string
   readonly key?: string
 }

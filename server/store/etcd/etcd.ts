@@ -1,13 +1,13 @@
 /** The store of clusters: etcd, which any number of hubs may write, and in front of it memory that etcd keeps up to date. */
 import type { Clock } from '../../../api/clock.ts'
 import { errorKeys, type Log } from '../../../api/log.ts'
-import type { KubeObject } from '../../../api/objects.ts'
 import { forgotten, StoreError } from '../error.ts'
-import type { Decision, Ref, Store, WordsOf } from '../store.ts'
+import type { Store, WordsOf } from '../store.ts'
 import { createCache, type Cache } from './cache.ts'
 import { createEtcdClient, type EtcdClient, type EtcdTls } from './client.ts'
 import { follow } from './follow.ts'
-import { keyOf, root } from './layout.ts'
+import { createFreshness } from './freshness.ts'
+import { keyOf } from './layout.ts'
 import { loadBeginning, type Beginning } from './load.ts'
 import { writeOnce } from './write.ts'
 
@@ -95,15 +95,15 @@ function createStore({ options, client, cache, beginning, ending }: Parts): Etcd
     cache.fail(why)
     options.onLost(why)
   }
-  const fresh = createFreshness(client, cache, lost)
+  const fresh = createFreshness({ client, cache, lost })
   const deps = { client, cache, fresh, words }
 
-  const write = (ref: Ref, decide: (current: KubeObject | undefined) => Decision): Promise<KubeObject | undefined> => {
+  const write: Store['write'] = (ref, decide, fence) => {
     if (closed) return Promise.reject(closed)
     // One after the other: writes of one object that go through one hub need not get in each other's way.
     const key = keyOf(ref)
     const before = queues.get(key) ?? Promise.resolve()
-    const own = before.then(() => writeOnce(deps, ref, decide))
+    const own = before.then(() => writeOnce(deps, ref, { decide, fence }))
     const quiet = own.then(
       () => undefined,
       () => undefined,
@@ -158,41 +158,4 @@ function createStore({ options, client, cache, beginning, ending }: Parts): Etcd
       client.close()
     },
   }
-}
-
-/**
- * What proves that memory is new enough: etcd's revision, asked for after the call and agreed to by most of its servers, has
- * come in as an event. The watch is on every key, so every revision comes. Callers share one question; who comes while one is
- * on its way waits for the next.
- */
-function createFreshness(client: EtcdClient, cache: Cache, lost: (why: StoreError) => void): (signal?: AbortSignal) => Promise<void> {
-  let running: Promise<number> | undefined
-  let next: Promise<number> | undefined
-  const ask = async (): Promise<number> => {
-    const known = cache.revision
-    const { header } = await client.range({ key: Buffer.from(root), limit: 1, countOnly: true })
-    if (header.revision >= known) return header.revision
-    const why = new StoreError('STORE_BROKEN', `etcd went back to revision ${header.revision}: it was put back to an older copy; start the hub again`)
-    lost(why)
-    throw why
-  }
-  const begin = (): Promise<number> => {
-    const own = ask().finally(() => {
-      if (running === own) running = undefined
-    })
-    running = own
-    return own
-  }
-  const queue = (after: Promise<number>): Promise<number> => {
-    const own = after.then(
-      () => undefined,
-      () => undefined,
-    ).then(() => {
-      next = undefined
-      return begin()
-    })
-    next = own
-    return own
-  }
-  return async (signal) => cache.reached(await (next ?? (running ? queue(running) : begin())), signal)
 }

@@ -1,8 +1,8 @@
 /** One write: decide on what memory has, commit it if etcd still has the same, or else catch up and decide again. */
 import type { KubeObject } from '../../../api/objects.ts'
 import { outcomeOf, type Outcome } from '../decide.ts'
-import { StoreError } from '../error.ts'
-import type { Decision, Ref, WordsOf } from '../store.ts'
+import { outsideFence, StoreError } from '../error.ts'
+import type { Decision, Fence, Ref, WordsOf } from '../store.ts'
 import { taken, wordsMoved } from '../words.ts'
 import type { Cache } from './cache.ts'
 import type { EtcdClient } from './client.ts'
@@ -19,11 +19,15 @@ export interface WriteDeps {
 /** How often others may be faster. Each time somebody's write succeeded, so this is not reached by chance. */
 const tries = 100
 
-type Decide = (current: KubeObject | undefined) => Decision
+export interface Wish {
+  readonly decide: (current: KubeObject | undefined) => Decision
+  readonly fence: Fence | undefined
+}
+
 type Thought = Outcome | { readonly kind: 'thrown'; readonly reason: unknown }
 
-/** @throws what `decide` throws; StoreError STORE_TAKEN, STORE_LOST, STORE_TOO_LARGE, STORE_BROKEN */
-export async function writeOnce(deps: WriteDeps, ref: Ref, decide: Decide): Promise<KubeObject | undefined> {
+/** @throws what `decide` throws; StoreError STORE_FENCED, STORE_TAKEN, STORE_LOST, STORE_TOO_LARGE, STORE_BROKEN */
+export async function writeOnce(deps: WriteDeps, ref: Ref, wish: Wish): Promise<KubeObject | undefined> {
   const { client, cache } = deps
   const key = keyOf(ref)
   const followed = cache.follow(key)
@@ -34,7 +38,7 @@ export async function writeOnce(deps: WriteDeps, ref: Ref, decide: Decide): Prom
   try {
     for (let tried = 0; tried < tries; tried++) {
       const current = cache.tables.get(ref)
-      const thought = think(ref, current, decide)
+      const thought = think(ref, current, wish.decide)
       if (thought.kind === 'keep' || thought.kind === 'thrown') {
         // No transaction will prove that this was decided on the newest state, so it is decided on one that is new enough.
         if (!fresh) await deps.fresh()
@@ -43,7 +47,7 @@ export async function writeOnce(deps: WriteDeps, ref: Ref, decide: Decide): Prom
         fresh = true
         continue
       }
-      const answer = await client.txn(transaction(deps, { ref, key, current, thought, held }))
+      const answer = await client.txn(transaction(deps, { ref, key, current, thought, held, fence: wish.fence }))
       await cache.reached(answer.header.revision)
       if (answer.succeeded) return followed.at(answer.header.revision)!.object
       held = answer.ranges.flat()
@@ -55,7 +59,7 @@ export async function writeOnce(deps: WriteDeps, ref: Ref, decide: Decide): Prom
   throw new StoreError('STORE_LOST', `${key} is changed by others all the time; nothing was written`)
 }
 
-function think(ref: Ref, current: KubeObject | undefined, decide: Decide): Thought {
+function think(ref: Ref, current: KubeObject | undefined, decide: Wish['decide']): Thought {
   try {
     return outcomeOf(ref, current, decide(current))
   } catch (reason) {
@@ -69,16 +73,22 @@ interface Try {
   readonly current: KubeObject | undefined
   readonly thought: Exclude<Outcome, { kind: 'keep' }>
   readonly held: readonly KeyValue[]
+  readonly fence: Fence | undefined
 }
 
 /**
- * The object and its words change hands at once, if nothing has moved: not the object, not the words, and for a new object not
- * its namespace, so that none is made in a namespace whose end another hub has begun.
+ * The object and its words change hands at once, if nothing has moved: not the object, not what the fence is about, not the
+ * words, and for a new object not its namespace, so that none is made in a namespace whose end another hub has begun.
  */
-function transaction({ cache, words }: WriteDeps, { ref, key, current, thought, held }: Try): TxnRequest {
+function transaction({ cache, words }: WriteDeps, { ref, key, current, thought, held, fence }: Try): TxnRequest {
   const after = thought.kind === 'put' ? thought.object : undefined
   const moved = wordsMoved(words, ref.resource, [current, after])
   const compare = [unmoved(key, current)]
+  if (fence) {
+    const post = cache.tables.get(fence.ref)
+    if (!fence.holds(post)) throw outsideFence(fence)
+    compare.push(unmoved(keyOf(fence.ref), post))
+  }
   if (!current && ref.namespace !== '') {
     const namespace: Ref = { resource: 'namespaces', namespace: '', name: ref.namespace }
     compare.push(unmoved(keyOf(namespace), cache.tables.get(namespace)))

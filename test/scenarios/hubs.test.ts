@@ -1,0 +1,124 @@
+/** Two hubs, as processes, on one real etcd. */
+import { execFile } from 'node:child_process'
+import { cpSync, existsSync, mkdtempSync, rmSync } from 'node:fs'
+import { tmpdir } from 'node:os'
+import { delimiter, join } from 'node:path'
+import { promisify } from 'node:util'
+import { afterAll, beforeAll, describe, expect, test } from 'vitest'
+import type { KubeObject, Lease, Service } from '../../api/objects.ts'
+import { freePorts, noEtcd, startEtcd, type EtcdServer } from '../kit/etcd.ts'
+import { startHub, type HubProcess } from '../kit/hub.ts'
+import { waitFor } from '../kit/wait.ts'
+
+const kubectl = (process.env['PATH'] ?? '').split(delimiter).map((dir) => join(dir, 'kubectl')).find((path) => existsSync(path))
+const services = '/api/v1/namespaces/default/services'
+const configmaps = '/api/v1/namespaces/default/configmaps'
+const leasePath = '/apis/coordination.k8s.io/v1/namespaces/kube-system/leases/wherry-controllers'
+
+describe.skipIf(noEtcd)(`two hubs on one etcd${noEtcd && ` (skipped: ${noEtcd})`}`, { timeout: 90_000 }, () => {
+  let etcd: EtcdServer
+  let dir: string
+  let ports: readonly [number, number]
+  let hubs: [HubProcess, HubProcess]
+
+  const start = (which: 0 | 1): Promise<HubProcess> => {
+    const at = (name: string): string => join(etcd.pki, name)
+    const certificates = ['--etcd-cafile', at('ca.crt'), '--etcd-certfile', at('admin.crt'), '--etcd-keyfile', at('admin.key')]
+    return startHub({ data: join(dir, `hub${which}`), port: ports[which], flags: ['--etcd-servers', etcd.url, ...certificates] })
+  }
+  beforeAll(async () => {
+    dir = mkdtempSync(join(tmpdir(), 'wherry-hubs-'))
+    etcd = await startEtcd()
+    ports = await freePorts()
+    const first = await start(0)
+    // Hubs of one cluster have one CA.
+    cpSync(join(dir, 'hub0/pki'), join(dir, 'hub1/pki'), { recursive: true })
+    hubs = [first, await start(1)]
+  })
+  afterAll(async () => {
+    await Promise.all((hubs ?? []).map((hub) => hub.end('SIGKILL')))
+    await etcd?.end()
+    rmSync(dir, { recursive: true, force: true })
+  })
+
+  const make = (name: string, spec: object = {}) => ({ apiVersion: 'v1', kind: 'Service', metadata: { name }, spec: { ports: [{ port: 80 }], ...spec } })
+  const configMap = (name: string) => ({ apiVersion: 'v1', kind: 'ConfigMap', metadata: { name }, data: { name } })
+  const leader = async (hub: HubProcess): Promise<string> => (await hub.api.get<Lease>(leasePath)).spec?.holderIdentity ?? ''
+
+  test('what is written through one is read and watched through the other', async () => {
+    const [a, b] = hubs
+    const stop = new AbortController()
+    const events = await b.api.watch(`${configmaps}?watch=true&fieldSelector=metadata.name=told`, stop.signal)
+    const made = await a.api.create(configmaps, configMap('told'))
+    expect(await b.api.get(`${configmaps}/told`)).toEqual(made)
+    expect((await events.next()).value).toEqual({ type: 'ADDED', object: made })
+    const changed = await b.api.patch(`${configmaps}/told`, 'merge', { data: { more: 'yes' } })
+    expect((await events.next()).value).toEqual({ type: 'MODIFIED', object: changed })
+    // A conflict is one on every hub.
+    const stale = { ...made, data: { stale: 'yes' } }
+    await expect(a.api.update(`${configmaps}/told`, stale)).rejects.toMatchObject({ status: { reason: 'Conflict' } })
+    await a.api.delete(`${configmaps}/told`)
+    expect(((await events.next()).value as { type: string }).type).toBe('DELETED')
+    expect((await b.api.send('GET', `${configmaps}/told`)).code).toBe(404)
+    stop.abort()
+  })
+
+  test.skipIf(!kubectl)(`stock kubectl writes through one and reads through the other${kubectl ? '' : ' (skipped: there is no kubectl)'}`, async () => {
+    const run = async (which: 0 | 1, ...args: readonly string[]): Promise<string> => {
+      const env = { ...process.env, KUBECONFIG: join(dir, `hub${which}/admin.kubeconfig`), HOME: dir }
+      return (await promisify(execFile)(kubectl!, [...args], { env, timeout: 20_000 })).stdout.trim()
+    }
+    await run(0, 'create', 'configmap', 'by-kubectl', '--from-literal=a=b')
+    expect(await run(1, 'get', 'configmap', 'by-kubectl', '-o', 'jsonpath={.data.a}')).toBe('b')
+    await run(1, 'delete', 'configmap', 'by-kubectl')
+  })
+
+  test('of services that are made through both at once no two have the same address or node port', async () => {
+    const make100 = (hub: HubProcess, by: string) =>
+      Promise.all(Array.from({ length: 50 }, (_, i) => hub.api.create<Service>(services, make(`${by}-${i}`, { type: 'NodePort' }))))
+    const made = (await Promise.all([make100(hubs[0], 'a'), make100(hubs[1], 'b')])).flat()
+    expect(new Set(made.map((s) => s.spec!.clusterIP)).size).toBe(100)
+    expect(new Set(made.map((s) => s.spec!.ports![0]!.nodePort)).size).toBe(100)
+    // The one address that both are asked for is given once, each time, and the other is told so as on one hub.
+    for (let round = 0; round < 20; round++) {
+      const wish = { clusterIP: `10.96.0.${20 + round}` }
+      const outcomes = await Promise.allSettled(hubs.map((hub, i) => hub.api.create(services, make(`wish-${round}-${i}`, wish))))
+      expect(outcomes.map((o) => o.status).toSorted()).toEqual(['fulfilled', 'rejected'])
+      const refused = outcomes.find((o) => o.status === 'rejected')
+      expect(refused?.reason).toMatchObject({ status: { reason: 'Invalid', message: expect.stringContaining('provided IP is already allocated') } })
+    }
+  })
+
+  test('one of them leads; when it is killed nothing is lost and the other leads', async () => {
+    await waitFor('a leader', async () => (await leader(hubs[0])) !== '')
+    const was = await leader(hubs[0])
+    const leading = (hub: HubProcess): boolean => hub.output().includes('this hub leads') && hub.output().includes(was)
+    const [dying, staying] = leading(hubs[0]) ? hubs : [hubs[1], hubs[0]]
+    expect(leading(staying)).toBe(false)
+
+    const acknowledged: KubeObject[] = []
+    const write = async (by: number): Promise<void> => {
+      for (let i = 0; ; i++) acknowledged.push(await dying.api.create(configmaps, configMap(`w-${by}-${i}`)))
+    }
+    const writing = Promise.allSettled(Array.from({ length: 8 }, (_, by) => write(by)))
+    await waitFor('some writes', () => acknowledged.length > 100)
+    await dying.end('SIGKILL')
+    await writing
+    const present = new Map((await staying.api.list(configmaps)).map((o) => [o.metadata.name, o.metadata.resourceVersion]))
+    expect(acknowledged.filter((o) => present.get(o.metadata.name) !== o.metadata.resourceVersion)).toEqual([])
+
+    await waitFor('the other hub to lead', () => staying.output().includes('this hub leads'), 40_000)
+    expect(await leader(staying)).not.toBe(was)
+    // Its controllers work: a deployment gets its replica set.
+    const template = { metadata: { labels: { app: 'x' } }, spec: { containers: [{ name: 'c', image: 'x' }] } }
+    const spec = { replicas: 1, selector: { matchLabels: { app: 'x' } }, template }
+    await staying.api.create('/apis/apps/v1/namespaces/default/deployments', { apiVersion: 'apps/v1', kind: 'Deployment', metadata: { name: 'x' }, spec })
+    await waitFor('a pod', async () => (await staying.api.list('/api/v1/namespaces/default/pods')).length === 1)
+
+    // A leader that stops in order gives the lease back.
+    const which = dying === hubs[0] ? 0 : 1
+    hubs[which] = await start(which)
+    await staying.end('SIGTERM')
+    await waitFor('the first hub to lead again', () => hubs[which].output().includes('this hub leads'), 10_000)
+  })
+})
