@@ -7,8 +7,8 @@ import { defaultDnsAddress, dnsSettings, type DnsSettings } from './dns/settings
 
 export interface AgentConfig {
   readonly node: string
-  /** https URL of the hub. */
-  readonly hub: string
+  /** https URLs of hubs on one store. */
+  readonly hubs: readonly string[]
   /** node.crt, node.key and ca.crt, as `wherry join` writes them. */
   readonly credentials: string
   /** CNI state, container logs and records. */
@@ -35,7 +35,7 @@ export interface AgentConfig {
 export const usage = `Usage: agent --node NAME --hub URL --credentials DIR [options]
 
   --node NAME                   this node's name, as in its certificate
-  --hub URL                     https://HOST:PORT of the hub
+  --hub URL[,URL]               https://HOST:PORT of the hub; of several on one etcd the agent uses one that is there
   --credentials DIR             node.crt, node.key and ca.crt (made by: wherry join)
   --state DIR                   CNI state and container logs (default /var/lib/wherry/agent)
   --containerd-address SOCKET   (default /run/containerd/containerd.sock)
@@ -80,7 +80,7 @@ export function parseConfig(argv: readonly string[], env: Readonly<Record<string
   const node = required(values.node, 'node')
   return {
     node,
-    hub: required(values.hub, 'hub'),
+    hubs: hubsOf(required(values.hub, 'hub')),
     credentials: required(values.credentials, 'credentials'),
     state: values.state,
     containerdAddress: values['containerd-address'],
@@ -107,6 +107,12 @@ function read(argv: readonly string[]) {
   } catch (e) {
     throw new WherryError('USAGE', `${(e as Error).message}\n\n${usage}`, { cause: e })
   }
+}
+
+function hubsOf(list: string): readonly string[] {
+  const hubs = list.split(',')
+  for (const hub of hubs) if (!URL.canParse(hub)) throw new WherryError('USAGE', `--hub ${hub}: expected https://HOST:PORT, or several with commas between them`)
+  return hubs
 }
 
 function required(value: string | undefined, flag: string): string {

@@ -70,7 +70,7 @@ async function main(): Promise<void> {
   const half = config.servicesOnly ? undefined : createPodHalf({ config, address, exec, tables, log, send })
   const dns = config.dns && createNames({ ...config.dns, config, exec, log })
   const link = createLink({
-    url: config.hub,
+    urls: config.hubs,
     tls,
     node: config.node,
     version,
@@ -95,7 +95,7 @@ async function main(): Promise<void> {
       },
     },
   })
-  log.info('the agent runs', { hub: config.hub, address, kernel: lanes.map(({ dataplane }) => dataplane.how).join(', '), version })
+  log.info('the agent runs', { hubs: config.hubs, address, kernel: lanes.map(({ dataplane }) => dataplane.how).join(', '), version })
   await Promise.all([link.run(signal), services.run(signal), half?.node.run(signal), dns?.run(signal)])
   for (const { dataplane } of lanes) dataplane.close()
   log.info('the agent has stopped; rules and containers stay')
@@ -225,8 +225,8 @@ function readCredentials(config: AgentConfig): LinkTls {
 
 /** Waits for a route to the hub, as a machine that just booted may not have one yet. */
 async function ownAddress(config: AgentConfig, log: Log, signal: AbortSignal): Promise<string> {
-  const { hostname, port } = new URL(config.hub)
-  for (;;) {
+  for (let turn = 0; ; turn++) {
+    const { hostname, port } = new URL(config.hubs[turn % config.hubs.length]!)
     try {
       return await sourceAddressTo(hostname.replace(/^\[|\]$/g, ''), Number(port || 443), signal)
     } catch (e) {

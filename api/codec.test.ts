@@ -47,7 +47,7 @@ const logs = fc.record(
   { requiredKeys: ['method', 'namespace', 'pod', 'container', 'follow', 'previous', 'timestamps'] },
 )
 const hubFrames = {
-  welcome: fc.record({ kind: fc.constant('welcome'), version: count, node: name, revision: count, resumed: flag, time: count }),
+  welcome: fc.record({ kind: fc.constant('welcome'), version: count, node: name, history: name, revision: count, resumed: flag, time: count }),
   set: fc.record({ kind: fc.constant('set'), resource, revision: count, object }),
   delete: fc.record({ kind: fc.constant('delete'), resource, revision: count, key: name }),
   sync: fc.record({ kind: fc.constant('sync'), revision: count }),
@@ -72,7 +72,7 @@ const report = fc.oneof(
 )
 const agentFrames = {
   hello: fc.record(
-    { kind: fc.constant('hello'), version: count, node: name, agent: text, revision: count, time: count },
+    { kind: fc.constant('hello'), version: count, node: name, agent: text, revision: count, history: name, time: count },
     { requiredKeys: ['kind', 'version', 'node', 'agent', 'time'] },
   ),
   ack: fc.record(
@@ -141,7 +141,7 @@ describe('round trip', () => {
 })
 
 describe('what a peer may not send', () => {
-  const welcome = { kind: 'welcome', version: 1, node: 'a', revision: 1, resumed: false, time: 0 }
+  const welcome = { kind: 'welcome', version: 1, node: 'a', history: 'h', revision: 1, resumed: false, time: 0 }
   const set = { kind: 'set', resource: 'pods', revision: 1, object: { apiVersion: 'v1', kind: 'Pod', metadata: { name: 'a' } } }
   const { name: _, ...nameless } = set.object.metadata
   const call = { kind: 'call', id: 1, call: { method: 'rules' } }

@@ -113,7 +113,7 @@ const reports = {
 const resource = oneOf(...agentResources)
 
 export const hubShapes: Readonly<Record<HubFrame['kind'], Check>> = {
-  welcome: map({ version: count, node: name, revision: count, resumed: flag, time: count }),
+  welcome: map({ version: count, node: name, history: name, revision: count, resumed: flag, time: count }),
   set: map({ resource, revision: count, object }),
   delete: map({ resource, revision: count, key: name }),
   sync: map({ revision: count }),
@@ -123,7 +123,7 @@ export const hubShapes: Readonly<Record<HubFrame['kind'], Check>> = {
 }
 
 export const agentShapes: Readonly<Record<AgentFrame['kind'], Check>> = {
-  hello: map({ version: count, node: name, agent: text, revision: optional(count), time: count }),
+  hello: map({ version: count, node: name, agent: text, revision: optional(count), history: optional(name), time: count }),
   ack: map({ received: count, applied: count, failed: optional(failure) }),
   report: map({ report: union('kind', reports) }),
   data: map({ id: count, bytes }),

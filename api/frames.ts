@@ -46,6 +46,8 @@ export interface WelcomeFrame {
   readonly kind: 'welcome'
   readonly version: number
   readonly node: string
+  /** Names the order of revisions: that of the hub's store. What is held of another one cannot be resumed. */
+  readonly history: string
   readonly revision: number
   readonly resumed: boolean
   readonly time: number
@@ -104,13 +106,14 @@ export type HubFrame = WelcomeFrame | SetFrame | DeleteFrame | SyncFrame | Reset
 
 // ── agent to hub ────────────────────────────────────────────────────────────
 
-/** First frame of an agent. `revision` is the last one that it holds in full, absent if it holds nothing. */
+/** First frame of an agent. `revision` is the last one that it holds in full, of that history; absent if it holds nothing. */
 export interface HelloFrame {
   readonly kind: 'hello'
   readonly version: number
   readonly node: string
   readonly agent: string
   readonly revision?: number
+  readonly history?: string
   readonly time: number
 }
 /** How far the node's kernel is. Sent after each pass of the sync loop. */

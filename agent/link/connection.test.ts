@@ -27,7 +27,7 @@ afterEach(() => {
 })
 
 const bounds = { pingMs: 5_000, queueBytes: 100_000, connectMs: 15_000 }
-const welcome: HubFrame = { kind: 'welcome', version: 1, node: 'node1', revision: 1, resumed: false, time: 0 }
+const welcome: HubFrame = { kind: 'welcome', version: 1, node: 'node1', history: 'h', revision: 1, resumed: false, time: 0 }
 const ack: AgentFrame = { kind: 'ack', received: 1, applied: 1 }
 
 /** A server that takes every WebSocket, and what is left of its other end. */

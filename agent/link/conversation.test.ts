@@ -12,7 +12,7 @@ function open() {
   const handed: StreamFrame[] = []
   const state: { held?: number; fails?: boolean } = {}
   const conversation = createConversation({
-    url: 'https://hub',
+    url: () => 'https://hub',
     node: 'node1',
     version: '0.1.0',
     clock,
@@ -35,6 +35,7 @@ function open() {
     kind: 'welcome',
     version: protocolVersion,
     node: 'node1',
+    history: 'h1',
     revision: 10,
     resumed: false,
     time: clock.now(),
@@ -47,12 +48,14 @@ const set = (revision: number): HubFrame => ({ kind: 'set', resource: 'services'
 const code = (e: string) => expect.objectContaining({ code: e }) as Error
 
 test('hello says what is held, and nothing where nothing is', () => {
-  const { conversation, connect, state, clock } = open()
+  const { conversation, connect, welcome, state, clock } = open()
   const hello = { kind: 'hello', version: protocolVersion, node: 'node1', agent: '0.1.0', time: clock.now() }
   expect(connect()).toEqual([hello])
+  conversation.take(welcome())
+  conversation.take({ kind: 'reset' })
   conversation.end()
   state.held = 12
-  expect(connect()).toEqual([{ ...hello, revision: 12 }])
+  expect(connect()).toEqual([{ ...hello, revision: 12, history: 'h1' }])
 })
 
 test('until the welcome nothing is told; with it what is worth it, and then everything', () => {
@@ -93,7 +96,12 @@ test('frames before the welcome, and a second welcome, are not accepted', () => 
 
 test.each(['a revision that goes back', 'a receiver that fails'])('after %s the next hello holds nothing, until a reset', (what) => {
   const { conversation, connect, welcome, handed, state } = open()
+  connect()
+  conversation.take(welcome())
+  conversation.take({ kind: 'reset' })
+  conversation.end()
   state.held = 5
+  handed.length = 0
   connect()
   conversation.take(welcome({ resumed: true }))
   conversation.take(set(7))
@@ -130,4 +138,28 @@ test('says how long a welcome lasted', async () => {
   conversation.take(welcome())
   await clock.advance(1_500)
   expect(conversation.end()).toBe(1_500)
+})
+
+test('what is held belongs to a history: after a reset to that of the new hub, and not before', () => {
+  const { conversation, connect, welcome, state } = open()
+  const hello = (frames: readonly AgentFrame[]) => frames[0] as Extract<AgentFrame, { kind: 'hello' }>
+  connect()
+  conversation.take(welcome())
+  conversation.take({ kind: 'reset' })
+  conversation.take({ kind: 'sync', revision: 10 })
+  state.held = 10
+  conversation.end()
+  // The new hub dies before it has begun.
+  expect(hello(connect())).toMatchObject({ revision: 10, history: 'h1' })
+  conversation.take(welcome({ history: 'h2' }))
+  conversation.end()
+  expect(hello(connect())).toMatchObject({ revision: 10, history: 'h1' })
+  conversation.take(welcome({ history: 'h2' }))
+  conversation.take({ kind: 'reset' })
+  conversation.take({ kind: 'sync', revision: 20 })
+  state.held = 20
+  conversation.end()
+  expect(hello(connect())).toMatchObject({ revision: 20, history: 'h2' })
+  // Only a hub that is wrong would go on with what is of another history.
+  expect(() => conversation.take(welcome({ history: 'h1', resumed: true }))).toThrow(code('FRAME_MALFORMED'))
 })

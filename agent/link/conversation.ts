@@ -9,8 +9,8 @@ import { createOrder, type StreamFrame } from './order.ts'
 import { createOutbox, type Told } from './outbox.ts'
 
 export interface ConversationDeps {
-  /** URL of the hub, for the log. */
-  readonly url: string
+  /** URL of the hub of the connection that stands, for the log. */
+  readonly url: () => string
   readonly node: string
   readonly version: string
   readonly clock: Clock
@@ -41,6 +41,8 @@ interface Standing {
   readonly calls: Calls
   /** The revision that was said in `hello`. */
   readonly held: number | undefined
+  /** Which order of revisions the hub has; '' before the welcome. */
+  history: string
   /** Milliseconds since 1970; undefined before the welcome. */
   welcomedAt?: number
 }
@@ -52,23 +54,28 @@ export function createConversation(deps: ConversationDeps): Conversation {
   let standing: Standing | undefined
   /** What the agent holds cannot be trusted: `hello` says that it holds nothing, until the `reset` that follows. */
   let distrusted = false
+  /** To which order of revisions the revision belongs that the agent holds. */
+  let history: string | undefined
 
   const welcome = (at: Standing, frame: WelcomeFrame): void => {
     checkWelcome(frame, node, at.held)
+    if (frame.resumed && frame.history !== history) throw new LinkError('FRAME_MALFORMED', 'the hub resumes a stream of another history')
+    at.history = frame.history
     order.begin(frame.resumed, at.held)
     at.welcomedAt = clock.now()
-    log.info('connected to the hub', { hub: deps.url, resumed: frame.resumed, held: at.held, revision: frame.revision })
+    log.info('connected to the hub', { hub: deps.url(), resumed: frame.resumed, held: at.held, revision: frame.revision })
     const apart = frame.time - clock.now()
     if (Math.abs(apart) > skewMs) log.warn('the clocks of node and hub differ', { seconds: Math.round(apart / 1000) })
     for (const told of outbox.afterWelcome()) at.connection.send(told)
   }
 
-  const stream = (frame: StreamFrame): void => {
+  const stream = (at: Standing, frame: StreamFrame): void => {
     const verdict = order.judge(frame)
     if (verdict.kind === 'repeat') return
     // Until the frame has found its place, and for good if it does not.
     distrusted = true
     if (verdict.kind === 'violation') throw new LinkError('FRAME_MALFORMED', verdict.why)
+    if (frame.kind === 'reset') history = at.history
     outbox.heard(frame)
     deps.onFrame(frame)
     distrusted = false
@@ -76,10 +83,10 @@ export function createConversation(deps: ConversationDeps): Conversation {
 
   return {
     open(connection) {
-      const held = distrusted ? undefined : deps.lastRevision()
-      standing = { connection, held, calls: createCalls({ handlers, log, send: (frame) => connection.sent(frame) }) }
-      const revision = held === undefined ? {} : { revision: held }
-      connection.send({ kind: 'hello', version: protocolVersion, node, agent: deps.version, ...revision, time: clock.now() })
+      const held = distrusted || history === undefined ? undefined : deps.lastRevision()
+      standing = { connection, held, history: '', calls: createCalls({ handlers, log, send: (frame) => connection.sent(frame) }) }
+      const known = held === undefined ? {} : { revision: held, history }
+      connection.send({ kind: 'hello', version: protocolVersion, node, agent: deps.version, ...known, time: clock.now() })
     },
     take(frame) {
       const at = standing!
@@ -97,7 +104,7 @@ export function createConversation(deps: ConversationDeps): Conversation {
         case 'set':
         case 'delete':
         case 'sync':
-          return stream(frame)
+          return stream(at, frame)
       }
     },
     tell(frame) {

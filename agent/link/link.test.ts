@@ -41,10 +41,11 @@ const clock: Clock = {
   },
 }
 
-function start(port = (server.address() as AddressInfo).port) {
+function start(...ports: readonly number[]) {
   const lines = createLines()
+  const { port } = (server.address() ?? {}) as AddressInfo
   const link = createLink({
-    url: `http://127.0.0.1:${port}`,
+    urls: (ports.length > 0 ? ports : [port]).map((p) => `http://127.0.0.1:${p}`),
     node: 'node1',
     version: '0.1.0',
     clock,
@@ -59,7 +60,7 @@ function start(port = (server.address() as AddressInfo).port) {
   return { link, lines }
 }
 
-const welcome = encode({ kind: 'welcome', version: protocolVersion, node: 'node1', revision: 1, resumed: false, time: 0 })
+const welcome = encode({ kind: 'welcome', version: protocolVersion, node: 'node1', history: 'h', revision: 1, resumed: false, time: 0 })
 /** Welcomes the agent, and ends the connection after so much of its time. */
 const standFor = (ms: number) => (socket: WebSocket) => {
   socket.once('message', () => {
@@ -106,4 +107,19 @@ test('a hub that is not there is waited for', async () => {
   server.listen(port, '127.0.0.1')
   await lines.until('connected to the hub')
   expect(link.connected).toBe(true)
+})
+
+test('of several hubs the next one is tried when one is lost, and again the first', async () => {
+  const gone = http.createServer()
+  await once(gone.listen(0, '127.0.0.1'), 'listening')
+  const { port: nobody } = gone.address() as AddressInfo
+  await once(gone.close(), 'close')
+  const { port } = server.address() as AddressInfo
+  serve = standFor(5_000)
+  // Chance says: begin with the last of them.
+  const { lines } = start(port, nobody)
+  await lines.until('the connection to the hub is lost', 2)
+  const told = [...lines.of('the hub is not reached'), ...lines.of('the connection to the hub is lost')].map((line) => line['hub'])
+  expect(told.slice(0, 1)).toEqual([`http://127.0.0.1:${nobody}`])
+  expect(told.filter((hub) => hub === `http://127.0.0.1:${port}`).length).toBeGreaterThanOrEqual(2)
 })

@@ -1,4 +1,4 @@
-/** The agent's link to its hub: connects, says what it holds, hands frames on in order, and comes back for ever. */
+/** The agent's link to its hub, one of several: connects, says what it holds, hands frames on in order, and comes back for ever. */
 import { sleep, type Clock } from '../../api/clock.ts'
 import type { ErrorCode } from '../../api/errors.ts'
 import { limits, type AckFrame, type ReportFrame } from '../../api/frames.ts'
@@ -12,8 +12,8 @@ import type { StreamFrame } from './order.ts'
 export type { CallHandlers, LinkBounds, LinkTls, StreamFrame }
 
 export interface LinkDeps {
-  /** https URL of the hub; http where somebody else guards the way. */
-  readonly url: string
+  /** https URLs of hubs on one store, in any order; http where somebody else guards the way. */
+  readonly urls: readonly string[]
   /** The node's certificate and the CA of the hub. */
   readonly tls?: LinkTls
   readonly node: string
@@ -49,7 +49,10 @@ export function createLink(deps: LinkDeps): Link {
   const { clock, log } = deps
   const bounds = { ...defaults, ...deps.bounds }
   const backoff = createBackoff(deps.random)
-  const conversation = createConversation(deps)
+  /** Agents begin at different hubs, and go on to the next one when theirs is lost. */
+  let turn = Math.floor(deps.random() * deps.urls.length)
+  const url = (): string => deps.urls[turn % deps.urls.length]!
+  const conversation = createConversation({ ...deps, url })
   const events = {
     onOpen: conversation.open.bind(conversation),
     onFrame: conversation.take.bind(conversation),
@@ -57,11 +60,12 @@ export function createLink(deps: LinkDeps): Link {
 
   /** @returns how long to wait before the next connection, ms */
   const connectOnce = async (signal: AbortSignal): Promise<number> => {
-    const why = await holdConnection({ ...deps, ...events, bounds }, signal)
+    const why = await holdConnection({ ...deps, ...events, url: url(), bounds }, signal)
     const { welcomed } = conversation
     backoff.stood(conversation.end() ?? 0)
     const waitMs = Math.round(backoff.next(why.code === 'LINK_REFUSED' ? 'refused' : 'lost'))
-    if (!signal.aborted) log.warn(sentence(why.code, welcomed), { hub: deps.url, waitMs, ...errorKeys(why) })
+    if (!signal.aborted) log.warn(sentence(why.code, welcomed), { hub: url(), waitMs, ...errorKeys(why) })
+    turn++
     return waitMs
   }
 

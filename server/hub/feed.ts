@@ -71,7 +71,7 @@ export function createFeed(deps: FeedDeps): Feed {
         resumed,
         revision,
         send() {
-          const welcome = encoder.frame({ kind: 'welcome', version: protocolVersion, node, revision, resumed, time: clock.now() })
+          const welcome = encoder.frame({ kind: 'welcome', version: protocolVersion, node, history: store.history, revision, resumed, time: clock.now() })
           return outflow.open(prefixed(welcome, stretch))
         },
       }

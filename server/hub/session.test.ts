@@ -58,6 +58,7 @@ const hello = (more: Partial<Extract<AgentFrame, { kind: 'hello' }>> = {}): Agen
   version: protocolVersion,
   node: 'node1',
   agent: '0.1.0',
+  history: inside.store.history,
   time: inside.clock.now(),
   ...more,
 })
@@ -74,7 +75,7 @@ describe('the greeting', () => {
   test('is answered with a welcome, and the state', async () => {
     const peer = await greet()
     expect(peer.frames).toEqual([
-      { kind: 'welcome', version: protocolVersion, node: 'node1', revision: inside.store.revision, resumed: false, time: inside.clock.now() },
+      { kind: 'welcome', version: protocolVersion, node: 'node1', history: inside.store.history, revision: inside.store.revision, resumed: false, time: inside.clock.now() },
       { kind: 'reset' },
       { kind: 'sync', revision: inside.store.revision },
     ])
@@ -99,6 +100,16 @@ describe('the greeting', () => {
     expect(await peer.closed).toEqual([closeCodes.refused, expect.stringContaining(reason)])
     expect(peer.frames).toEqual([])
     expect(hub.nodes()).toEqual([])
+  })
+
+  test('resumes nothing of another history, as a store that was put back has, and nothing of an unknown one', async () => {
+    const revision = inside.store.revision
+    await inside.make('services', kit.service())
+    for (const history of ['another', undefined]) {
+      const peer = await greet({ revision, history })
+      expect(peer.frames.map((f) => f.kind)).toEqual(['welcome', 'reset', 'set', 'sync'])
+      expect(peer.frames[0]).toMatchObject({ resumed: false, history: inside.store.history })
+    }
   })
 
   test('resumes what the history has, and starts anew where it has it not', async () => {

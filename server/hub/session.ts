@@ -138,12 +138,14 @@ function conversation({ deps, session, feed, answers, ended, begun }: Conversati
     await store.fresh(ended)
     if (ended.aborted) return
     events.greeted(session)
-    const opening = await feed.start(hello.revision)
+    // What it holds of another history, as a store that was put back to an older copy has one, says nothing here.
+    const held = hello.history === store.history ? hello.revision : undefined
+    const opening = await feed.start(held)
     if (ended.aborted) return feed.stop()
     turn = 'live'
     begun()
     const { resumed, revision } = opening
-    const { agent, revision: held } = hello
+    const { agent } = hello
     log.info('an agent is welcome', { agent, held, resumed, revision })
     if (agent !== deps.version) log.info('the agent is of another version than the hub', { agent, hub: deps.version })
     const apart = hello.time - clock.now()

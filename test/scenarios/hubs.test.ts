@@ -1,14 +1,26 @@
 /** Two hubs, as processes, on one real etcd. */
 import { execFile } from 'node:child_process'
-import { cpSync, existsSync, mkdtempSync, rmSync } from 'node:fs'
+import { createPublicKey } from 'node:crypto'
+import { cpSync, existsSync, mkdtempSync, readFileSync, rmSync } from 'node:fs'
 import { tmpdir } from 'node:os'
 import { delimiter, join } from 'node:path'
 import { promisify } from 'node:util'
 import { afterAll, beforeAll, describe, expect, test } from 'vitest'
 import type { KubeObject, Lease, Service } from '../../api/objects.ts'
+import { groups } from '../../server/auth/auth.ts'
+import { issue, makeKey } from '../../server/auth/certificate.ts'
 import { freePorts, noEtcd, startEtcd, type EtcdServer } from '../kit/etcd.ts'
 import { startHub, type HubProcess } from '../kit/hub.ts'
 import { waitFor } from '../kit/wait.ts'
+import { startAgent, type Agent } from './link-stage.ts'
+
+/** What `wherry join` would have made. */
+function issueNode(pki: string, node: string) {
+  const ca = { certificate: readFileSync(join(pki, 'ca.crt'), 'utf8'), key: readFileSync(join(pki, 'ca.key'), 'utf8') }
+  const key = makeKey()
+  const subject = { commonName: `system:node:${node}`, organization: groups.nodes }
+  return { ca: ca.certificate, key, cert: issue(ca, { subject, purpose: { kind: 'client' }, publicKey: createPublicKey(key) }, Date.now()) }
+}
 
 const kubectl = (process.env['PATH'] ?? '').split(delimiter).map((dir) => join(dir, 'kubectl')).find((path) => existsSync(path))
 const services = '/api/v1/namespaces/default/services'
@@ -41,6 +53,8 @@ describe.skipIf(noEtcd)(`two hubs on one etcd${noEtcd && ` (skipped: ${noEtcd})`
     rmSync(dir, { recursive: true, force: true })
   })
 
+  const names = (agent: Agent): string[] =>
+    agent.frames.flatMap((f) => (f.kind === 'set' && f.resource === 'services' ? [f.object.metadata.name] : []))
   const make = (name: string, spec: object = {}) => ({ apiVersion: 'v1', kind: 'Service', metadata: { name }, spec: { ports: [{ port: 80 }], ...spec } })
   const configMap = (name: string) => ({ apiVersion: 'v1', kind: 'ConfigMap', metadata: { name }, data: { name } })
   const leader = async (hub: HubProcess): Promise<string> => (await hub.api.get<Lease>(leasePath)).spec?.holderIdentity ?? ''
@@ -71,6 +85,28 @@ describe.skipIf(noEtcd)(`two hubs on one etcd${noEtcd && ` (skipped: ${noEtcd})`
     await run(0, 'create', 'configmap', 'by-kubectl', '--from-literal=a=b')
     expect(await run(1, 'get', 'configmap', 'by-kubectl', '-o', 'jsonpath={.data.a}')).toBe('b')
     await run(1, 'delete', 'configmap', 'by-kubectl')
+  })
+
+  test('an agent goes on at the other hub when its own dies, where it was, and hears of nothing twice', async () => {
+    const credentials = issueNode(join(dir, 'hub0/pki'), 'node1')
+    const urls = hubs.map((hub) => hub.url)
+    const agent = startAgent('node1', { urls, tls: credentials, random: () => 0 })
+    try {
+      await hubs[1].api.create(services, make('before'))
+      await waitFor('the first service', () => names(agent).includes('before'))
+      await hubs[0].end('SIGKILL')
+      await hubs[1].api.create(services, make('during'))
+      await waitFor('what happened meanwhile', () => names(agent).includes('during'))
+      expect(agent.frames.filter((f) => f.kind === 'reset')).toHaveLength(1)
+      expect(agent.lines.of('connected to the hub').map(({ hub, resumed }) => ({ hub, resumed }))).toEqual([
+        { hub: urls[0], resumed: false },
+        { hub: urls[1], resumed: true },
+      ])
+      expect(names(agent).filter((name) => name === 'during')).toHaveLength(1)
+    } finally {
+      await agent.stop()
+    }
+    hubs[0] = await start(0)
   })
 
   test('of services that are made through both at once no two have the same address or node port', async () => {

@@ -88,7 +88,7 @@ export async function openStage(options: Partial<HubDeps> = {}): Promise<Stage> 
       return ferry
     },
     agent(node, more = {}) {
-      const agent = startAgent(node, { ...more, url: as(node, more.url ?? url) })
+      const agent = startAgent(node, { ...more, urls: (more.urls ?? [url]).map((u) => as(node, u)) })
       agents.push(agent)
       return agent
     },
@@ -109,7 +109,7 @@ export function as(node: string, url: string): string {
 }
 
 /** A link with tables behind it, as an agent has them. */
-export function startAgent(node: string, options: AgentOptions & { readonly url: string }): Agent {
+export function startAgent(node: string, options: AgentOptions & Pick<LinkDeps, 'urls'>): Agent {
   const tables = createTables()
   const frames: StreamFrame[] = []
   const lines = createLines()

@@ -63,7 +63,7 @@ afterAll(async () => {
 
 const agents: Agent[] = []
 const start = (tls: LinkTls): Agent => {
-  const agent = startAgent('node1', { url, tls })
+  const agent = startAgent('node1', { urls: [url], tls })
   agents.push(agent)
   return agent
 }

@@ -61,7 +61,7 @@ describe('one agent', () => {
     const { inside, agent } = await open()
     const ferry = await stage.ferry()
     await put(inside, 'services', service('web'))
-    const one = agent('node1', { url: ferry.url })
+    const one = agent('node1', { urls: [ferry.url] })
     await one.reached(inside.store.revision)
     ferry.open(false)
     ferry.sink()
@@ -81,7 +81,7 @@ describe('one agent', () => {
     const ferry = await stage.ferry()
     await put(inside, 'services', service('old'))
     await put(inside, 'services', service('kept'))
-    const one = agent('node1', { url: ferry.url })
+    const one = agent('node1', { urls: [ferry.url] })
     await one.reached(inside.store.revision)
     ferry.open(false)
     ferry.sink()
@@ -100,7 +100,7 @@ describe('one agent', () => {
   test('that does not read is cut off, and recovers', async () => {
     const { inside, agent, hub, lines } = await open({ bounds: { queueBytes: 256 * 1024 } })
     const ferry = await stage.ferry()
-    const one = agent('node1', { url: ferry.url })
+    const one = agent('node1', { urls: [ferry.url] })
     await settle(one)
     ferry.stall()
     const long = 'x'.repeat(100_000)
@@ -193,7 +193,7 @@ describe('connections that break at any byte', () => {
     const random = seeded(seed)
     const ferry = await stage.ferry()
     const changes: Change[] = []
-    const one = agent('node1', { url: ferry.url, random, clock: impatient })
+    const one = agent('node1', { urls: [ferry.url], random, clock: impatient })
     await settle(one)
     const start = inside.store.revision
     inside.store.watch(start, (change) => changes.push(change))
