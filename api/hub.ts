@@ -8,6 +8,8 @@ export const hubPaths = {
   status: '/wherry/v1/status',
   /** GET /wherry/v1/nodes/NAME/rules: the node's ruleset as text. */
   nodes: '/wherry/v1/nodes',
+  /** GET: a copy of the hub's database, as a file; for administrators. */
+  snapshot: '/wherry/v1/snapshot',
   /** POST JoinRequest, answered with a JoinAnswer; authenticated by the token alone. */
   join: '/wherry/v1/join',
 } as const

@@ -23,6 +23,7 @@ import { labUp } from './lab/up.ts'
 import { createSteps } from './progress.ts'
 import { nodeRules, serviceMarks } from './rules.ts'
 import { onlyService } from './ruleset-text.ts'
+import { fetchSnapshot } from './snapshot.ts'
 
 export interface CommandDeps {
   readonly config: CliConfig
@@ -86,6 +87,15 @@ export function commands(deps: CommandDeps) {
         write(marks ? onlyService(rules, marks) : rules)
       })
     },
+
+    async snapshot(file: string, wish: ClusterWish): Promise<void> {
+      await withHub(wish, async (hub) => {
+        const bytes = await fetchSnapshot(hub, file, signal)
+        write(`${file} holds everything that ${hub.server} stores (${bytes} bytes).\nPut it back, while the hub is stopped: wherry restore ${file} --data DIR\n`)
+      })
+    },
+
+    restore: (file: string, wish: { readonly data: string }) => lendMain('server/main.ts', ['--data', wish.data, '--restore', file]),
 
     async join(url: string, wish: JoinWish): Promise<void> {
       const node = wish.node ?? hostname().toLowerCase()

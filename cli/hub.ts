@@ -1,4 +1,5 @@
 /** Asks a hub over HTTPS with a client certificate. */
+import type { IncomingMessage } from 'node:http'
 import { Agent, request } from 'node:https'
 import type { Status } from '../api/status.ts'
 import { CliError } from './error.ts'
@@ -10,6 +11,8 @@ export interface HubClient {
   text(path: string, signal: AbortSignal): Promise<string>
   /** GET, answer as JSON. Errors as in `text`. */
   json<T>(path: string, signal: AbortSignal): Promise<T>
+  /** GET, answer as bytes. Errors as in `text`; the stream fails where the answer is not whole. */
+  stream(path: string, signal: AbortSignal): Promise<AsyncIterable<Uint8Array>>
   close(): void
 }
 
@@ -18,44 +21,62 @@ const longestAnswer = 256 * 1024 * 1024
 
 export function createHubClient(access: HubAccess): HubClient {
   const agent = new Agent({ keepAlive: true, maxSockets: 4, ca: access.ca, cert: access.certificate, key: access.key })
-  const text = (path: string, signal: AbortSignal): Promise<string> => get(access.server, path, agent, signal)
+  const text = (path: string, signal: AbortSignal): Promise<string> => get(access.server, { path, agent, signal })
   return {
     server: access.server,
     text,
     json: async <T>(path: string, signal: AbortSignal) => JSON.parse(await text(path, signal)) as T,
+    stream: (path, signal) => ask(access.server, { path, agent, signal }, (answer, resolve) => resolve(answer)),
     close: () => agent.destroy(),
   }
 }
 
-function get(server: string, path: string, agent: Agent, signal: AbortSignal): Promise<string> {
+interface Question {
+  readonly path: string
+  readonly agent: Agent
+  readonly signal: AbortSignal
+}
+
+type Taker<T> = (answer: IncomingMessage, resolve: (value: T) => void, fail: (error: Error) => void) => void
+
+const get = (server: string, question: Question): Promise<string> =>
+  ask(server, question, (answer, resolve, fail) => whole(answer, (body) => resolve(body.toString('utf8')), fail))
+
+/** @param take what becomes of an answer that is no refusal */
+function ask<T>(server: string, { path, agent, signal }: Question, take: Taker<T>): Promise<T> {
   return new Promise((resolve, reject) => {
     const call = request(new URL(path, server), {
       agent,
       signal,
       timeout: timeoutMs,
-      headers: { accept: 'application/json, text/plain' },
+      headers: { accept: 'application/json, text/plain, */*' },
     })
     const lost = (error: Error): void => reject(signal.aborted ? (signal.reason as Error) : notReached(server, error))
     call.on('timeout', () => call.destroy(new Error(`no answer within ${timeoutMs / 1000} s`)))
     call.on('error', lost)
     call.on('response', (answer) => {
-      const parts: Buffer[] = []
-      let size = 0
-      answer.on('error', lost)
-      answer.on('data', (part: Buffer) => {
-        size += part.length
-        if (size > longestAnswer) call.destroy(new Error('the answer is longer than 256 MiB'))
-        parts.push(part)
-      })
-      answer.on('end', () => {
-        const body = Buffer.concat(parts).toString('utf8')
-        const code = answer.statusCode ?? 0
-        if (code >= 200 && code < 300) resolve(body)
-        else reject(refused(code, body, path))
-      })
+      const code = answer.statusCode ?? 0
+      const fail = (error: Error): void => {
+        call.destroy()
+        lost(error)
+      }
+      if (code >= 200 && code < 300) take(answer, resolve, fail)
+      else whole(answer, (body) => reject(refused(code, body.toString('utf8'), path)), fail)
     })
     call.end()
   })
+}
+
+function whole(answer: IncomingMessage, take: (body: Buffer) => void, fail: (error: Error) => void): void {
+  const parts: Buffer[] = []
+  let size = 0
+  answer.on('error', fail)
+  answer.on('data', (part: Buffer) => {
+    size += part.length
+    if (size > longestAnswer) fail(new Error('the answer is longer than 256 MiB'))
+    else parts.push(part)
+  })
+  answer.on('end', () => take(Buffer.concat(parts)))
 }
 
 export function notReached(server: string, cause: Error): CliError {

@@ -13,7 +13,7 @@ function recorded(): { readonly actions: Actions; readonly calls: unknown[][] } 
     (name: string) =>
     async (...args: unknown[]) =>
       void calls.push([name, ...args])
-  const names = ['up', 'down', 'supervise', 'exec', 'status', 'rules', 'join', 'agent', 'hub', 'proxy'] as const
+  const names = ['up', 'down', 'supervise', 'exec', 'status', 'rules', 'snapshot', 'restore', 'join', 'agent', 'hub', 'proxy'] as const
   return { calls, actions: Object.fromEntries(names.map((name) => [name, record(name)])) as unknown as Actions }
 }
 
@@ -46,6 +46,14 @@ describe('the commands', () => {
     ],
     [['status'], ['status', {}]],
     [['rules'], ['rules', undefined, {}]],
+    [
+      ['snapshot', '/f', '--kubeconfig', '/k'],
+      ['snapshot', '/f', { kubeconfig: '/k' }],
+    ],
+    [
+      ['restore', '/f', '--data', '/d'],
+      ['restore', '/f', { data: '/d' }],
+    ],
     [
       ['rules', 'node2', '--service', 'default/web', '--name', 'x'],
       ['rules', 'node2', { service: 'default/web', name: 'x' }],
@@ -90,6 +98,8 @@ describe('the commands', () => {
 
   test.each([
     [['up', '--nodes', 'many'], '--nodes'],
+    [['restore', '/f'], '--data'],
+    [['snapshot'], 'file'],
     [['exec', 'node1'], 'command'],
     [['exec'], 'node'],
     [['join', 'https://h:6443', '--token', 't'], '--ca-cert-hash'],
@@ -106,7 +116,7 @@ describe('the commands', () => {
 describe('the help', () => {
   test('names every command that people use, examples, files and exit codes, and no hidden one', async () => {
     const { text } = await refused('--help')
-    for (const command of ['up', 'down', 'exec', 'status', 'rules', 'join', 'agent', 'hub'])
+    for (const command of ['up', 'down', 'exec', 'status', 'rules', 'snapshot', 'restore', 'join', 'agent', 'hub'])
       expect(text).toMatch(new RegExp(`^  ${command} `, 'm'))
     for (const word of ['Examples:', 'Files:', 'Exit codes:', 'KUBECONFIG=/var/lib/wherry/lab/kubeconfig'])
       expect(text).toContain(word)

@@ -109,6 +109,26 @@ function addClusterCommands(program: Command, actions: Actions): void {
     .argument('[node]', 'the node; the first one if absent')
     .option('--service <namespace/name>', 'only what concerns one service')
     .action((node: string | undefined, options: ClusterWish & { service?: string }) => actions.rules(node, options))
+  withCluster(program.command('snapshot'))
+    .description('copy everything that the hub stores into a file, while it serves')
+    .argument('<file>', 'a file that is not there yet')
+    .addHelpText(
+      'after',
+      "\nFor a hub with its own database; etcd has `etcdctl snapshot save`. Secrets are in it. The hub's certificates are not: keep\n" +
+        'the folder pki/ of its data directory as well.',
+    )
+    .action((file: string, options: ClusterWish) => actions.snapshot(file, options))
+  program
+    .command('restore')
+    .description('put a snapshot in the place of the database of a hub that is stopped')
+    .argument('<file>', 'what `wherry snapshot` wrote; it stays as it is')
+    .requiredOption('--data <dir>', "the hub's data directory")
+    .addHelpText(
+      'after',
+      '\nThe database that was there stays beside it, as wherry.db.replaced. Agents and watching clients start anew: the restored\n' +
+        'store has another history than the one that they followed.',
+    )
+    .action((file: string, options: { data: string }) => actions.restore(file, options))
 }
 
 function addProcessCommands(program: Command, actions: Actions): void {

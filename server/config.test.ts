@@ -39,6 +39,7 @@ describe('etcd', () => {
     [['--etcd-servers', 'https://a:2379/v3'], 'expected https://HOST:PORT'],
     [['--etcd-servers', 'http://a:2379', '--etcd-cafile', '/ca'], 'certificates are used with https:// only'],
     [['--etcd-servers', 'https://a:2379', '--etcd-certfile', '/c'], '--etcd-keyfile is missing'],
+    [['--etcd-servers', 'https://a:2379', '--restore', '/s'], 'etcd is restored with etcdctl'],
     [['--etcd-cafile', '/ca'], '--etcd-cafile is given without --etcd-servers'],
   ])('%j is refused', (flags, message) => {
     expect(() => config(...flags)).toThrow(message)

@@ -8,6 +8,8 @@ export interface HubConfig {
   /** Where database, PKI and token are kept. */
   readonly data: string
   readonly listen: { readonly host: string; readonly port: number }
+  /** A snapshot to put in place of the database, instead of serving. */
+  readonly restore?: string
   /** Where objects are kept; absent: in the data directory. */
   readonly etcd?: EtcdConfig
   /** A listening socket that the parent process opened and passed on: connections wait in it while the hub restarts. */
@@ -43,6 +45,7 @@ export const usage = `Usage: hub --data DIR [options]
   --etcd-cafile FILE         the CA of etcd's certificates
   --etcd-certfile FILE       the certificate by which etcd knows this hub, and
   --etcd-keyfile FILE        its key
+  --restore FILE             put this snapshot in the place of the database in --data, and end
   --log-level LEVEL          error, warn, info, debug or trace (default info; or WHERRY_LOG)
 `
 
@@ -62,10 +65,12 @@ export function parseConfig(argv: readonly string[], env: Readonly<Record<string
   if (!/^\d+\.\d+\.\d+\.\d+\/\d+$/.test(clusterCIDR)) throw new WherryError('USAGE', `--cluster-cidr ${clusterCIDR}: expected an IPv4 range such as 10.244.0.0/16`)
   checkServiceCIDR(values['service-cidr'])
   const etcd = etcdOf(values)
+  if (etcd && values.restore !== undefined) throw new WherryError('USAGE', '--restore is for the database in --data; etcd is restored with etcdctl')
   return {
     data: values.data,
     listen: { host, port: Number(port) },
     ...(etcd && { etcd }),
+    ...(values.restore !== undefined && { restore: values.restore }),
     ...(fd !== undefined && { listenFd: Number(fd) }),
     kubeconfigServer: values['kubeconfig-server'] ?? `https://${values.listen}`,
     tlsSans: (values['tls-san'] ?? '').split(',').filter((s) => s !== ''),
@@ -120,6 +125,7 @@ function read(argv: readonly string[]) {
         'tls-san': { type: 'string' },
         'cluster-cidr': { type: 'string', default: '10.244.0.0/16' },
         'service-cidr': { type: 'string', default: '10.96.0.0/12' },
+        restore: { type: 'string' },
         'etcd-servers': { type: 'string' },
         'etcd-cafile': { type: 'string' },
         'etcd-certfile': { type: 'string' },

@@ -29,6 +29,8 @@ import type { Registry } from './registry/registry.ts'
 import { createRegistry } from './registry/verbs.ts'
 import { createRest, type Rest } from './rest/rest.ts'
 import { createScheduler } from './scheduler/scheduler.ts'
+import { restoreSnapshot } from './store/snapshot.ts'
+import { streamSnapshot } from './snapshots.ts'
 import { openStore, type OpenStore, type StorePlace } from './store/open.ts'
 import { fenced, type Store } from './store/store.ts'
 
@@ -42,6 +44,7 @@ async function main(): Promise<void> {
   const config = parseConfig(process.argv.slice(2))
   const log = createLog({ level: config.logLevel, write: (line) => process.stdout.write(line), now: () => clock.now() })
   mkdirSync(config.data, { recursive: true, mode: 0o700 })
+  if (config.restore !== undefined) return restore(config, config.restore)
   const random = Math.random
   const store = await openStore(placeOf(config), { log: log.with({ room: 'store' }), clock, random, words: wordsOf, onLost: giveUp })
   const pki = openCertificates(config, log)
@@ -73,6 +76,7 @@ async function main(): Promise<void> {
     version,
     hub: {
       status: () => ({ version, revision: store.revision, nodes: hub.nodes() }),
+      snapshot: (signal) => streamSnapshot(store, config.data, signal),
       rules: (node, signal) => hub.call(node, { method: 'rules' }, signal),
       join: createJoin({ pki, token }),
     },
@@ -94,13 +98,21 @@ async function main(): Promise<void> {
   onSignal(log, stop)
 }
 
+function restore({ data }: HubConfig, file: string): void {
+  const { revision, replaced } = restoreSnapshot({ file, path: databaseIn(data) })
+  const before = replaced === undefined ? '' : `; the database that was there is now ${replaced}`
+  process.stdout.write(`${file} is in place, at revision ${revision}${before}. Start the hub.\n`)
+}
+
 /** Acknowledged writes are in etcd, and agents go to another hub; whoever supervises this process starts it again. */
 function giveUp(): void {
   process.exit(1)
 }
 
+const databaseIn = (data: string): string => join(data, 'wherry.db')
+
 function placeOf({ data, etcd }: HubConfig): StorePlace {
-  return etcd ? { kind: 'etcd', ...etcd } : { kind: 'sqlite', path: join(data, 'wherry.db') }
+  return etcd ? { kind: 'etcd', ...etcd } : { kind: 'sqlite', path: databaseIn(data) }
 }
 
 /** Others may write to the same store, and one of them leads. @returns the way to leave */

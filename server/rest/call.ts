@@ -14,6 +14,8 @@ export interface HubHandlers {
   status(): ClusterStatus
   /** The ruleset of a node as text. */
   rules(node: string, signal: AbortSignal): AsyncIterable<Uint8Array>
+  /** A copy of everything that is stored. @throws StatusError MethodNotAllowed where somebody else keeps it */
+  snapshot(signal: AbortSignal): AsyncIterable<Uint8Array>
   /** Checks the token itself: a joining node has no certificate yet. */
   join(request: JoinRequest): Promise<JoinAnswer>
 }

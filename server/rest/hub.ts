@@ -14,6 +14,11 @@ export function hubStatus(call: Call): void {
   sendValue(call, handlers(call).status())
 }
 
+/** The answer is a file of SQLite's. */
+export async function hubSnapshot(call: Call): Promise<void> {
+  await sendStream(call, handlers(call).snapshot(call.signal), 'application/vnd.sqlite3')
+}
+
 /** The answer is text, as the node's own tool prints it. */
 export async function hubRules(call: Call, node: string): Promise<void> {
   await sendStream(call, handlers(call).rules(node, call.signal))

@@ -83,10 +83,10 @@ export async function logs(call: Call, target: ResourceTarget): Promise<void> {
 }
 
 /** Sends bytes as they come. A failure before the first ones is still answered with a Status. */
-export async function sendStream(call: Call, bytes: AsyncIterable<Uint8Array>): Promise<void> {
+export async function sendStream(call: Call, bytes: AsyncIterable<Uint8Array>, type = 'text/plain'): Promise<void> {
   const { res, deps, signal } = call
   res.statusCode = 200
-  res.setHeader('Content-Type', 'text/plain')
+  res.setHeader('Content-Type', type)
   res.setHeader('Cache-Control', 'no-cache, private')
   const cancel = deps.clock.after(headMs, () => res.flushHeaders())
   try {

@@ -421,11 +421,16 @@ describe('the other paths', () => {
         yield Buffer.from(`table of ${node}`)
         await Promise.resolve()
       },
+      async *snapshot() {
+        yield Buffer.from('all of it')
+        await Promise.resolve()
+      },
       join: (request: unknown) => Promise.resolve({ certificate: String(joins.push(request)), ca: 'ca' }),
     }
     const { api } = await start({ hub, authorize: (_, wish) => ({ allowed: wish.path !== '/wherry/v1/join', why: '' }) })
     expect(await api.get('/wherry/v1/status')).toEqual({ version: '0.1.0', revision: 1, nodes: [] })
     expect((await api.send('GET', '/wherry/v1/nodes/n1/rules')).text).toBe('table of n1')
+    expect(await api.send('GET', '/wherry/v1/snapshot')).toMatchObject({ text: 'all of it', headers: { 'content-type': 'application/vnd.sqlite3' } })
     expect(await api.create('/wherry/v1/join', { node: 'n1', token: 't', csr: 'c' })).toEqual({ certificate: '1', ca: 'ca' })
     expect(await failureOf(api.create('/wherry/v1/join', { node: 'n1', token: 7 }))).toMatchObject({ code: 400 })
   })

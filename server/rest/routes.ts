@@ -6,7 +6,7 @@ import type { Call } from './call.ts'
 import { aggregated, aggregatedType, aggregatedVersion, apiGroup, apiGroupList, apiResourceList, apiVersions } from './discovery.ts'
 import { flag } from './query.ts'
 import { health, version } from './health.ts'
-import { hubJoin, hubRules, hubStatus } from './hub.ts'
+import { hubJoin, hubRules, hubSnapshot, hubStatus } from './hub.ts'
 import { logs } from './logs.ts'
 import type { OpenApi } from './openapi/openapi.ts'
 import { get, list } from './read.ts'
@@ -151,6 +151,8 @@ async function routeOther(call: Call, target: Other, { openapi }: Shared): Promi
       return openapi.v2(call)
     case 'openapi3':
       return openapi.v3(call, target.path)
+    case 'hubSnapshot':
+      return hubSnapshot(call)
     case 'hubStatus':
       return hubStatus(call)
     case 'hubRules':

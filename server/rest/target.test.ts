@@ -53,6 +53,7 @@ describe('paths', () => {
     ['/openapi/v3', 'openapi3'],
     ['/openapi/v3/apis/apps/v1', 'openapi3'],
     ['/wherry/v1/status', 'hubStatus'],
+    ['/wherry/v1/snapshot', 'hubSnapshot'],
     ['/wherry/v1/nodes/n1/rules', 'hubRules'],
     ['/wherry/v1/nodes/n1', 'unknown'],
     ['/wherry/v1/join', 'hubJoin'],

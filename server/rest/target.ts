@@ -24,6 +24,7 @@ export type Target =
   /** The index (`path` is ''), or the document of one group version (`api/v1`, `apis/apps/v1`). */
   | { readonly kind: 'openapi3'; readonly path: string }
   | { readonly kind: 'hubStatus' }
+  | { readonly kind: 'hubSnapshot' }
   | { readonly kind: 'hubRules'; readonly node: string }
   | { readonly kind: 'hubJoin' }
   /** Nothing that the hub serves; `resource` is what the path would name if it did. */
@@ -46,6 +47,7 @@ export function parseTarget(path: string): Target {
   if (first === 'openapi' && second === 'v2' && parts.length === 2) return { kind: 'openapi2' }
   if (first === 'openapi' && second === 'v3') return { kind: 'openapi3', path: parts.slice(2).join('/') }
   if (`/${parts.join('/')}` === hubPaths.status) return { kind: 'hubStatus' }
+  if (`/${parts.join('/')}` === hubPaths.snapshot) return { kind: 'hubSnapshot' }
   if (`/${parts.join('/')}` === hubPaths.join) return { kind: 'hubJoin' }
   if (`/${first}/${second}/${third}` === hubPaths.nodes && parts.length === 5 && parts[4] === 'rules') {
     return { kind: 'hubRules', node: parts[3]! }

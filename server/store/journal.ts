@@ -6,6 +6,7 @@ import { DatabaseSync } from 'node:sqlite'
 
 import type { KubeObject } from '../../api/objects.ts'
 import type { Resource } from '../../api/resources.ts'
+import { copyDatabase } from './copy.ts'
 import { stamped } from './decide.ts'
 import { StoreError } from './error.ts'
 import { settle } from './settle.ts'
@@ -13,6 +14,9 @@ import type { Change, ChangeType, Ref } from './store.ts'
 
 /** The layout of the tables. A file with a higher number was written by a newer Wherry. */
 export const schemaVersion = 1
+
+/** More changes than anybody makes between a copy of the store and its loss. */
+const historyGap = 1_000_000_000
 
 /** One change on its way to disk. `text` is the object as JSON, absent for DELETED. */
 export interface Entry {
@@ -36,6 +40,8 @@ export interface Journal {
   before(at: number): number
   /** Notes that the history up to here is given up; `forget` then takes it away, so many rows at a time. */
   compact(revision: number): void
+  /** Writes a copy as it is at the end of the copying, while everything goes on. `file` must not be there yet. */
+  copy(file: string): Promise<void>
   /** @returns whether there may be more */
   forget(rows: number): boolean
   close(): void
@@ -103,9 +109,17 @@ function prepareFile(db: DatabaseSync): void {
   if (!db.prepare(words.getMeta).get('history')) nameHistory(db)
 }
 
-/** From now on the revisions of this file are another order than those that anybody may have heard of. */
-export function nameHistory(db: DatabaseSync): void {
+/**
+ * From now on the revisions of this file are another order than those that anybody may have heard of. It begins so far above them
+ * that whoever comes with one of those is told that it is forgotten, and starts anew.
+ */
+function nameHistory(db: DatabaseSync): void {
+  const compacted = Number(db.prepare(words.getMeta).get('compacted')?.['value'] ?? 0)
+  const last = Math.max(compacted, Number(db.prepare(words.last).get()?.['revision'] ?? 0))
+  db.exec('BEGIN IMMEDIATE')
+  if (last > 0) db.prepare(words.setMeta).run('compacted', last + historyGap)
   db.prepare(words.setMeta).run('history', randomUUID())
+  db.exec('COMMIT')
 }
 
 function broken(path: string, cause: unknown): StoreError {
@@ -184,6 +198,7 @@ function createJournal(db: DatabaseSync, path: string): Journal {
       transact(() => (gone = Number(sql.forget.run(compacted, rows).changes)))
       return gone === rows
     },
+    copy: (file) => copyDatabase(db, file),
     close: () => db.close(),
   }
 }

@@ -23,6 +23,8 @@ export interface OpenDeps {
 export interface OpenStore extends Store {
   /** Forgets old history; to be called from time to time. */
   compactOld(): Promise<void>
+  /** As that of the embedded store; etcd has its own. */
+  snapshot?(file: string): Promise<void>
 }
 
 /** @throws StoreError STORE_BROKEN, STORE_LOST */

@@ -43,6 +43,8 @@ export interface SqliteStoreOptions {
 export interface SqliteStore extends Store {
   /** Forgets the history that is beyond either bound; to be called from time to time. */
   compactOld(): Promise<void>
+  /** Writes a copy to a file that is not there yet, while everything goes on. @throws StoreError STORE_BROKEN, STORE_CLOSED */
+  snapshot(file: string): Promise<void>
 }
 
 /**
@@ -65,12 +67,7 @@ interface Waiting {
 /** The store over an opened journal. */
 export function createStore(journal: Journal, options: Omit<SqliteStoreOptions, 'path'>): SqliteStore {
   const { log, clock, history = defaultHistory } = options
-  const tables = createTables()
-  const words = createWords(options.words ?? (() => []))
-  for (const [ref, object] of journal.objects()) {
-    tables.set(ref, object)
-    words.load(ref, object)
-  }
+  const { tables, words } = load(journal, options.words)
   const older = (revision: number): readonly Change[] => journal.history(revision, storeLimits.page)
   const watchers = createWatchers({ log, tail: storeLimits.tail, older })
   const queue: Waiting[] = []
@@ -137,6 +134,7 @@ export function createStore(journal: Journal, options: Omit<SqliteStoreOptions, 
       return watchers.add(from, onChange)
     },
     compact,
+    snapshot: (file) => (closed ? Promise.reject(closedError()) : journal.copy(file)),
     compactOld: () => compact(compactionTarget(journal, history, clock.now())),
     close() {
       if (!closed) {
@@ -153,6 +151,17 @@ export function createStore(journal: Journal, options: Omit<SqliteStoreOptions, 
 
 function closedError(): StoreError {
   return new StoreError('STORE_CLOSED', 'the store was closed')
+}
+
+/** What the journal holds, in memory. */
+function load(journal: Journal, wordsOf: WordsOf = () => []): { readonly tables: Tables; readonly words: Words } {
+  const tables = createTables()
+  const words = createWords(wordsOf)
+  for (const [ref, object] of journal.objects()) {
+    tables.set(ref, object)
+    words.load(ref, object)
+  }
+  return { tables, words }
 }
 
 /** The last revision that the bounds let go: too old, or more than so many changes ago. */
