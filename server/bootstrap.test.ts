@@ -1,7 +1,7 @@
 import { afterEach, beforeEach, describe, expect, test } from 'vitest'
 import type { EndpointSlice, Service } from '../api/objects.ts'
 import { openInside, type Inside } from '../test/kit/registry.ts'
-import { bootstrap } from './bootstrap.ts'
+import { bootstrap, leadTo, type HubAddress } from './bootstrap.ts'
 
 let inside: Inside
 beforeEach(async () => {
@@ -9,7 +9,10 @@ beforeEach(async () => {
 })
 afterEach(() => inside.close())
 
-const start = (address: string, port = 6443) => bootstrap(inside.store, inside.registry, { address, port, clusterIP: inside.allocators.firstIP })
+const start = async (address: string, port = 6443) => {
+  await bootstrap(inside.registry, { port, clusterIP: inside.allocators.firstIP })
+  await leadTo(inside.store, inside.registry, [{ address, port }])
+}
 const slice = () => inside.get('endpointslices.discovery.k8s.io', 'kubernetes', 'default') as EndpointSlice | undefined
 
 describe('the service of the hub', () => {
@@ -28,5 +31,22 @@ describe('the service of the hub', () => {
   test.each(['127.0.0.1', '::1', '0.0.0.0', '::', 'hub.example'])('leads nowhere where the hub listens on %s', async (address) => {
     await start(address)
     expect([slice(), inside.get('endpoints', 'kubernetes', 'default')]).toEqual([undefined, undefined])
+  })
+  test('leads to all hubs, in a slice for each family and port, and to no more than there are', async () => {
+    const slices = () =>
+      (inside.store.list('endpointslices.discovery.k8s.io', 'default') as EndpointSlice[]).map(
+        (s) => `${s.metadata!.name} ${s.addressType} ${s.ports![0]!.port}: ${s.endpoints!.map((e) => e.addresses[0]).join(' ')}`,
+      )
+    const hubs: HubAddress[] = ['198.18.0.11', '198.18.0.10', '127.0.0.1', '2001:db8::1'].map((address) => ({ address, port: 6443 }))
+    await start('198.18.0.10')
+    await leadTo(inside.store, inside.registry, hubs)
+    expect(slices()).toEqual(['kubernetes IPv4 6443: 198.18.0.10 198.18.0.11', 'kubernetes-1 IPv6 6443: 2001:db8::1'])
+    const { revision } = inside.store
+    await leadTo(inside.store, inside.registry, hubs.toReversed())
+    expect(inside.store.revision, 'the same again').toBe(revision)
+    await leadTo(inside.store, inside.registry, hubs.slice(0, 1))
+    expect(slices()).toEqual(['kubernetes IPv4 6443: 198.18.0.11'])
+    await leadTo(inside.store, inside.registry, [])
+    expect(slices()).toHaveLength(1)
   })
 })

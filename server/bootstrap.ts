@@ -9,39 +9,72 @@ const standardNamespaces = ['default', 'kube-system', 'kube-public', 'kube-node-
 
 export interface HubAddress {
   /** Where the hub listens. Agents and pods reach it there, unless that is loopback, every address, or a name. */
-  readonly address?: string
+  readonly address: string
   readonly port: number
-  /** The first address of the service range. */
-  readonly clusterIP: string
 }
 
-/** Makes what is missing and corrects where the hub is; run at every start. */
-export async function bootstrap(store: Store, registry: Registry, hub: HubAddress): Promise<void> {
+export interface FirstThings {
+  /** The first address of the service range. */
+  readonly clusterIP: string
+  /** The port that pods find in the service. */
+  readonly port: number
+}
+
+/** Makes what is missing; run at every start. */
+export async function bootstrap(registry: Registry, { clusterIP, port }: FirstThings): Promise<void> {
   for (const name of standardNamespaces) {
     await ensure(registry, { resource: 'namespaces', namespace: '', name }, { apiVersion: 'v1', kind: 'Namespace', metadata: { name } })
   }
-  const meta = { name: 'kubernetes', namespace: 'default', labels: { component: 'apiserver', provider: 'kubernetes' } }
-  await ensure(registry, { resource: 'services', namespace: 'default', name: 'kubernetes' }, {
+  await ensure(registry, { resource: 'services', namespace: 'default', name: kubernetes }, {
     apiVersion: 'v1',
     kind: 'Service',
-    metadata: meta,
-    spec: { clusterIP: hub.clusterIP, ports: [{ name: 'https', protocol: 'TCP', port: 443, targetPort: hub.port }] },
+    metadata: { name: kubernetes, namespace: 'default', labels: { component: 'apiserver', provider: 'kubernetes' } },
+    spec: { clusterIP, ports: [{ name: 'https', protocol: 'TCP', port: 443, targetPort: port }] },
   })
-  if (!hub.address || unicastProblem(hub.address)) return
-  const ports = [{ name: 'https', protocol: 'TCP', port: hub.port }]
-  await put(store, registry, { resource: 'endpoints', namespace: 'default', name: 'kubernetes' }, {
+}
+
+/** Whether others can reach a hub at this address. */
+export function isReachable({ address }: HubAddress): boolean {
+  return address !== '' && !unicastProblem(address)
+}
+
+/** Lets the service `kubernetes` lead to these hubs; where none of them can be reached, it stays as it is. */
+export async function leadTo(store: Store, registry: Registry, hubs: readonly HubAddress[]): Promise<void> {
+  const groups = groupsOf(hubs.filter(isReachable))
+  if (groups.length === 0) return
+  await put(store, registry, { resource: 'endpoints', namespace: 'default', name: kubernetes }, {
     apiVersion: 'v1',
     kind: 'Endpoints',
-    metadata: { name: meta.name, namespace: meta.namespace, labels: { 'endpointslice.kubernetes.io/skip-mirror': 'true' } },
-    subsets: [{ addresses: [{ ip: hub.address }], ports }],
+    metadata: { name: kubernetes, namespace: 'default', labels: { 'endpointslice.kubernetes.io/skip-mirror': 'true' } },
+    subsets: groups.map(({ addresses, ports }) => ({ addresses: addresses.map((ip) => ({ ip })), ports })),
   })
-  await put(store, registry, { resource: 'endpointslices.discovery.k8s.io', namespace: 'default', name: 'kubernetes' }, {
-    apiVersion: 'discovery.k8s.io/v1',
-    kind: 'EndpointSlice',
-    metadata: { name: meta.name, namespace: meta.namespace, labels: { 'kubernetes.io/service-name': 'kubernetes' } },
-    addressType: familyOf(hub.address),
-    endpoints: [{ addresses: [hub.address], conditions: { ready: true, serving: true, terminating: false } }],
-    ports,
+  for (const [i, { family, addresses, ports }] of groups.entries()) {
+    await put(store, registry, sliceRef(i), {
+      apiVersion: 'discovery.k8s.io/v1',
+      kind: 'EndpointSlice',
+      metadata: { name: sliceRef(i).name, namespace: 'default', labels: { 'kubernetes.io/service-name': kubernetes } },
+      addressType: family,
+      endpoints: addresses.map((address) => ({ addresses: [address], conditions: { ready: true, serving: true, terminating: false } })),
+      ports,
+    })
+  }
+  for (let i = groups.length; store.get(sliceRef(i)); i++) await registry.remove(sliceRef(i))
+}
+
+const kubernetes = 'kubernetes'
+const sliceRef = (i: number): Ref => ({ resource: 'endpointslices.discovery.k8s.io', namespace: 'default', name: i === 0 ? kubernetes : `${kubernetes}-${i}` })
+
+/** A slice has one family and one set of ports. Ordered, so that all hubs write the same. */
+function groupsOf(hubs: readonly HubAddress[]) {
+  const keys = [...new Set(hubs.map(({ address, port }) => `${familyOf(address)} ${port}`))].toSorted()
+  return keys.map((key) => {
+    const members = hubs.filter(({ address, port }) => `${familyOf(address)} ${port}` === key)
+    const { address, port } = members[0]!
+    return {
+      family: familyOf(address),
+      addresses: [...new Set(members.map((hub) => hub.address))].toSorted(),
+      ports: [{ name: 'https', protocol: 'TCP', port }],
+    }
   })
 }
 

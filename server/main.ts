@@ -19,12 +19,13 @@ import { kubeconfig } from './auth/kubeconfig.ts'
 import { adminName, openPki, type Pki } from './auth/pki.ts'
 import { writePrivateFile } from './auth/private-file.ts'
 import { openToken } from './auth/tokens.ts'
-import { bootstrap } from './bootstrap.ts'
+import { bootstrap, isReachable, leadTo } from './bootstrap.ts'
 import { parseConfig, type HubConfig } from './config.ts'
 import { createControllers } from './controllers/controllers.ts'
 import { createHub, type Hub } from './hub/hub.ts'
 import { createUpgrade } from './hub/upgrade.ts'
 import { createElection, leaderFence, type ElectionDeps } from './leader/election.ts'
+import { keepPresence, type PresenceDeps } from './presence.ts'
 import type { Registry } from './registry/registry.ts'
 import { createRegistry } from './registry/verbs.ts'
 import { createRest, type Rest } from './rest/rest.ts'
@@ -54,7 +55,9 @@ async function main(): Promise<void> {
   const allocators = createAllocators({ store, random, serviceCIDR: config.serviceCIDR })
   const registryOver = (over: Store): Registry => createRegistry({ store: over, clock, random, uuid: () => crypto.randomUUID(), allocators, log })
   const registry = registryOver(store)
-  await bootstrap(store, registry, { address: config.listen.host, port: config.listen.port, clusterIP: allocators.firstIP })
+  const own = { address: config.listen.host, port: config.listen.port }
+  await bootstrap(registry, { clusterIP: allocators.firstIP, port: own.port })
+  if (!config.etcd) await leadTo(store, registry, [own])
 
   const hub = createHub({ store, registry, log: log.with({ room: 'hub' }), clock, version })
   /** Starts what one hub alone runs, with writes that are good only while `over` takes them. */
@@ -82,6 +85,7 @@ async function main(): Promise<void> {
     },
   })
   const servers = await serve(config, pki, { rest, hub })
+  const leavePresence = config.etcd && isReachable(own) ? joinHubs({ store, registry, clock, log, own }) : undefined
   const stopLeading = config.etcd ? joinElection({ store, registry, clock, random, log }, lead) : lead(store)
   const upkeep = keepUp(config, store, servers, log)
   log.info('the hub is serving', { listen: config.listen, revision: store.revision, version })
@@ -91,6 +95,7 @@ async function main(): Promise<void> {
     upkeep()
     for (const server of servers) server.close()
     await hub.close()
+    await leavePresence?.()
     await stopLeading()
     allocators.close()
     await store.close()
@@ -121,6 +126,16 @@ function joinElection(deps: Omit<ElectionDeps, 'identity' | 'lead'>, lead: (over
   const leaving = new AbortController()
   const election = createElection({ ...deps, identity, lead: () => lead(fenced(deps.store, leaderFence(identity))) })
   const running = election.run(leaving.signal)
+  return () => {
+    leaving.abort()
+    return running
+  }
+}
+
+/** @returns the way to leave */
+function joinHubs(deps: PresenceDeps): () => Promise<void> {
+  const leaving = new AbortController()
+  const running = keepPresence(deps, leaving.signal)
   return () => {
     leaving.abort()
     return running
