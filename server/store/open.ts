@@ -3,7 +3,6 @@ import { readFileSync } from 'node:fs'
 import type { Clock } from '../../api/clock.ts'
 import type { Log } from '../../api/log.ts'
 import { StoreError } from './error.ts'
-import { openEtcdStore } from './etcd/etcd.ts'
 import { openSqliteStore } from './sqlite.ts'
 import type { Store, WordsOf } from './store.ts'
 
@@ -32,6 +31,8 @@ export async function openStore(place: StorePlace, deps: OpenDeps): Promise<Open
   if (place.kind === 'sqlite') return openSqliteStore({ path: place.path, ...deps })
   const { servers, cafile, certfile, keyfile } = place
   const tls = { ca: read('--etcd-cafile', cafile), cert: read('--etcd-certfile', certfile), key: read('--etcd-keyfile', keyfile) }
+  // With it comes all of gRPC, for which a hub alone has no use.
+  const { openEtcdStore } = await import('./etcd/etcd.ts')
   return openEtcdStore({ servers, tls, ...deps })
 }
 

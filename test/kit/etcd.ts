@@ -1,4 +1,4 @@
-/** A real etcd for tests: one server on loopback with TLS, in a folder of its own. */
+/** A real etcd for tests, on loopback with TLS, each server in a folder of its own. */
 import { spawn, type ChildProcess } from 'node:child_process'
 import { once } from 'node:events'
 import { existsSync } from 'node:fs'
@@ -29,58 +29,86 @@ export interface EtcdServer {
   end(): Promise<void>
 }
 
+/** One server. */
 export async function startEtcd(): Promise<EtcdServer> {
-  const folder = await mkdtemp(join(tmpdir(), 'wherry-etcd-'))
-  const pki = join(folder, 'pki')
-  const { ca, admin } = openPki({ dir: pki, names: ['127.0.0.1', 'localhost'], log: silentLog, now: Date.now })
-  const [client, peer] = await freePorts()
-  const url = `https://127.0.0.1:${client}`
-  let child: ChildProcess | undefined
+  const [server] = await startEtcdCluster(1)
+  return server!
+}
 
-  const start = async (): Promise<void> => {
-    child = spawn(program!, flags({ folder, pki, url, peer: `http://127.0.0.1:${peer}` }), { stdio: ['ignore', 'ignore', 'pipe'] })
-    await said(child, 'serving client traffic')
+/** Servers of one cluster. Each has to be ended. */
+export async function startEtcdCluster(size: number): Promise<readonly EtcdServer[]> {
+  const places = await Promise.all(Array.from({ length: size }, makePlace))
+  const members = places.map(({ name, peer }) => `${name}=${peer}`).join(',')
+  const servers = places.map((place) => createServerIn(place, { members, pki: places[0]!.folder, alone: size === 1 }))
+  try {
+    await Promise.all(servers.map((server) => server.start()))
+    return servers
+  } catch (e) {
+    await Promise.all(servers.map((server) => server.end()))
+    throw e
   }
+}
+
+interface Place {
+  readonly name: string
+  readonly folder: string
+  readonly url: string
+  readonly peer: string
+}
+
+async function makePlace(_: unknown, i: number): Promise<Place> {
+  const folder = await mkdtemp(join(tmpdir(), 'wherry-etcd-'))
+  const [client, peer] = await freePorts()
+  return { name: `test${i}`, folder, url: `https://127.0.0.1:${client}`, peer: `http://127.0.0.1:${peer}` }
+}
+
+interface Cluster {
+  readonly members: string
+  /** The folder whose certificates all use. */
+  readonly pki: string
+  readonly alone: boolean
+}
+
+function createServerIn(place: Place, cluster: Cluster): EtcdServer {
+  const pki = join(cluster.pki, 'pki')
+  const { ca, admin } = openPki({ dir: pki, names: ['127.0.0.1', 'localhost'], log: silentLog, now: Date.now })
+  let child: ChildProcess | undefined
   const kill = async (): Promise<void> => {
     if (!child || child.exitCode !== null || child.signalCode !== null) return
     const ended = once(child, 'close')
     child.kill('SIGKILL')
     await ended
   }
-  const end = async (): Promise<void> => {
-    await kill()
-    await rm(folder, { recursive: true, force: true })
+  return {
+    url: place.url,
+    tls: { ca, cert: admin.certificate, key: admin.key },
+    pki,
+    kill,
+    async start() {
+      child = spawn(program!, flags(place, pki, cluster), { stdio: ['ignore', 'ignore', 'pipe'] })
+      await said(child, 'serving client traffic')
+    },
+    async end() {
+      await kill()
+      await rm(place.folder, { recursive: true, force: true })
+    },
   }
-  try {
-    await start()
-  } catch (e) {
-    await end()
-    throw e
-  }
-  return { url, tls: { ca, cert: admin.certificate, key: admin.key }, pki, kill, start, end }
 }
 
 /** A store over it, as a hub opens one. */
-export function openOn({ url, tls }: EtcdServer, more: Partial<EtcdStoreOptions> = {}): Promise<EtcdStore> {
+export function openOn({ url, tls }: Pick<EtcdServer, 'url' | 'tls'>, more: Partial<EtcdStoreOptions> = {}): Promise<EtcdStore> {
   return openEtcdStore({ servers: [url], tls, clock: systemClock, random: Math.random, log: silentLog, onLost: () => {}, ...more })
 }
 
-interface Place {
-  readonly folder: string
-  readonly pki: string
-  readonly url: string
-  readonly peer: string
-}
-
-function flags({ folder, pki, url, peer }: Place): string[] {
+function flags({ name, folder, url, peer }: Place, pki: string, { members, alone }: Cluster): string[] {
   const said = {
-    name: 'test',
+    name,
     'data-dir': join(folder, 'data'),
     'listen-client-urls': url,
     'advertise-client-urls': url,
     'listen-peer-urls': peer,
     'initial-advertise-peer-urls': peer,
-    'initial-cluster': `test=${peer}`,
+    'initial-cluster': members,
     'cert-file': join(pki, 'server.crt'),
     'key-file': join(pki, 'server.key'),
     'trusted-ca-file': join(pki, 'ca.crt'),
@@ -88,8 +116,7 @@ function flags({ folder, pki, url, peer }: Place): string[] {
     // It would call itself with the server's certificate, which is for servers only.
     'enable-grpc-gateway': 'false',
     // One server alone need not wait long for votes.
-    'heartbeat-interval': '10',
-    'election-timeout': '100',
+    ...(alone && { 'heartbeat-interval': '10', 'election-timeout': '100' }),
     logger: 'zap',
   }
   return Object.entries(said).map(([flag, value]) => `--${flag}=${value}`)

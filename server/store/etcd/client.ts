@@ -44,7 +44,7 @@ export interface EtcdClient {
 }
 
 /** Milliseconds. */
-const deadlines = { connect: 3_000, call: 10_000 } as const
+const deadlines = { connect: 3_000, call: 5_000, read: 10_000 } as const
 
 const channelOptions = {
   // What lists and watches bring is bounded by what is in the store.
@@ -72,23 +72,24 @@ export function createEtcdClient({ servers, tls, clock, log }: EtcdClientOptions
     if (clients[chosen] !== client) return
     log.warn('a server of etcd does not answer', { server: servers[chosen], ...errorKeys(why) })
     chosen = (chosen + 1) % clients.length
+    // So that there is somewhere to go when the next one asks.
+    for (const other of clients) other.getChannel().getConnectivityState(true)
   }
 
-  /** A server with a connection that stands. Nothing has been asked yet, so going on to the next one is safe. */
+  const stands = (i: number): boolean => clients[i]!.getChannel().getConnectivityState(true) === connectivityState.READY
+  /**
+   * A server with a connection that stands: the one that answered last, or one after it, or else whichever comes first. Nothing
+   * has been asked of it yet, so the choice is free.
+   */
   const connected = async (): Promise<Client> => {
-    let last: unknown
-    for (let tried = 0; tried < clients.length; tried++) {
-      const client = clients[chosen]!
-      if (client.getChannel().getConnectivityState(true) === connectivityState.READY) return client
-      try {
-        await ready(client, clock.now() + deadlines.connect)
-        return client
-      } catch (e) {
-        last = e
-        leave(client, e)
-      }
+    const turn = clients.map((_, i) => (chosen + i) % clients.length)
+    try {
+      chosen = turn.find(stands) ?? (await Promise.any(turn.map((i) => ready(clients[i]!, clock.now() + deadlines.connect).then(() => i))))
+    } catch (e) {
+      const causes = (e as AggregateError).errors as readonly unknown[]
+      throw new StoreError('STORE_LOST', `no server of etcd is reached: ${servers.join(', ')}`, { cause: causes[0] })
     }
-    throw new StoreError('STORE_LOST', `no server of etcd is reached: ${servers.join(', ')}`, { cause: last })
+    return clients[chosen]!
   }
 
   const call = async <Q, A>(method: Method<Q, A>, request: Q): Promise<A> => {
@@ -100,13 +101,14 @@ export function createEtcdClient({ servers, tls, clock, log }: EtcdClientOptions
       throw e
     }
   }
-  /** What only reads may be asked of the next server. */
+  /** Only what reads may be asked of the next server. */
   const read = async <Q, A>(method: Method<Q, A>, request: Q): Promise<A> => {
+    const until = clock.now() + deadlines.read
     for (let tried = 1; ; tried++) {
       try {
         return await call(method, request)
       } catch (e) {
-        const again = e instanceof StoreError && e.code === 'STORE_LOST' && tried < clients.length
+        const again = e instanceof StoreError && e.code === 'STORE_LOST' && tried < clients.length && clock.now() < until
         if (!again) throw e
       }
     }
