@@ -77,6 +77,7 @@ async function main(): Promise<void> {
     log: log.with({ room: 'rest' }),
     clock,
     version,
+    checks: store.problem ? [{ name: 'etcd', readyOnly: true, run: () => store.problem?.() }] : [],
     hub: {
       status: () => ({ version, revision: store.revision, nodes: hub.nodes() }),
       snapshot: (signal) => streamSnapshot(store, config.data, signal),

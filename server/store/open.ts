@@ -22,6 +22,8 @@ export interface OpenDeps {
 export interface OpenStore extends Store {
   /** Forgets old history; to be called from time to time. */
   compactOld(): Promise<void>
+  /** What keeps it from being of use just now. */
+  problem?(): string | undefined
   /** As that of the embedded store; etcd has its own. */
   snapshot?(file: string): Promise<void>
 }

@@ -42,6 +42,8 @@ export interface EtcdStoreOptions {
 export interface EtcdStore extends Store {
   /** Forgets what is older than five minutes; to be called from time to time, by any number of hubs. */
   compactOld(): Promise<void>
+  /** What keeps it from following etcd just now. */
+  problem(): string | undefined
 }
 
 /** Resolves when memory has everything that etcd held at the call. @throws StoreError STORE_LOST, STORE_BROKEN */
@@ -55,8 +57,10 @@ export async function openEtcdStore(options: EtcdStoreOptions): Promise<EtcdStor
     cache.load(beginning.rows, beginning.revision)
     const { clusterId } = beginning
     const onEvents = cache.take.bind(cache)
-    const following = follow({ client, clock, random, log, clusterId, onEvents }, beginning.revision, ending.signal)
-    const store = createStore({ options, client, cache, beginning, ending })
+    let problem: string | undefined
+    const onState = (now: string | undefined): void => void (problem = now)
+    const following = follow({ client, clock, random, log, clusterId, onEvents, onState }, beginning.revision, ending.signal)
+    const store = createStore({ options, client, cache, beginning, ending, problem: () => problem })
     void following.then((why) => store.lost(why))
     await cache.reached(beginning.newest)
     return store
@@ -73,9 +77,10 @@ interface Parts {
   readonly cache: Cache
   readonly beginning: Beginning
   readonly ending: AbortController
+  readonly problem: () => string | undefined
 }
 
-function createStore({ options, client, cache, beginning, ending }: Parts): EtcdStore & { lost(why: StoreError): void } {
+function createStore({ options, client, cache, beginning, ending, problem }: Parts): EtcdStore & { lost(why: StoreError): void } {
   const { log, words = () => [] } = options
   const { tables, watchers } = cache
   /** The last write of each object that is not answered yet. */
@@ -133,6 +138,7 @@ function createStore({ options, client, cache, beginning, ending }: Parts): Etcd
       return Math.max(compacted, watchers.floor)
     },
     fresh,
+    problem: () => closed?.message ?? problem(),
     get: (ref) => tables.get(ref),
     list: (resource, namespace) => tables.list(resource, namespace),
     write,

@@ -15,6 +15,8 @@ export interface FollowDeps {
   readonly clusterId: string
   /** Whole revisions in order, none twice. Throwing ends it all. */
   readonly onEvents: (events: readonly Event[]) => void
+  /** What keeps it from following just now; undefined when it follows again. */
+  readonly onState: (problem: string | undefined) => void
 }
 
 /** Milliseconds between two tries. */
@@ -38,6 +40,7 @@ export async function follow(deps: FollowDeps, after: number, signal: AbortSigna
     }
     if (canceled) throw new StoreError('STORE_LOST', `etcd ended the watch: ${cancelReason}`)
     failures = 0
+    deps.onState(undefined)
     const news = events.filter((e) => e.kv.modRevision > reached)
     if (news.length === 0) return
     deps.onEvents(news)
@@ -46,6 +49,7 @@ export async function follow(deps: FollowDeps, after: number, signal: AbortSigna
   while (!signal.aborted) {
     const why = await client.watch(reached + 1, take, signal)
     if (why.code !== 'STORE_LOST') return why
+    deps.onState(why.message)
     const waitMs = Math.round(Math.min(backoff.cap, backoff.first * 2 ** failures++) * (0.5 + random() / 2))
     log.warn('the watch on etcd broke; it goes on where it was', { revision: reached, waitMs, ...errorKeys(why) })
     await sleep(clock, waitMs, signal).catch(() => undefined)
