@@ -32,6 +32,7 @@ export interface StatusCause {
     | 'FieldValueNotFound'
     | 'ResourceVersionTooLarge'
     | 'NamespaceTerminating'
+    | 'FieldManagerConflict'
   readonly field: string
   readonly message: string
 }

@@ -39,7 +39,8 @@ function collect(code: Code, value: unknown, { path, found }: Place): void {
     if (Array.isArray(value)) value.forEach((item, i) => collect(code.slice(1), item, { path: `${path}[${i}]`, found }))
     return
   }
-  if (code === '' || code === '!' || !isPlain(value)) return
+  // A set of fields has steps of its own making, which `server/managed` reads.
+  if (code === '' || code === '!' || code === 'FieldsV1' || !isPlain(value)) return
   const fields = code.startsWith('{') ? undefined : types[code]!
   for (const [key, item] of Object.entries(value)) {
     if (!fields) collect(code.slice(1), item, { path: `${path}[${key}]`, found })
@@ -52,7 +53,7 @@ const join = (path: string, key: string): string => (path === '' ? key : `${path
 
 /**
  * The object with only what the kind knows. Gone are unknown fields, nulls (Kubernetes reads them as absent), empty
- * strings where one of some words belongs (likewise), and `metadata.managedFields`, which the hub does not keep.
+ * strings where one of some words belongs (likewise), and `metadata.managedFields`, which `server/managed` keeps.
  */
 export function pruned(kind: Pick<ResourceKind, 'kind'>, object: Plain): Plain {
   return prune(kind.kind, object) as Plain

@@ -1,4 +1,5 @@
 /** All controllers of the hub, in one list. */
+import { writingAs } from '../registry/writing.ts'
 import type { Controller, ControllerDeps } from './controller.ts'
 import { createDeploymentController } from './deployment.ts'
 import { createEndpointsController } from './endpoints.ts'
@@ -8,7 +9,8 @@ import { createNodeLifeController } from './node-life.ts'
 import { createNodeRangeController } from './node-ranges.ts'
 import { createReplicaSetController } from './replicaset.ts'
 
-export function createControllers(deps: ControllerDeps & { readonly clusterCIDR: string }): readonly Controller[] {
+export function createControllers(given: ControllerDeps & { readonly clusterCIDR: string }): readonly Controller[] {
+  const deps = { ...given, registry: writingAs(given.registry, 'wherry-controllers') }
   return [
     createDeploymentController(deps),
     createReplicaSetController(deps),

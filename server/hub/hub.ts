@@ -4,6 +4,7 @@ import { rfc3339, type Clock } from '../../api/clock.ts'
 import { closeCodes, limits, type AckFrame, type HubFrame, type NodeReport, type NodeUsage } from '../../api/frames.ts'
 import type { NodeLink } from '../../api/hub.ts'
 import type { Log } from '../../api/log.ts'
+import { writingAs } from '../registry/writing.ts'
 import type { Registry } from '../registry/registry.ts'
 import type { Store } from '../store/store.ts'
 import { unreachable } from './answers.ts'
@@ -43,7 +44,7 @@ export function createHub(deps: HubDeps): Hub {
   const { store, log, clock, version } = deps
   const encoder = createEncoder({ log, ...(deps.encode && { toBytes: deps.encode }) })
   const fanout = createFanout(store, encoder)
-  const reports = createReports(deps)
+  const reports = createReports({ ...deps, registry: writingAs(deps.registry, 'wherry-agent') })
   const bounds = { ...defaults, ...deps.bounds }
   const members = new Map<string, Member>()
   /** Every session that has not ended, greeted or not. */

@@ -5,20 +5,26 @@ import { kindOf } from '../../api/resources.ts'
 import { conflict, invalid, notFound } from '../../api/status.ts'
 import { required, wrong } from '../admit/causes.ts'
 import { dnsSubdomain } from '../admit/validate/names.ts'
-import { commit, type RegistryDeps } from './deps.ts'
-import type { Registry } from './registry.ts'
+import { afterUpdate } from '../managed/track.ts'
+import { commit, timeOf, withEntries, writerOf, type RegistryDeps } from './deps.ts'
+import type { Draft, Registry } from './registry.ts'
 
 export function bindVerb(deps: RegistryDeps): Registry['bind'] {
-  return (ref, node, options = {}) =>
-    commit(
+  return (ref, node, options = {}) => {
+    const of = kindOf('pods')
+    const writer = writerOf({ of, operation: 'Update', subresource: 'binding' }, options)
+    return commit(
       deps,
       ref,
       (current) => {
-        if (!current) throw notFound(kindOf('pods'), ref.name)
-        return { put: bound(current, node, deps.clock.now()) }
+        if (!current) throw notFound(of, ref.name)
+        const after = bound(current, node, deps.clock.now())
+        const draft = after as object as Draft
+        return { put: withEntries(after, afterUpdate({ of, before: current, after: draft, writer, time: timeOf(deps) })) }
       },
       options,
     )
+  }
 }
 
 /**

@@ -1,7 +1,7 @@
 /** The verb `create`. */
 import { rfc3339 } from '../../api/clock.ts'
 import type { KubeObject, Namespace, Pod, Service } from '../../api/objects.ts'
-import { kindOf, type Resource, type ResourceKind } from '../../api/resources.ts'
+import { kindByType, kindOf, type Resource, type ResourceKind } from '../../api/resources.ts'
 import { alreadyExists, badRequest, invalid, notFound, StatusError } from '../../api/status.ts'
 import type { Claim } from '../admit/allocators.ts'
 import { forbidden } from '../admit/causes.ts'
@@ -10,17 +10,20 @@ import { qosClass } from '../admit/defaults/pod.ts'
 import { withClusterIPs } from '../admit/defaults/service.ts'
 import { loadStructure } from '../admit/validate/structure.ts'
 import { validate } from '../admit/validate/validate.ts'
+import type { Operation } from '../managed/entries.ts'
+import { afterUpdate, applied } from '../managed/track.ts'
 import type { Ref, Store } from '../store/store.ts'
-import { commit, type RegistryDeps } from './deps.ts'
-import { checked, ownMeta, type Checked } from './draft.ts'
+import { commit, timeOf, withEntries, writerOf, type RegistryDeps } from './deps.ts'
+import { checked, ownMeta, statedIn, type Checked } from './draft.ts'
 import { firstGeneration } from './generation.ts'
 import { generateName } from './names.ts'
-import type { Registry } from './registry.ts'
+import type { Draft, Registry, WriteOptions } from './registry.ts'
 
 /** Generated names are tried so often before the client hears that they are taken. */
 const maxTries = 8
 
-export function createVerb(deps: RegistryDeps): Registry['create'] {
+/** @param operation by which the fields of the draft come to be */
+export function createVerb(deps: RegistryDeps, operation: Operation = 'Update'): Registry['create'] {
   return async (ref, draft, options = {}) => {
     const of = kindOf(ref.resource)
     const wish = checked({ of, structure: await loadStructure(ref.resource) }, ref, draft, keepsStatus(of) ? [] : ['status'])
@@ -29,7 +32,7 @@ export function createVerb(deps: RegistryDeps): Registry['create'] {
     for (let tried = 1; ; tried++) {
       const name = given || (wish.metadata.generateName ? generateName(wish.metadata.generateName, deps.random) : '')
       try {
-        return await write(deps, { ...ref, name }, wish, options)
+        return await write(deps, { ...ref, name }, { wish, draft, operation }, options)
       } catch (e) {
         const again = given === '' && tried < maxTries && e instanceof StatusError && e.status.reason === 'AlreadyExists'
         if (!again) throw e
@@ -43,12 +46,19 @@ function keepsStatus(of: ResourceKind): boolean {
   return of.resource === 'nodes' || !of.subresources.includes('status')
 }
 
-async function write(deps: RegistryDeps, ref: Ref, wish: Checked, options: { readonly dryRun?: boolean }): Promise<KubeObject> {
+interface Birth {
+  readonly wish: Checked
+  /** As it was sent. */
+  readonly draft: Draft
+  readonly operation: Operation
+}
+
+async function write(deps: RegistryDeps, ref: Ref, birth: Birth, options: WriteOptions): Promise<KubeObject> {
   const of = kindOf(ref.resource)
-  const fresh = born(deps, ref, wish)
+  const fresh = born(deps, ref, birth.wish)
   const causes = [...scopeCauses(of, ref), ...validate(ref.resource, fresh)]
   if (causes.length > 0) throw invalid(of, ref.name, causes)
-  const object = withFirstStatus(ref.resource, fresh)
+  const object = withFirstStatus(ref.resource, withManagers(deps, fresh, birth, options))
   const claim = ref.resource === 'services' ? deps.allocators.claim() : undefined
   try {
     const stored = await commit(
@@ -74,6 +84,16 @@ async function write(deps: RegistryDeps, ref: Ref, wish: Checked, options: { rea
     claim?.abandon()
     throw e
   }
+}
+
+/** What an update creates belongs to it with its defaults; what an apply creates, as far as it was named. */
+function withManagers(deps: RegistryDeps, fresh: KubeObject, { draft, operation }: Birth, options: WriteOptions): KubeObject {
+  const of = kindByType(fresh.apiVersion, fresh.kind)!
+  const writer = writerOf({ of, operation }, options)
+  const time = timeOf(deps)
+  if (operation === 'Apply') return withEntries(fresh, applied({ of, config: draft, writer, force: false, time }).entries)
+  const after = fresh as unknown as Readonly<Record<string, unknown>>
+  return withEntries(fresh, afterUpdate({ of, after, writer, stated: statedIn(of, draft), time }))
 }
 
 /** The wish as a new object with its defaults. */

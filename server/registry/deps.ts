@@ -1,11 +1,13 @@
 /** What the verbs work with, and the way that every write goes. */
-import type { Clock } from '../../api/clock.ts'
+import { rfc3339, type Clock } from '../../api/clock.ts'
 import { isWherryError, type ErrorCode } from '../../api/errors.ts'
 import type { Log } from '../../api/log.ts'
 import type { KubeObject } from '../../api/objects.ts'
 import { StatusError, type StatusReason } from '../../api/status.ts'
 import type { Allocators } from '../admit/allocators.ts'
 import type { Decision, Ref, Store } from '../store/store.ts'
+import { apiVersionOf, type ResourceKind } from '../../api/resources.ts'
+import type { Operation, StoredEntry, Writer } from '../managed/entries.ts'
 import type { WriteOptions } from './registry.ts'
 
 export interface RegistryDeps {
@@ -57,4 +59,28 @@ const refusals: Partial<Readonly<Record<ErrorCode, readonly [reason: StatusReaso
 function refusal(e: unknown): unknown {
   const [reason, message] = (isWherryError(e) && refusals[e.code]) || []
   return reason ? new StatusError(reason, message ?? (e as Error).message, undefined, { cause: e }) : e
+}
+
+/** The manager of what the hub itself writes, where no part of it gives its own name. */
+const ownManager = 'wherry'
+
+export interface Door {
+  readonly of: ResourceKind
+  readonly operation: Operation
+  readonly subresource?: string | undefined
+}
+
+/** Who writes, in the words of `managedFields`. */
+export function writerOf({ of, operation, subresource }: Door, { manager }: WriteOptions): Writer {
+  return { name: manager || ownManager, operation, apiVersion: apiVersionOf(of), subresource: subresource ?? '' }
+}
+
+export const timeOf = ({ clock }: Pick<RegistryDeps, 'clock'>): string => rfc3339(clock.now())
+
+/** The object with these entries as its `managedFields`; the same object where it has them. */
+export function withEntries(object: KubeObject, entries: readonly StoredEntry[] | undefined): KubeObject {
+  const { managedFields: old, ...metadata } = object.metadata
+  if ((old as unknown) === entries) return object
+  const some = entries && entries.length > 0 && { managedFields: entries as unknown as NonNullable<typeof old> }
+  return { ...object, metadata: { ...metadata, ...some } }
 }

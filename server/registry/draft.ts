@@ -5,6 +5,7 @@ import { badRequest, conflict, invalid, type StatusCause } from '../../api/statu
 import { immutable } from '../admit/causes.ts'
 import { pruned } from '../admit/fields.ts'
 import type { Structure } from '../admit/validate/structure.ts'
+import { statedManagers, type Stated } from '../managed/entries.ts'
 import type { Ref } from '../store/store.ts'
 import type { Draft } from './registry.ts'
 
@@ -39,6 +40,17 @@ export function checked({ of, structure }: Kind, ref: Ref, draft: Draft, without
   if (causes.length > 0) throw invalid(of, name, causes)
   sameObject(ref, meta as Partial<ObjectMeta>)
   return object as Checked
+}
+
+/**
+ * What a draft says of the managers of its fields.
+ * @throws StatusError Invalid
+ */
+export function statedIn(of: ResourceKind, { metadata }: Draft): Stated | undefined {
+  const meta = isPlain(metadata) ? metadata : undefined
+  const stated = statedManagers(meta)
+  if (stated === undefined || 'kind' in stated) return stated
+  throw invalid(of, typeof meta?.['name'] === 'string' ? meta['name'] : '', stated)
 }
 
 function isPlain(value: unknown): value is Readonly<Record<string, unknown>> {

@@ -17,7 +17,7 @@ export interface Registry {
   /**
    * Changes an object: `change` maps the current state to the wished one (it may run again when the state moved).
    * What may not change is kept or refused, as Kubernetes does it: without `subresource` the status is kept, with
-   * `status` everything but the status. A `metadata.resourceVersion` in the wish that differs from the current one is a Conflict.
+   * `status` everything but the status. The managers of fields follow, unless the wish states other ones. A `metadata.resourceVersion` in the wish that differs from the current one is a Conflict.
    * @throws StatusError NotFound, Conflict, Invalid
    */
   update(
@@ -25,6 +25,13 @@ export interface Registry {
     change: (current: KubeObject) => Draft,
     options?: WriteOptions & { subresource?: Subresource },
   ): Promise<KubeObject>
+
+  /**
+   * Server-side apply: makes of an object what `config` says and nothing else of it, or creates it. Fields that the manager
+   * applied before and names no longer go, if nobody else has them.
+   * @throws StatusError BadRequest (a configuration that cannot be merged), Conflict (fields of other managers), Invalid, NotFound
+   */
+  apply(ref: Ref, config: Draft, options: ApplyOptions): Promise<{ readonly object: KubeObject; readonly created: boolean }>
 
   /**
    * Deletes: at once, or by setting `deletionTimestamp` where there are finalizers or a grace period to wait for.
@@ -46,6 +53,15 @@ export type Draft = { readonly [field: string]: unknown }
 export interface WriteOptions {
   /** Do everything but the write. */
   readonly dryRun?: boolean
+  /** Whose fields those are that the write changes; the hub's own where nobody is named. */
+  readonly manager?: string
+}
+
+export interface ApplyOptions extends WriteOptions {
+  readonly manager: string
+  /** Take fields from other managers. */
+  readonly force?: boolean
+  readonly subresource?: Subresource
 }
 
 /** meta/v1 DeleteOptions. */

@@ -9,13 +9,15 @@ import { withDefaults } from '../admit/defaults/defaults.ts'
 import { validateChange } from '../admit/validate/changes.ts'
 import { loadStructure } from '../admit/validate/structure.ts'
 import { validate } from '../admit/validate/validate.ts'
+import type { StoredEntry } from '../managed/entries.ts'
+import { afterUpdate } from '../managed/track.ts'
 import type { Ref } from '../store/store.ts'
 import { bound } from './bind.ts'
 import { filled as withAddresses } from './create.ts'
-import { commit, type RegistryDeps } from './deps.ts'
-import { checked, nextMeta, type Kind } from './draft.ts'
+import { commit, timeOf, withEntries, writerOf, type RegistryDeps } from './deps.ts'
+import { checked, nextMeta, statedIn, type Kind } from './draft.ts'
 import { withGeneration } from './generation.ts'
-import type { Draft, Registry } from './registry.ts'
+import type { Draft, Registry, WriteOptions } from './registry.ts'
 import { isOver } from './remove.ts'
 
 /** One update on its way. */
@@ -29,8 +31,37 @@ interface Move {
   readonly claim?: Claim | undefined
 }
 
+/** What is to become of an object, and what that makes of its managers. */
+export interface Wish {
+  readonly draft: Draft
+  readonly entriesOf: (next: KubeObject) => readonly StoredEntry[] | undefined
+}
+
+type UpdateOptions = WriteOptions & { readonly subresource?: Subresource }
+
 export function updateVerb(deps: RegistryDeps): Registry['update'] {
-  return async (ref, change, options = {}) => {
+  const write = changeWith(deps)
+  return (ref, change, options = {}) => {
+    const of = kindOf(ref.resource)
+    const writer = writerOf({ of, operation: 'Update', subresource: options.subresource }, options)
+    const wishOf = (current: KubeObject): Wish => {
+      const draft = change(current)
+      const said = (draft['metadata'] as Partial<KubeObject['metadata']> | undefined)?.managedFields
+      const stated = said && said !== current.metadata.managedFields ? statedIn(of, draft) : undefined
+      return {
+        draft,
+        entriesOf: (next) => afterUpdate({ of, before: current, after: next as object as Draft, writer, stated, time: timeOf(deps) }),
+      }
+    }
+    return write(ref, wishOf, options)
+  }
+}
+
+/** The way of every change: the wish is made anew where the object moved meanwhile. */
+export function changeWith(
+  deps: RegistryDeps,
+): (ref: Ref, wishOf: (current: KubeObject) => Wish, options: UpdateOptions) => Promise<KubeObject> {
+  return async (ref, wishOf, options) => {
     const of = kindOf(ref.resource)
     const kind = { of, structure: await loadStructure(ref.resource) }
     const after = moveOf(of, options.subresource)
@@ -43,7 +74,9 @@ export function updateVerb(deps: RegistryDeps): Registry['update'] {
         (current) => {
           last = undefined
           if (!current) throw notFound(of, ref.name)
-          const next = after({ deps, ref, kind, current, wish: change(current), claim })
+          const { draft, entriesOf } = wishOf(current)
+          const changed = after({ deps, ref, kind, current, wish: draft, claim })
+          const next = withEntries(changed, entriesOf(changed))
           if (isOver(next)) {
             last = next
             return { remove: true }

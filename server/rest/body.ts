@@ -32,7 +32,7 @@ export async function readBody(req: IncomingMessage): Promise<unknown> {
   if (format === 'protobuf') return bytes.length === 0 ? undefined : decodeObject(bytes)
   const text = textOf(bytes)
   if (text.trim() === '') return undefined
-  const value = format === 'yaml' ? parseYaml(text) : parseJson(text)
+  const value = format === 'yaml' ? (quickJson(text) ?? parseYaml(text)) : parseJson(text)
   checkShape(value)
   return value
 }
@@ -90,6 +90,16 @@ function withoutTimes(tags: Tags): Tags {
     if (typeof tag === 'string') return true
     return !/:(timestamp|omap|pairs|set|binary)$/.test(tag.tag) && !('format' in tag && tag.format === 'TIME')
   })
+}
+
+/** Most of what is sent as YAML is JSON, which is read a hundred times faster. */
+function quickJson(text: string): unknown {
+  if (!text.startsWith('{')) return undefined
+  try {
+    return JSON.parse(text)
+  } catch {
+    return undefined
+  }
 }
 
 function parseYaml(text: string): unknown {

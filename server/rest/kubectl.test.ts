@@ -151,10 +151,6 @@ describe.skipIf(!kubectl)('stock kubectl (skipped where there is none on PATH)',
     expect(lines).toEqual(['made', 'watched'])
   })
 
-  test('server-side apply is refused in words', async () => {
-    expect(await fails(['apply', '--server-side', '-f', '-'], manifest('web:2', 1))).toContain('apply without --server-side')
-  })
-
   test('delete', async () => {
     expect(await ok(['delete', '-f', '-'], manifest('web:2', 9090))).toMatch(/deployment.apps "web" deleted.*\nservice "web" deleted/)
     expect(await ok(['delete', 'cm', '--all'])).toContain('configmap "made" deleted')

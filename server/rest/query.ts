@@ -1,5 +1,5 @@
 /** Reading query parameters. Every function throws StatusError BadRequest or Invalid that names the parameter. */
-import { StatusError, badRequest } from '../../api/status.ts'
+import { StatusError, badRequest, invalid } from '../../api/status.ts'
 import type { StatusCause } from '../../api/status.ts'
 
 /** A boolean as Go reads one; a parameter without a value counts as true. */
@@ -19,6 +19,11 @@ export function integer(query: URLSearchParams, name: string, least = 0): number
     throw badRequest(`query parameter ${name} must be a whole number from ${least} up, not ${JSON.stringify(text)}`)
   }
   return value
+}
+
+/** The failure for options that cannot be met; causes are at least one. */
+export function refusedOptions(of: string, causes: readonly StatusCause[]): StatusError {
+  return invalid({ group: 'meta.k8s.io', version: 'v1', kind: of, plural: '' }, '', causes)
 }
 
 const refused = (of: string, reason: StatusCause['reason'], field: string, message: string): StatusError =>

@@ -5,11 +5,11 @@ import { StatusError, badRequest, notFound } from '../../api/status.ts'
 import type { Call } from './call.ts'
 import { negotiate } from './accept.ts'
 import type { Wanted } from './accept.ts'
-import { servedForm } from './events.ts'
 import { filterOf } from './filter.ts'
 import { continueExpired, cut, decodeContinue } from './page.ts'
 import { flag, freshness, integer } from './query.ts'
-import { sendValue } from './reply.ts'
+import { sendJson, sendValue } from './reply.ts'
+import { jsonOf } from './served.ts'
 import { columnDefinitions, partial, rowOf } from './table/table.ts'
 import type { IncludeObject, Table } from './table/table.ts'
 import type { ResourceTarget } from './target.ts'
@@ -36,7 +36,7 @@ export function sendObject(call: Call, object: KubeObject, answer: { target: Res
   const options = { media: wanted.media, ...(answer.code !== undefined && { code: answer.code }) }
   const { resourceVersion } = object.metadata
   if (wanted.form === 'table') sendValue(call, tableOf(call, target, [object], { resourceVersion }), options)
-  else sendValue(call, wanted.form === 'partial' ? partial(object) : servedForm(target.of, object), options)
+  else sendJson(call, jsonOf(target.of, wanted.form === 'partial' ? partial(object) : object), options)
 }
 
 type ListMeta = Table['metadata']
@@ -73,17 +73,19 @@ export function sendList(call: Call, { target, wanted, items, metadata }: ListAn
   if (form === 'table') {
     sendValue(call, tableOf(call, target, items, metadata), { media })
   } else if (form === 'partial') {
-    const kind = 'PartialObjectMetadataList'
-    sendValue(call, { kind, apiVersion: 'meta.k8s.io/v1', metadata, items: items.map(partial) }, { media })
+    const head = { kind: 'PartialObjectMetadataList', apiVersion: 'meta.k8s.io/v1', metadata }
+    sendJson(call, listText(head, items.map((item) => jsonOf(target.of, partial(item)))), { media })
   } else {
-    const served = items.map((item) => servedForm(target.of, item))
-    sendValue(call, { kind: `${target.of.kind}List`, apiVersion: apiVersionOf(target.of), metadata, items: served }, { media })
+    const head = { kind: `${target.of.kind}List`, apiVersion: apiVersionOf(target.of), metadata }
+    sendJson(call, listText(head, items.map((item) => jsonOf(target.of, item))), { media })
   }
 }
 
+const listText = (head: object, items: readonly string[]): string => `${JSON.stringify(head).slice(0, -1)},"items":[${items.join(',')}]}`
+
 function tableOf(call: Call, target: ResourceTarget, items: readonly KubeObject[], metadata: ListMeta): Table {
   const { resource } = target.of
-  const options = { resource, include: includeObject(call.query), now: call.deps.clock.now() }
+  const options = { of: target.of, include: includeObject(call.query), now: call.deps.clock.now() }
   return {
     kind: 'Table',
     apiVersion: 'meta.k8s.io/v1',

@@ -21,6 +21,8 @@ const configMap = (name: string, data: Readonly<Record<string, string>> = {}) =>
 describe('bad input is answered with a Status', () => {
   const cm = (fields: object) => JSON.stringify({ ...configMap('c'), ...fields })
   const json = 'application/json'
+  const apply = 'application/apply-patch+yaml'
+  const entry = { manager: 'a', operation: 'Update', apiVersion: 'v1', fieldsType: 'FieldsV1' }
   const deep = `${'{"a":'.repeat(200)}1${'}'.repeat(200)}`
   const rows: readonly (readonly [string, string, string, number, (string | Buffer)?, string?])[] = [
     ['no such kind', 'GET', '/api/v1/widgets', 404],
@@ -53,7 +55,21 @@ describe('bad input is answered with a Status', () => {
     ['a form that is not spoken', 'POST', configMaps, 415, 'x', 'application/cbor'],
     ['broken protobuf', 'POST', configMaps, 400, 'x', 'application/vnd.kubernetes.protobuf'],
     ['a patch of no known format', 'PATCH', `${configMaps}/c`, 415, '{}', json],
-    ['server-side apply', 'PATCH', `${configMaps}/c`, 415, 'a: 1', 'application/apply-patch+yaml'],
+    ['an apply without a type', 'PATCH', `${configMaps}/c?fieldManager=a`, 400, 'a: 1', apply],
+    ['an apply by nobody', 'PATCH', `${configMaps}/c`, 422, cm({}), apply],
+    ['an apply of no object', 'PATCH', `${configMaps}/c?fieldManager=a`, 400, '- 1', apply],
+    ['an apply in CBOR', 'PATCH', `${configMaps}/c?fieldManager=a`, 415, 'x', 'application/apply-patch+cbor'],
+    ['an apply of unknown fields', 'PATCH', `${configMaps}/c?fieldManager=a`, 400, cm({ zz: 1 }), apply],
+    ['an apply of managers', 'PATCH', `${configMaps}/c?fieldManager=a`, 400, cm({ metadata: { name: 'c', managedFields: [] } }), apply],
+    ['an apply of a list with doubles', 'PATCH', `${configMaps}/c?fieldManager=a`, 400, cm({ metadata: { finalizers: ['a/b', 'a/b'] } }), apply],
+    ['an apply of a version of nothing', 'PATCH', `${configMaps}/c?fieldManager=a`, 404, cm({ metadata: { resourceVersion: '7' } }), apply],
+    ['an apply of a uid of nothing', 'PATCH', `${configMaps}/c?fieldManager=a`, 409, cm({ metadata: { uid: 'u' } }), apply],
+    ['an apply of wrong types', 'PATCH', `${configMaps}/c?fieldManager=a`, 422, cm({ data: { a: 1 } }), apply],
+    ['force without apply', 'PATCH', `${configMaps}/c?force=true`, 422, '{}', 'application/merge-patch+json'],
+    ['a manager with a long name', 'POST', `${configMaps}?fieldManager=${'a'.repeat(129)}`, 422, cm({})],
+    ['a manager with an odd name', 'POST', `${configMaps}?fieldManager=a%0Ab`, 422, cm({})],
+    ['managers of no operation', 'POST', configMaps, 422, cm({ metadata: { name: 'c', managedFields: [{ manager: 'a', operation: 'Do', fieldsType: 'FieldsV1' }] } })],
+    ['managers of odd fields', 'POST', configMaps, 422, cm({ metadata: { name: 'c', managedFields: [{ ...entry, fieldsV1: { data: {} } }] } })],
     ['a patch of nothing', 'PATCH', `${configMaps}/none`, 404, '{}', 'application/merge-patch+json'],
     ['an update of nothing', 'PUT', `${configMaps}/c`, 404, cm({})],
     ['a bad dryRun', 'POST', `${configMaps}?dryRun=Some`, 422, cm({})],

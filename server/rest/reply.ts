@@ -12,6 +12,12 @@ export function sendValue(call: Call, value: unknown, options: { code?: number; 
   sendText(call, body, { code: options.code ?? 200, type: yaml ? 'application/yaml' : (options.type ?? 'application/json') })
 }
 
+/** Sends JSON that is already text, in the form that the client wants. */
+export function sendJson(call: Call, text: string, options: { code?: number; media?: Wanted['media'] } = {}): void {
+  if (options.media === 'yaml' || isPretty(call)) sendValue(call, JSON.parse(text), options)
+  else sendText(call, `${text}\n`, { code: options.code ?? 200, type: 'application/json' })
+}
+
 export function sendText(call: Call, body: string | Uint8Array, options: { code: number; type: string }): void {
   const { res, req } = call
   res.statusCode = options.code

@@ -40,7 +40,7 @@ export async function getScale(call: Call, target: ResourceTarget): Promise<void
 export async function setScale(call: Call, target: ResourceTarget): Promise<void> {
   const { media } = negotiate(call.req.headers.accept)
   const format = call.req.method === 'PATCH' ? patchFormat(contentTypeOf(call.req)) : undefined
-  const options = writeOptions(call)
+  const options = { ...writeOptions(call), subresource: 'scale' as const }
   const body = await readBody(call.req)
   const change = (current: KubeObject) => {
     const wish = format ? applyPatch(format, scaleOf(current), body) : asObject(body, 'a Scale')

@@ -1,24 +1,36 @@
 /** create, update and patch. */
 import type { KubeObject } from '../../api/objects.ts'
 import { badRequest } from '../../api/status.ts'
+import { forbidden, required } from '../admit/causes.ts'
+import { nameCauses, printable } from '../managed/entries.ts'
 import type { WriteOptions } from '../registry/registry.ts'
 import type { Ref } from '../store/store.ts'
 import { negotiate } from './accept.ts'
 import { asObject, contentTypeOf, readBody } from './body.ts'
 import type { Call } from './call.ts'
 import { checkFields, draftOf } from './draft.ts'
-import { applyPatch, patchFormat } from './patch/patch.ts'
-import { servedForm, storedForm } from './events.ts'
-import { dryRun } from './query.ts'
+import { applyPatch, applyType, patchFormat } from './patch/patch.ts'
+import { storedForm } from './events.ts'
+import { dryRun, flag, refusedOptions } from './query.ts'
 import { sendObject } from './read.ts'
+import { served } from './served.ts'
 import type { ResourceTarget } from './target.ts'
 
 export function refOf({ of, namespace, name }: ResourceTarget): Ref {
   return { resource: of.resource, namespace, name }
 }
 
-export function writeOptions(call: Call): WriteOptions {
-  return { dryRun: dryRun(call.query.getAll('dryRun')) }
+/** What every write may say. @throws StatusError Invalid */
+export function writeOptions(call: Call): WriteOptions & { readonly manager: string } {
+  return { dryRun: dryRun(call.query.getAll('dryRun')), manager: managerOf(call) }
+}
+
+/** Who says to be writing: `?fieldManager`, else the program's name from its User-Agent. */
+function managerOf({ query, req }: Call): string {
+  const given = query.get('fieldManager') ?? ''
+  const causes = nameCauses('fieldManager', given)
+  if (causes.length > 0) throw refusedOptions('PatchOptions', causes)
+  return given || printable((req.headers['user-agent'] ?? '').split('/', 1)[0]!) || 'unknown'
 }
 
 /** POST on a collection. */
@@ -42,15 +54,35 @@ export async function update(call: Call, target: ResourceTarget): Promise<void> 
   sendObject(call, object, { target, wanted })
 }
 
+/** PATCH with a configuration: server-side apply, which creates what is not there. */
+async function apply(call: Call, target: ResourceTarget): Promise<void> {
+  const wanted = negotiate(call.req.headers.accept)
+  const options = writeOptions(call)
+  const given = asObject(await readBody(call.req), 'a configuration to apply')
+  const silent = ['apiVersion', 'kind'].find((field) => given[field] === undefined)
+  if (silent) throw badRequest(`a configuration must have ${silent}`)
+  if (!call.query.get('fieldManager')) throw refusedOptions('PatchOptions', [required('fieldManager', 'is required for apply patch')])
+  const config = storedForm(target.of, draftOf(given, target))
+  checkFields(call, target, config)
+  const { object, created } = await call.deps.registry.apply(refOf(target), config, {
+    ...options,
+    force: flag(call.query, 'force'),
+    ...(target.subresource && { subresource: target.subresource }),
+  })
+  sendObject(call, object, { target, wanted, code: created ? 201 : 200 })
+}
+
 /** PATCH on an object or its status. The patch is applied anew if the object moves meanwhile. */
 export async function patch(call: Call, target: ResourceTarget): Promise<void> {
+  if (contentTypeOf(call.req) === applyType) return apply(call, target)
+  if (call.query.has('force')) throw refusedOptions('PatchOptions', [forbidden('force', 'may not be specified for non-apply patch')])
   const wanted = negotiate(call.req.headers.accept)
   const format = patchFormat(contentTypeOf(call.req))
   const options = { ...writeOptions(call), ...(target.subresource && { subresource: target.subresource }) }
   const body = await readBody(call.req)
   if (body === undefined) throw badRequest('the request has no body, it must be a patch')
   const change = (current: KubeObject) => {
-    const patched = applyPatch(format, { ...servedForm(target.of, current) }, body, target.of.resource)
+    const patched = applyPatch(format, served(target.of, current), body, target.of.resource)
     const draft = storedForm(target.of, draftOf(patched, target))
     checkFields(call, target, draft)
     return draft

@@ -5,6 +5,7 @@ import { keyOf, type KubeObject, type Node, type Pod } from '../../api/objects.t
 import { controllerOf, createController, splitKey, type Controller, type ControllerDeps } from '../controllers/controller.ts'
 import { recordEvent } from '../controllers/event.ts'
 import { isFinished } from '../controllers/pod-state.ts'
+import { writingAs } from '../registry/writing.ts'
 import { explainRefusals, refusal } from './filter.ts'
 import { capacityOf, nothing, plus, requestsOf, type Requests } from './requests.ts'
 import { describe, score, type Score } from './score.ts'
@@ -22,7 +23,8 @@ export interface SchedulerDeps extends ControllerDeps {
 }
 
 export function createScheduler(deps: SchedulerDeps): Controller {
-  const { store, registry, clock } = deps
+  const { store, clock } = deps
+  const registry = writingAs(deps.registry, 'wherry-scheduler')
   /** Pods bound lately: node, what they may use, when. */
   let placements: { readonly node: string; readonly requests: Requests; readonly at: number }[] = []
 

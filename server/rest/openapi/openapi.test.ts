@@ -35,6 +35,15 @@ describe('definitions', () => {
     expect(definitions.get('io.k8s.api.core.v1.PodSpec')!.properties!.tolerations).not.toHaveProperty('x-kubernetes-patch-strategy')
   })
 
+  test('lists and maps say how they divide into fields', () => {
+    const properties = (name: string) => definitions.get(`io.k8s.api.core.v1.${name}`)!.properties!
+    expect(properties('Container').ports).toMatchObject({ 'x-kubernetes-list-type': 'map', 'x-kubernetes-list-map-keys': ['containerPort', 'protocol'] })
+    expect(properties('Container').args).toMatchObject({ 'x-kubernetes-list-type': 'atomic' })
+    expect(properties('NodeSpec').podCIDRs).toMatchObject({ 'x-kubernetes-list-type': 'set' })
+    expect(properties('ServiceSpec').selector).toMatchObject({ 'x-kubernetes-map-type': 'atomic' })
+    expect(definitions.get('io.k8s.apimachinery.pkg.apis.meta.v1.LabelSelector')).toMatchObject({ 'x-kubernetes-map-type': 'atomic' })
+  })
+
   test('a declaration is read field by field', () => {
     const text = [
       'import { IIoK8sApiCoreV1Other } from "./Other.js";',

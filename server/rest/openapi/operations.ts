@@ -35,7 +35,8 @@ const word = (name: string, description: string): Parameter => ({ name, type: 's
 const pretty = word('pretty', 'Indent the answer.')
 const dryRun = word('dryRun', 'With All, everything is done but the write.')
 const fieldValidation = word('fieldValidation', 'Ignore, Warn or Strict: what to do about unknown fields.')
-const fieldManager = word('fieldManager', 'Accepted, and not recorded.')
+const fieldManager = word('fieldManager', 'Who writes; the fields that change are theirs.')
+const force: Parameter = { name: 'force', type: 'boolean', description: 'Take fields from other managers, in an apply.' }
 const version = word('resourceVersion', 'The state to read, or to start watching from.')
 const selectors = [word('labelSelector', 'Labels that objects must have.'), word('fieldSelector', 'Fields that objects must have.')]
 const listing: readonly Parameter[] = [
@@ -72,9 +73,9 @@ export function operationsOf(k: ResourceKind): readonly Operation[] {
     of({ method: 'delete', action: 'deletecollection', path: collection, inQuery: [...selectors, dryRun] }),
     of({ method: 'get', action: 'get', path: object, inQuery: [pretty, version] }),
     of({ method: 'put', action: 'put', path: object, inQuery: writing, consumes: json }),
-    of({ method: 'patch', action: 'patch', path: object, inQuery: writing, consumes: patchTypes }),
+    of({ method: 'patch', action: 'patch', path: object, inQuery: [...writing, force], consumes: patchTypes }),
     of({ method: 'delete', action: 'delete', path: object, inQuery: [dryRun] }),
   ]
 }
 
-const patchTypes = ['application/json-patch+json', 'application/merge-patch+json', 'application/strategic-merge-patch+json']
+const patchTypes = ['application/json-patch+json', 'application/merge-patch+json', 'application/strategic-merge-patch+json', 'application/apply-patch+yaml']

@@ -1,6 +1,7 @@
 /** The definitions that the OpenAPI documents carry: those of the served kinds, marked with what patches need to know. */
 import { apiVersionOf, servedKinds } from '../../../api/resources.ts'
 import type { ResourceKind } from '../../../api/resources.ts'
+import { atomicMaps, atomicTypes, divisions } from '../../managed/shape.ts'
 import { shapeOf } from '../patch/keys.ts'
 import type { Rule, Shape } from '../patch/keys.ts'
 import { definitionOf, loadDefinitions } from './models.ts'
@@ -20,7 +21,23 @@ export function schemasOf(kinds: readonly ResourceKind[] = servedKinds): Definit
     const { group, version, kind } = k
     schemas.set(name, { ...schemas.get(name)!, 'x-kubernetes-group-version-kind': [{ group, version, kind }] })
   }
-  return schemas
+  return new Map([...schemas].map(([name, schema]) => [name, divided(name.slice(name.lastIndexOf('.') + 1), schema)]))
+}
+
+/** A type with the words by which appliers know what is one field, and what is divided (KEP-555). */
+function divided(type: string, schema: Schema): Schema {
+  const whole: Schema = atomicTypes.has(type) ? { 'x-kubernetes-map-type': 'atomic' } : {}
+  if (!schema.properties) return { ...schema, ...whole }
+  const properties = Object.entries(schema.properties).map(([field, property]) => [field, { ...property, ...division(`${type}.${field}`, property) }])
+  return { ...schema, ...whole, properties: Object.fromEntries(properties) as Record<string, Schema> }
+}
+
+function division(place: string, { type, additionalProperties }: Schema): Schema {
+  if (additionalProperties && atomicMaps.has(place)) return { 'x-kubernetes-map-type': 'atomic' }
+  if (type !== 'array') return {}
+  const keys = divisions[place]
+  if (keys === undefined) return { 'x-kubernetes-list-type': 'atomic' }
+  return keys === 'set' ? { 'x-kubernetes-list-type': 'set' } : { 'x-kubernetes-list-type': 'map', 'x-kubernetes-list-map-keys': keys }
 }
 
 /** Writes the merge rules of a shape into a definition and into those behind it. */

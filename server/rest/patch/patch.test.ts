@@ -18,12 +18,7 @@ describe('formats', () => {
     expect(types.map(patchFormat)).toEqual(['json', 'merge', 'strategic'])
   })
 
-  test('server-side apply is refused with a way out', () => {
-    const status = failure(() => patchFormat('application/apply-patch+yaml'))
-    expect(status).toMatchObject({ code: 415, reason: 'UnsupportedMediaType', message: expect.stringContaining('without --server-side') as string })
-  })
-
-  test.each(['application/json', '', 'constructor'])('%j is no patch', (type) => {
+  test.each(['application/json', '', 'constructor', 'application/apply-patch+cbor'])('%j is no patch', (type) => {
     expect(failure(() => patchFormat(type)).code).toBe(415)
   })
 })

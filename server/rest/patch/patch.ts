@@ -16,6 +16,9 @@ const formats: Readonly<Record<string, PatchFormat>> = {
   'application/strategic-merge-patch+json': 'strategic',
 }
 
+/** Server-side apply: no patch of what is there, but a configuration; see `write.ts`. */
+export const applyType = 'application/apply-patch+yaml'
+
 /** More operations than this in one JSON patch are refused, as Kubernetes does. */
 const maxOperations = 10_000
 
@@ -26,10 +29,7 @@ const maxOperations = 10_000
 export function patchFormat(contentType: string): PatchFormat {
   const format = Object.hasOwn(formats, contentType) ? formats[contentType] : undefined
   if (format) return format
-  const offered = Object.keys(formats).join(', ')
-  if (contentType.startsWith('application/apply-patch+')) {
-    throw new StatusError('UnsupportedMediaType', `server-side apply is not offered: apply without --server-side, or send one of ${offered}`)
-  }
+  const offered = [...Object.keys(formats), applyType].join(', ')
   throw new StatusError('UnsupportedMediaType', `a patch must be one of ${offered}, not ${contentType || 'without a Content-Type'}`)
 }
 

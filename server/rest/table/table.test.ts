@@ -1,6 +1,6 @@
 import { describe, expect, test } from 'vitest'
 import type { KubeObject } from '../../../api/objects.ts'
-import { resourceKinds } from '../../../api/resources.ts'
+import { kindOf, resourceKinds } from '../../../api/resources.ts'
 import type { Resource } from '../../../api/resources.ts'
 import { columnDefinitions, rowOf } from './table.ts'
 
@@ -10,7 +10,7 @@ const metadata = { name: 'x', namespace: 'default', uid: 'u', resourceVersion: '
 /** The cells of an object by the name of their column. */
 function cells(resource: Resource, fields: Readonly<Record<string, unknown>>): Record<string, unknown> {
   const object = { apiVersion: 'v1', kind: 'K', metadata, ...fields } as KubeObject
-  const { cells: values } = rowOf(object, { resource, include: 'None', now })
+  const { cells: values } = rowOf(object, { of: kindOf(resource), include: 'None', now })
   return Object.fromEntries(columnDefinitions(resource).map(({ name }, at) => [name, values[at]]))
 }
 
@@ -207,16 +207,16 @@ describe('other kinds', () => {
 })
 
 test('every kind has a row for an object that has nothing but metadata', () => {
-  for (const { resource } of resourceKinds) {
-    const row = rowOf({ apiVersion: 'v1', kind: 'K', metadata }, { resource, include: 'Metadata', now })
-    expect(row.cells).toHaveLength(columnDefinitions(resource).length)
+  for (const of of resourceKinds) {
+    const row = rowOf({ apiVersion: 'v1', kind: 'K', metadata }, { of, include: 'Metadata', now })
+    expect(row.cells).toHaveLength(columnDefinitions(of.resource).length)
     expect(row.object).toEqual({ kind: 'PartialObjectMetadata', apiVersion: 'meta.k8s.io/v1', metadata })
   }
 })
 
 test('a cell that cannot be read does not take the row away', () => {
   const broken = { apiVersion: 'v1', kind: 'Pod', metadata, spec, status: { containerStatuses: 7 } }
-  const { cells: values, object } = rowOf(broken, { resource: 'pods', include: 'Object', now })
+  const { cells: values, object } = rowOf(broken, { of: kindOf('pods'), include: 'Object', now })
   expect(values.slice(0, 5)).toEqual(['x', '<invalid>', '<invalid>', '<invalid>', '5m'])
-  expect(object).toBe(broken)
+  expect(object).toEqual(broken)
 })

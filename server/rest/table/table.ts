@@ -1,6 +1,7 @@
 /** Tables as the server prints them for kubectl: meta.k8s.io/v1 Table. */
 import type { ConfigMap, KubeObject, Lease, Namespace, Secret, ServiceAccount } from '../../../api/objects.ts'
-import type { Resource } from '../../../api/resources.ts'
+import type { Resource, ResourceKind } from '../../../api/resources.ts'
+import { served } from '../served.ts'
 import { ageColumn, joined, nameColumn } from './columns.ts'
 import type { Cell, Column } from './columns.ts'
 import { eventColumns } from './events.ts'
@@ -99,22 +100,28 @@ export function columnDefinitions(resource: Resource): readonly ColumnDefinition
 }
 
 export interface RowOptions {
-  readonly resource: Resource
+  readonly of: ResourceKind
   readonly include: IncludeObject
   /** ms since 1970 */
   readonly now: number
 }
 
 /** One object as a row. A cell that cannot be read from a malformed object is `<invalid>`; the row stays. */
-export function rowOf(object: KubeObject, { resource, include, now }: RowOptions): Row {
-  const cells = columnsOf(resource).map((column) => {
+export function rowOf(object: KubeObject, { of, include, now }: RowOptions): Row {
+  const cells = columnsOf(of.resource).map((column) => {
     try {
       return column.cell(object, now)
     } catch {
       return '<invalid>'
     }
   })
-  return { cells, object: include === 'None' ? null : include === 'Object' ? object : partial(object) }
+  return { cells, object: include === 'None' ? null : include === 'Object' ? served(of, object) : withoutManagers(object) }
+}
+
+/** A row is for people to look at: who wrote which field, which is most of an object's metadata, is not looked for there. */
+function withoutManagers(object: KubeObject): ReturnType<typeof partial> {
+  const { managedFields: _, ...metadata } = object.metadata
+  return { ...partial(object), metadata }
 }
 
 /** meta.k8s.io/v1 PartialObjectMetadata: an object without its content. */

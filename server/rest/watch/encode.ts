@@ -5,7 +5,7 @@ import type { ResourceKind } from '../../../api/resources.ts'
 import type { Status } from '../../../api/status.ts'
 import type { Change } from '../../store/store.ts'
 import type { Form } from '../accept.ts'
-import { servedForm } from '../events.ts'
+import { jsonOf } from '../served.ts'
 import { columnDefinitions, partial, rowOf } from '../table/table.ts'
 import type { IncludeObject } from '../table/table.ts'
 import type { WatchEvent } from './event.ts'
@@ -20,15 +20,16 @@ export interface EventOptions {
 /** The texts of objects that changes carry, shared by all watchers. Only the plain form is shared: ages in tables pass. */
 export interface EventTexts {
   /** @param change where the event's object came from, if it is that change's own object */
-  objectText(object: KubeObject, change?: Change): string
+  objectText(of: ResourceKind, object: KubeObject, change?: Change): string
 }
 
 export function createEventTexts(): EventTexts {
   const known = new WeakMap<Change, string>()
   return {
-    objectText(object, change) {
-      if (!change || change.object !== object) return JSON.stringify(object)
-      const text = known.get(change) ?? JSON.stringify(object)
+    objectText(of, object, change) {
+      // In other words than those of the store an event is rare, and not kept.
+      if (!change || change.object !== object || apiVersionOf(of) !== object.apiVersion) return jsonOf(of, object)
+      const text = known.get(change) ?? jsonOf(of, object)
       known.set(change, text)
       return text
     },
@@ -51,10 +52,9 @@ export function createEventEncoder(texts: EventTexts, { of, form, include, now }
     return { kind: 'Table', apiVersion: 'meta.k8s.io/v1', metadata: { resourceVersion }, columnDefinitions: definitions, rows }
   }
   const textOf = (object: KubeObject, change?: Change): string => {
-    const served = servedForm(of, object)
-    if (form === 'object') return served === object ? texts.objectText(object, change) : JSON.stringify(served)
-    if (form === 'partial') return JSON.stringify(partial(object))
-    const row = rowOf(object, { resource: of.resource, include, now: now() })
+    if (form === 'object') return texts.objectText(of, object, change)
+    if (form === 'partial') return jsonOf(of, partial(object))
+    const row = rowOf(object, { of, include, now: now() })
     return JSON.stringify(table(object.metadata.resourceVersion, [row]))
   }
   return {

@@ -1,0 +1,47 @@
+/** A stock kubectl on the API of a trial, as its user meets it: output and exit code. */
+import { existsSync } from 'node:fs'
+import { mkdtemp, rm } from 'node:fs/promises'
+import { tmpdir } from 'node:os'
+import path from 'node:path'
+import { execa } from 'execa'
+import { expect } from 'vitest'
+
+/** The kubectl on PATH, if there is one. */
+export const kubectlFile = (process.env.PATH ?? '')
+  .split(':')
+  .map((folder) => path.join(folder, 'kubectl'))
+  .find((file) => existsSync(file))
+
+export interface Kubectl {
+  /** A folder of its own, removed in the end. */
+  readonly home: string
+  /** The whole output of a command that must succeed, stdout first. */
+  ok(args: readonly string[], input?: string): Promise<string>
+  /** The output of a command that must fail, with 1 unless told. */
+  fails(args: readonly string[], options?: { readonly input?: string; readonly code?: number }): Promise<string>
+  close(): Promise<void>
+}
+
+/** @param server URL of the API */
+export async function openKubectl(server: string): Promise<Kubectl> {
+  const home = await mkdtemp(path.join(tmpdir(), 'wherry-kubectl-'))
+  const run = async (args: readonly string[], input: string): Promise<{ readonly text: string; readonly exitCode: number | undefined }> => {
+    const env = { HOME: home, KUBECONFIG: '/dev/null' }
+    const done = await execa(kubectlFile!, ['--server', server, ...args], { input, env, reject: false, timeout: 20_000 })
+    return { text: [done.stdout, done.stderr].filter((t) => t !== '').join('\n'), exitCode: done.exitCode }
+  }
+  return {
+    home,
+    async ok(args, input = '') {
+      const { text, exitCode } = await run(args, input)
+      expect({ args, text, exitCode }).toMatchObject({ exitCode: 0 })
+      return text
+    },
+    async fails(args, { input = '', code = 1 } = {}) {
+      const { text, exitCode } = await run(args, input)
+      expect({ args, text, exitCode }).toMatchObject({ exitCode: code })
+      return text
+    },
+    close: () => rm(home, { recursive: true, force: true }),
+  }
+}
