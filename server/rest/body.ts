@@ -1,8 +1,9 @@
 /** Reading what a client sends: bounded, decoded, and every mistake named with its place. */
 import type { IncomingMessage } from 'node:http'
-import { parseDocument } from 'yaml'
-import type { Tags } from 'yaml'
+import { isScalar, parseDocument } from 'yaml'
+import type { ParsedNode, Tags } from 'yaml'
 import { StatusError, badRequest } from '../../api/status.ts'
+import { doubledFields } from './doubles.ts'
 import { faultOf } from './fault.ts'
 import { decodeObject, protobufType } from './protobuf/decode.ts'
 
@@ -23,18 +24,31 @@ export function contentTypeOf(req: IncomingMessage): string {
  * @throws StatusError UnsupportedMediaType, RequestEntityTooLarge, BadRequest
  */
 export async function readBody(req: IncomingMessage): Promise<unknown> {
+  return (await readDraft(req)).value
+}
+
+/** What a client sent, and what of it is told twice: only the last of a doubled field counts. */
+export interface Sent {
+  readonly value: unknown
+  /** Each in the words of field validation. */
+  readonly doubled: readonly string[]
+}
+
+/** Like `readBody`, with what strict field validation wants to know. */
+export async function readDraft(req: IncomingMessage): Promise<Sent> {
   const type = contentTypeOf(req)
   const format = formatOf(type)
   if (req.headers['content-encoding'] && req.headers['content-encoding'] !== 'identity') {
     throw new StatusError('UnsupportedMediaType', `a body must be sent without Content-Encoding, not as ${req.headers['content-encoding']}`)
   }
   const bytes = await readBytes(req)
-  if (format === 'protobuf') return bytes.length === 0 ? undefined : decodeObject(bytes)
+  if (format === 'protobuf') return { value: bytes.length === 0 ? undefined : decodeObject(bytes), doubled: [] }
   const text = textOf(bytes)
-  if (text.trim() === '') return undefined
-  const value = format === 'yaml' ? (quickJson(text) ?? parseYaml(text)) : parseJson(text)
-  checkShape(value)
-  return value
+  if (text.trim() === '') return { value: undefined, doubled: [] }
+  const json = format === 'yaml' ? quickJson(text) : parseJson(text)
+  const sent = json === undefined ? parseYaml(text) : { value: json, doubled: doubledFields(text, json).map((path) => `duplicate field "${path}"`) }
+  checkShape(sent.value)
+  return sent
 }
 
 /** JSON where nothing is said. Any `+json` and `+yaml` type counts, for the patches. */
@@ -102,8 +116,13 @@ function quickJson(text: string): unknown {
   }
 }
 
-function parseYaml(text: string): unknown {
-  const document = parseDocument(text, { version: '1.1', uniqueKeys: true, prettyErrors: true, merge: true, customTags: withoutTimes })
+function parseYaml(text: string): Sent {
+  const doubled = new Set<string>()
+  const uniqueKeys = (a: ParsedNode, b: ParsedNode): boolean => {
+    if (isScalar(a) && isScalar(b) && a.value === b.value) doubled.add(`key ${JSON.stringify(a.value)} already set in map`)
+    return false
+  }
+  const document = parseDocument(text, { version: '1.1', uniqueKeys, prettyErrors: true, merge: true, customTags: withoutTimes })
   const [error] = document.errors
   if (error) {
     const place = error.linePos ? `line ${error.linePos[0].line}, column ${error.linePos[0].col}: ` : ''
@@ -111,7 +130,7 @@ function parseYaml(text: string): unknown {
   }
   try {
     // Aliases can make a small text into a huge value; a hundred are plenty for a manifest.
-    return document.toJS({ maxAliasCount: 100 }) as unknown
+    return { value: document.toJS({ maxAliasCount: 100 }) as unknown, doubled: [...doubled] }
   } catch (e) {
     throw new StatusError('BadRequest', `the request body is not usable YAML: ${(e as Error).message}`, undefined, { cause: e })
   }

@@ -48,17 +48,17 @@ export function metadataOf(body: JsonMap): JsonMap {
 }
 
 /**
- * Obeys `?fieldValidation`: unknown fields are refused, told of in Warning headers, or ignored.
+ * Obeys `?fieldValidation`: unknown and doubled fields are refused, told of in Warning headers, or ignored.
  * @throws StatusError BadRequest
  */
-export function checkFields(call: Call, target: ResourceTarget, draft: Draft): void {
+export function checkFields(call: Call, target: ResourceTarget, { draft, doubled = [] }: { draft: Draft; doubled?: readonly string[] }): void {
   const mode = fieldValidation(call.query)
   if (mode === 'Ignore') return
-  const unknown = unknownFields(target.of, draft).map((path) => `unknown field "${path}"`)
-  if (unknown.length === 0) return
-  if (mode === 'Warn') return warn(call, unknown)
+  const faults = [...doubled, ...unknownFields(target.of, draft).map((path) => `unknown field "${path}"`)]
+  if (faults.length === 0) return
+  if (mode === 'Warn') return warn(call, faults)
   const { kind, version } = target.of
-  throw badRequest(`${kind} in version "${version}" cannot be handled as a ${kind}: strict decoding error: ${unknown.join(', ')}`)
+  throw badRequest(`${kind} in version "${version}" cannot be handled as a ${kind}: strict decoding error: ${faults.join(', ')}`)
 }
 
 const text = (value: unknown): string => (typeof value === 'string' ? value : JSON.stringify(value))

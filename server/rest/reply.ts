@@ -41,9 +41,9 @@ export function success(details: Status['details']): Status {
   return { kind: 'Status', apiVersion: 'v1', metadata: {}, status: 'Success', ...(details && { details }), code: 200 }
 }
 
-/** RFC 7234 Warning headers, which kubectl shows to its user. Quotes and line breaks cannot stand in one. */
+/** RFC 7234 Warning headers, which kubectl shows to its user: quoted strings of printable ASCII. */
 export function warn(call: Call, warnings: readonly string[]): void {
-  const lines = warnings.map((text) => `299 - "${text.replaceAll(/[\\"]/g, "'").replaceAll(/[^\x20-\x7e]/g, ' ')}"`)
+  const lines = warnings.map((text) => `299 - "${text.replaceAll(/[^\x20-\x7e]/g, ' ').replaceAll(/[\\"]/g, String.raw`\$&`)}"`)
   if (lines.length > 0) call.res.setHeader('Warning', lines)
 }
 

@@ -6,7 +6,7 @@ import { nameCauses, printable } from '../managed/entries.ts'
 import type { WriteOptions } from '../registry/registry.ts'
 import type { Ref } from '../store/store.ts'
 import { negotiate } from './accept.ts'
-import { asObject, contentTypeOf, readBody } from './body.ts'
+import { asObject, contentTypeOf, readDraft } from './body.ts'
 import type { Call } from './call.ts'
 import { checkFields, draftOf } from './draft.ts'
 import { applyPatch, applyType, patchFormat } from './patch/patch.ts'
@@ -37,8 +37,9 @@ function managerOf({ query, req }: Call): string {
 export async function create(call: Call, target: ResourceTarget): Promise<void> {
   const wanted = negotiate(call.req.headers.accept)
   const options = writeOptions(call)
-  const draft = storedForm(target.of, draftOf(asObject(await readBody(call.req), `a ${target.of.kind}`), target))
-  checkFields(call, target, draft)
+  const { value, doubled } = await readDraft(call.req)
+  const draft = storedForm(target.of, draftOf(asObject(value, `a ${target.of.kind}`), target))
+  checkFields(call, target, { draft, doubled })
   const name = typeof draft.metadata.name === 'string' ? draft.metadata.name : ''
   const object = await call.deps.registry.create({ ...refOf(target), name }, draft, options)
   sendObject(call, object, { target, wanted, code: 201 })
@@ -48,8 +49,9 @@ export async function create(call: Call, target: ResourceTarget): Promise<void> 
 export async function update(call: Call, target: ResourceTarget): Promise<void> {
   const wanted = negotiate(call.req.headers.accept)
   const options = { ...writeOptions(call), ...(target.subresource && { subresource: target.subresource }) }
-  const draft = storedForm(target.of, draftOf(asObject(await readBody(call.req), `a ${target.of.kind}`), target))
-  checkFields(call, target, draft)
+  const { value, doubled } = await readDraft(call.req)
+  const draft = storedForm(target.of, draftOf(asObject(value, `a ${target.of.kind}`), target))
+  checkFields(call, target, { draft, doubled })
   const object = await call.deps.registry.update(refOf(target), () => draft, options)
   sendObject(call, object, { target, wanted })
 }
@@ -58,12 +60,13 @@ export async function update(call: Call, target: ResourceTarget): Promise<void> 
 async function apply(call: Call, target: ResourceTarget): Promise<void> {
   const wanted = negotiate(call.req.headers.accept)
   const options = writeOptions(call)
-  const given = asObject(await readBody(call.req), 'a configuration to apply')
+  const { value, doubled } = await readDraft(call.req)
+  const given = asObject(value, 'a configuration to apply')
   const silent = ['apiVersion', 'kind'].find((field) => given[field] === undefined)
   if (silent) throw badRequest(`a configuration must have ${silent}`)
   if (!call.query.get('fieldManager')) throw refusedOptions('PatchOptions', [required('fieldManager', 'is required for apply patch')])
   const config = storedForm(target.of, draftOf(given, target))
-  checkFields(call, target, config)
+  checkFields(call, target, { draft: config, doubled })
   const { object, created } = await call.deps.registry.apply(refOf(target), config, {
     ...options,
     force: flag(call.query, 'force'),
@@ -79,12 +82,12 @@ export async function patch(call: Call, target: ResourceTarget): Promise<void> {
   const wanted = negotiate(call.req.headers.accept)
   const format = patchFormat(contentTypeOf(call.req))
   const options = { ...writeOptions(call), ...(target.subresource && { subresource: target.subresource }) }
-  const body = await readBody(call.req)
+  const { value: body, doubled } = await readDraft(call.req)
   if (body === undefined) throw badRequest('the request has no body, it must be a patch')
   const change = (current: KubeObject) => {
     const patched = applyPatch(format, served(target.of, current), body, target.of.resource)
     const draft = storedForm(target.of, draftOf(patched, target))
-    checkFields(call, target, draft)
+    checkFields(call, target, { draft, doubled })
     return draft
   }
   const object = await call.deps.registry.update(refOf(target), change, options)
