@@ -136,8 +136,7 @@ function whole({ ref, kind, current, wish, claim }: Move): KubeObject {
   }
   const kept = ref.resource === 'services' ? (carried(current as Service, stated as Service) as KubeObject) : stated
   const next = withDefaults(ref.resource, kept)
-  const faults = validate(ref.resource, next)
-  const causes = faults.length > 0 ? faults : validateChange(ref.resource, { before: current, after: next })
+  const causes = [...validate(ref.resource, next), ...validateChange(ref.resource, { before: current, after: next })]
   if (causes.length > 0) throw invalid(of, ref.name, causes)
   return withGeneration(ref.resource, current, claim ? withAddresses(of, next, claim, current) : next)
 }

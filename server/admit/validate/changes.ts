@@ -1,4 +1,4 @@
-/** What may not change once an object is there, kind by kind. Both states have their defaults. */
+/** What may not change once an object is there, kind by kind. Both states have their defaults; the new one need not be valid. */
 import { isDeepStrictEqual } from 'node:util'
 import type {
   ConfigMap,
@@ -41,6 +41,8 @@ function* validateMetaChange(before: ObjectMeta, after: ObjectMeta): Causes {
 }
 
 function validateKindChange(resource: Resource, step: Step<KubeObject>): Iterable<StatusCause> {
+  // An object without its spec is not valid, which is said elsewhere.
+  if (step.before.spec !== undefined && step.after.spec === undefined) return []
   switch (resource) {
     case 'pods':
       return podChange(step as Step<Pod>)

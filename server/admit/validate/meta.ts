@@ -26,6 +26,8 @@ export function* validateMeta(resource: Resource, meta: ObjectMeta): Causes {
   yield* validateAnnotations('metadata.annotations', meta.annotations)
   for (const [i, finalizer] of (meta.finalizers ?? []).entries())
     yield* text(`metadata.finalizers[${i}]`, finalizer, labelKeyProblem)
+  if (meta.finalizers?.includes('orphan') && meta.finalizers.includes('foregroundDeletion'))
+    yield wrong('metadata.finalizers', meta.finalizers, 'finalizer orphan and foregroundDeletion cannot be both set')
   yield* validateOwners(meta.ownerReferences ?? [])
 }
 
