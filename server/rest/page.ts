@@ -24,7 +24,7 @@ export function decodeContinue(token: string): Bookmark {
   throw badRequest('query parameter continue is not a token that this server gave out')
 }
 
-/** The answer when changes since the first piece can no longer be watched, so that the pieces would not fit together. */
+/** The answer when the state of the first piece is no longer kept, so that the pieces would not fit together. */
 export const continueExpired = (): StatusError =>
   new StatusError('Expired', 'The provided continue parameter is too old to display a consistent list result: start the list anew without it')
 
@@ -43,10 +43,7 @@ function isAfter(object: KubeObject, key: string): boolean {
   return own === namespace ? object.metadata.name > key.slice(slash + 1) : own > namespace
 }
 
-/**
- * Up to `limit` objects behind the bookmark. Pieces are cut from the newest state, and each says the revision of the
- * first piece: who watches from there gets every change that fell between the pieces, and ends with the right state.
- */
+/** Up to `limit` objects behind the bookmark, of the state at its revision. */
 export function cut(all: readonly KubeObject[], limit: number, from: { revision: number; after?: string }): Page {
   const { after } = from
   const rest = after === undefined ? all : all.filter((object) => isAfter(object, after))

@@ -73,6 +73,13 @@ export function freshness(query: URLSearchParams): Freshness {
   return { ...(atLeast !== undefined && { atLeast }), exact: match === 'Exact' }
 }
 
+/** What only a watch, or only the first piece of a list may ask for. */
+export function forbidOnList(query: URLSearchParams, continued: boolean): void {
+  if (query.has('sendInitialEvents')) throw refused('ListOptions', 'FieldValueForbidden', 'sendInitialEvents', 'Forbidden: sendInitialEvents is forbidden for list')
+  const version = query.get('resourceVersion') ?? ''
+  if (continued && version !== '' && version !== '0') throw badRequest('specifying resource version is not allowed when using continue')
+}
+
 /** A resourceVersion as a number; undefined for '' and for '0', which both mean: any, and the newest is at hand. */
 export function revision(text: string): number | undefined {
   if (text === '' || text === '0') return undefined

@@ -1,13 +1,14 @@
 /** get and list. */
 import type { KubeObject } from '../../api/objects.ts'
 import { apiVersionOf } from '../../api/resources.ts'
-import { StatusError, badRequest, notFound } from '../../api/status.ts'
+import { StatusError, badRequest, expired, notFound } from '../../api/status.ts'
 import type { Call } from './call.ts'
 import { negotiate } from './accept.ts'
 import type { Wanted } from './accept.ts'
 import { filterOf } from './filter.ts'
 import { continueExpired, cut, decodeContinue } from './page.ts'
-import { flag, freshness, integer } from './query.ts'
+import { listAt } from './past.ts'
+import { flag, forbidOnList, freshness, integer } from './query.ts'
 import { sendJson, sendValue } from './reply.ts'
 import { jsonOf } from './served.ts'
 import { columnDefinitions, partial, rowOf } from './table/table.ts'
@@ -48,11 +49,12 @@ export async function list(call: Call, target: ResourceTarget): Promise<void> {
   const limit = integer(query, 'limit') ?? 0
   const token = query.get('continue')
   const bookmark = token ? decodeContinue(token) : undefined
-  await settle(call)
+  forbidOnList(query, bookmark !== undefined)
+  const exact = await settle(call)
   // No await from here on: the list and its revision are of one moment.
-  if (bookmark && bookmark.revision < deps.store.compacted) throw continueExpired()
-  const revision = bookmark?.revision ?? deps.store.revision
-  const all = deps.store.list(target.of.resource, target.namespace || undefined)
+  const revision = bookmark?.revision ?? exact ?? deps.store.revision
+  const all = listAt(deps.store, { resource: target.of.resource, namespace: target.namespace || undefined, revision })
+  if (!all) throw bookmark ? continueExpired() : expired(revision, deps.store.compacted)
   const page = cut(filter.everything ? all : all.filter(filter.matches), limit, { ...bookmark, revision })
   const metadata: ListMeta = {
     resourceVersion: String(revision),
@@ -104,18 +106,17 @@ export function includeObject(query: URLSearchParams): IncludeObject {
 
 /**
  * Resolves when memory holds the state that the query's resourceVersion asks for.
- * @throws StatusError Expired (an exact old revision), Timeout (a revision that does not come)
+ * @returns the revision where exactly that one is wanted
+ * @throws StatusError Timeout (a revision that does not come)
  */
-export async function settle(call: Call): Promise<void> {
+export async function settle(call: Call): Promise<number | undefined> {
   const { store } = call.deps
   const { atLeast, exact } = freshness(call.query)
-  if (call.query.get('resourceVersion') === '0') return
+  if (call.query.get('resourceVersion') === '0') return undefined
   await store.fresh(call.signal)
-  if (atLeast === undefined) return
+  if (atLeast === undefined) return undefined
   if (atLeast > store.revision) await reach(call, atLeast)
-  if (exact && atLeast < store.revision) {
-    throw new StatusError('Expired', `the state at resource version ${atLeast} is no longer kept, only the newest is: ${store.revision}`)
-  }
+  return exact ? atLeast : undefined
 }
 
 /** Waits for a revision, for a while. @throws StatusError Timeout */

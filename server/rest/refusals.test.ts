@@ -81,6 +81,8 @@ describe('bad input is answered with a Status', () => {
     ['a bad resourceVersion', 'GET', `${configMaps}?resourceVersion=x`, 422],
     ['a match without version', 'GET', `${configMaps}?resourceVersionMatch=Exact`, 422],
     ['an exact zero', 'GET', `${configMaps}?resourceVersionMatch=Exact&resourceVersion=0`, 422],
+    ['initial events of a list', 'GET', `${configMaps}?sendInitialEvents=true&resourceVersionMatch=NotOlderThan&resourceVersion=1`, 422],
+    ['a version with continue', 'GET', `${configMaps}?resourceVersion=1&continue=WzEsImEiXQ`, 400],
     ['a bad watch flag', 'GET', `${configMaps}?watch=perhaps`, 400],
     ['a bad watch version', 'GET', `${configMaps}?watch=1&resourceVersion=-1`, 422],
     ['initial events without match', 'GET', `${configMaps}?watch=1&sendInitialEvents=true`, 422],

@@ -133,7 +133,7 @@ describe('the verbs', () => {
 })
 
 describe('lists', () => {
-  test('in pieces, which together with a watch make the right state', async () => {
+  test('in pieces that are all of the moment of the first', async () => {
     const { api } = await start()
     for (const name of ['a', 'b', 'c', 'd', 'e']) await api.create(configMaps, configMap(name))
     type List = { metadata: { resourceVersion: string; continue?: string; remainingItemCount?: number }; items: readonly Pod[] }
@@ -141,9 +141,15 @@ describe('lists', () => {
     expect(first.items.map((o) => o.metadata.name)).toEqual(['a', 'b'])
     expect(first.metadata.remainingItemCount).toBe(3)
     await api.delete(`${configMaps}/c`)
+    await api.create(configMaps, configMap('cc'))
+    await api.patch(`${configMaps}/d`, 'merge', { data: { x: '1' } })
     const second = await api.get<List>(`${configMaps}?limit=2&continue=${first.metadata.continue!}`)
-    expect(second.items.map((o) => o.metadata.name)).toEqual(['d', 'e'])
-    expect(second.metadata).toEqual({ resourceVersion: first.metadata.resourceVersion })
+    expect(second.items.map((o) => o.metadata.name)).toEqual(['c', 'd'])
+    expect(second.items[1]).not.toHaveProperty('data.x')
+    expect(second.metadata).toMatchObject({ resourceVersion: first.metadata.resourceVersion, remainingItemCount: 1 })
+    const third = await api.get<List>(`${configMaps}?limit=2&continue=${second.metadata.continue!}`)
+    expect(third.items.map((o) => o.metadata.name)).toEqual(['e'])
+    expect(third.metadata).toEqual({ resourceVersion: first.metadata.resourceVersion })
   })
 
   test('a list cannot go on once the changes since its first piece are forgotten', async () => {
@@ -185,12 +191,15 @@ describe('lists', () => {
     expect(await far).toMatchObject({ code: 504, reason: 'Timeout', details: { causes: [{ reason: 'ResourceVersionTooLarge' }], retryAfterSeconds: 1 } })
   })
 
-  test('an exact revision is answered while it is the newest', async () => {
+  test('an exact revision is answered as long as the history reaches back', async () => {
     const { api, store } = await start()
+    const first = store.revision
     await api.create(configMaps, configMap('c'))
+    await api.delete(`${configMaps}/c`)
     const exact = (revision: number) => api.list(`${configMaps}?resourceVersion=${revision}&resourceVersionMatch=Exact`)
-    expect(await exact(store.revision)).toHaveLength(1)
-    expect(await failureOf(exact(store.revision - 1))).toMatchObject({ code: 410, reason: 'Expired' })
+    expect([await exact(first), await exact(first + 1), await exact(first + 2)].map((items) => items.length)).toEqual([0, 1, 0])
+    await store.compact(first + 1)
+    expect(await failureOf(exact(first))).toMatchObject({ code: 410, reason: 'Expired' })
   })
 
   test('as a table, and as metadata', async () => {

@@ -109,13 +109,22 @@ describe('a watch over HTTP', () => {
     expect(await take(events, 1)).toEqual(['END'])
   })
 
+  test('ends with a bookmark, where those are wanted', async () => {
+    const trial = await start()
+    const events = await watch(trial, '?timeoutSeconds=5&allowWatchBookmarks=true&resourceVersion=1')
+    await trial.api.create('/api/v1/namespaces', { metadata: { name: 'other' } })
+    await trial.clock.advance(5_000)
+    expect((await events.next()).value).toMatchObject({ type: 'BOOKMARK', object: { metadata: { resourceVersion: String(trial.store.revision) } } })
+    expect(await take(events, 1)).toEqual(['END'])
+  })
+
   test('from a forgotten revision it is an error event', async () => {
     const trial = await start()
     const { api, store } = trial
     await api.create(configMaps, configMap('a'))
     await api.create(configMaps, configMap('b'))
     await store.compact(store.revision)
-    const events = await watch(trial, '?resourceVersion=1')
+    const events = await watch(trial, '?resourceVersion=1&allowWatchBookmarks=true')
     expect((await events.next()).value).toMatchObject({ type: 'ERROR', object: { kind: 'Status', code: 410, reason: 'Expired' } })
     expect((await events.next()).done).toBe(true)
   })

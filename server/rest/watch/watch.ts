@@ -88,6 +88,8 @@ async function follow(call: Call, wish: Wish, sink: Sink): Promise<void> {
       await sendChanges(run)
       await drained(run)
     }
+    // The last word of a watch that ends in order, so that the next one need not start far back.
+    if (wish.bookmarks && !call.signal.aborted && !run.filling && !run.failed) sink.send(wish.encoder.bookmark(run.seen, false))
     sink.end()
   } finally {
     stopBookmarks?.()
@@ -106,6 +108,8 @@ interface Run {
   seen: number
   /** Set while the initial events are on their way: a bookmark then would promise too much. */
   filling?: boolean
+  /** Set once the client was told of a failure, behind which nothing comes. */
+  failed?: boolean
 }
 
 async function sendAll(run: Run, objects: readonly KubeObject[]): Promise<void> {
@@ -150,6 +154,7 @@ function sendChanges(run: Run): Promise<void> {
       if (!known) call.deps.log.error('watch failed', { error: (e as Error).message })
       const failure = known ? expired(run.seen, call.deps.store.compacted) : new StatusError('InternalError', 'the watch failed')
       sink.send(wish.encoder.error(failure.status))
+      run.failed = true
       run.end()
     }
   })
