@@ -18,13 +18,23 @@ export function sendJson(call: Call, text: string, options: { code?: number; med
   else sendText(call, `${text}\n`, { code: options.code ?? 200, type: 'application/json' })
 }
 
-export function sendText(call: Call, body: string | Uint8Array, options: { code: number; type: string }): void {
+/** @param options.tag names this very text; who has it gets 304 instead. */
+export function sendText(call: Call, body: string | Uint8Array, options: { code: number; type: string; tag?: string; lasting?: boolean }): void {
   const { res, req } = call
+  if (options.tag !== undefined) {
+    res.setHeader('ETag', `"${options.tag}"`)
+    if (isKnown(req.headers['if-none-match'], options.tag)) return void res.writeHead(304).end()
+  }
   res.statusCode = options.code
   res.setHeader('Content-Type', options.type)
   res.setHeader('Content-Length', Buffer.byteLength(body))
-  res.setHeader('Cache-Control', 'no-cache, private')
+  res.setHeader('Cache-Control', options.lasting ? 'public, immutable, max-age=31536000' : 'no-cache, private')
   res.end(req.method === 'HEAD' ? undefined : body)
+}
+
+function isKnown(header: string | undefined, tag: string): boolean {
+  const known = (header ?? '').split(',').map((one) => one.trim().replace(/^W\//, ''))
+  return known.includes(`"${tag}"`) || known.includes('*')
 }
 
 /** The answer to a failure. */

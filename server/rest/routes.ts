@@ -9,9 +9,10 @@ import { health, version } from './health.ts'
 import { hubJoin, hubRules, hubSnapshot, hubStatus } from './hub.ts'
 import { logs } from './logs.ts'
 import type { OpenApi } from './openapi/openapi.ts'
+import { hashOf } from './openapi/v3.ts'
 import { get, list } from './read.ts'
 import { remove, removeCollection } from './remove.ts'
-import { nothingHere, sendValue } from './reply.ts'
+import { nothingHere, sendText, sendValue } from './reply.ts'
 import { bind, evict, getScale, setScale } from './subresource.ts'
 import type { ResourceTarget, Target } from './target.ts'
 import type { EventTexts } from './watch/encode.ts'
@@ -165,6 +166,9 @@ async function routeOther(call: Call, target: Other, { openapi }: Shared): Promi
 function groups(call: Call, legacy: boolean): void {
   const wanted = aggregatedVersion(call.req.headers.accept)
   call.res.setHeader('Vary', 'Accept')
-  if (wanted) return sendValue(call, aggregated(legacy, wanted), { type: aggregatedType(wanted) })
+  if (wanted) {
+    const text = JSON.stringify(aggregated(legacy, wanted))
+    return sendText(call, text, { code: 200, type: aggregatedType(wanted), tag: hashOf(text) })
+  }
   sendValue(call, legacy ? apiVersions(call.req.headers.host ?? '') : apiGroupList())
 }

@@ -1,6 +1,6 @@
 /** A stock kubectl on the API of a trial, as its user meets it: output and exit code. */
 import { existsSync } from 'node:fs'
-import { mkdtemp, rm } from 'node:fs/promises'
+import { mkdtemp, rm, writeFile } from 'node:fs/promises'
 import { tmpdir } from 'node:os'
 import path from 'node:path'
 import { execa } from 'execa'
@@ -25,9 +25,13 @@ export interface Kubectl {
 /** @param server URL of the API */
 export async function openKubectl(server: string): Promise<Kubectl> {
   const home = await mkdtemp(path.join(tmpdir(), 'wherry-kubectl-'))
+  const config = path.join(home, 'config')
+  const cluster = { name: 'trial', cluster: { server } }
+  const context = { name: 'trial', context: { cluster: 'trial', user: '' } }
+  await writeFile(config, JSON.stringify({ apiVersion: 'v1', kind: 'Config', clusters: [cluster], contexts: [context], 'current-context': 'trial' }))
   const run = async (args: readonly string[], input: string): Promise<{ readonly text: string; readonly exitCode: number | undefined }> => {
-    const env = { HOME: home, KUBECONFIG: '/dev/null' }
-    const done = await execa(kubectlFile!, ['--server', server, ...args], { input, env, reject: false, timeout: 20_000 })
+    const env = { HOME: home, KUBECONFIG: config }
+    const done = await execa(kubectlFile!, args, { input, env, reject: false, timeout: 20_000 })
     return { text: [done.stdout, done.stderr].filter((t) => t !== '').join('\n'), exitCode: done.exitCode }
   }
   return {

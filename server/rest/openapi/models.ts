@@ -10,11 +10,14 @@ import { StatusError } from '../../../api/status.ts'
 /** The part of JSON Schema that the declarations can express. `$ref` is the bare name of another definition. */
 export interface Schema {
   readonly $ref?: string
-  readonly type?: 'object' | 'array' | 'string' | 'integer' | 'boolean'
-  readonly format?: 'int-or-string'
+  readonly type?: 'object' | 'array' | 'string' | 'integer' | 'number' | 'boolean'
+  readonly format?: 'int-or-string' | 'date-time'
   readonly description?: string
   readonly enum?: readonly string[]
   readonly items?: Schema
+  /** OpenAPI 3 only: a reference that has a description of its own, and values of several types. */
+  readonly allOf?: readonly Schema[]
+  readonly oneOf?: readonly Schema[]
   readonly additionalProperties?: Schema
   readonly properties?: Readonly<Record<string, Schema>>
   readonly required?: readonly string[]
@@ -95,10 +98,12 @@ function parseFields(body: string, typeOf: (source: string) => Schema): Schema {
   const required: string[] = []
   const fields = body.matchAll(/(?:^ {4}\/\*\*\n([\s\S]*?)^ {5}\*\/\n)?^ {4}"([^"]+)"(\??): ([^\n]*(?:\n {5,}[^\n]*)*(?:\n {4}\}[^\n]*)?);$/gm)
   for (const [, comment, name, optional, source] of fields) {
-    const type = typeOf(source!)
+    const named = name === 'apiVersion' || name === 'kind'
+    // In Kubernetes' documents these two are any text.
+    const type = named ? typeOf('string') : typeOf(source!)
     properties[name!] = comment ? { ...type, ...described(commentText(comment)) } : type
     // The words that name the type are demanded by the server itself; a manifest in an editor may lack them.
-    if (optional === '' && name !== 'apiVersion' && name !== 'kind') required.push(name!)
+    if (optional === '' && !named) required.push(name!)
   }
   if (Object.keys(properties).length === 0) return { type: 'object' }
   return { type: 'object', properties, ...(required.length > 0 && { required }) }

@@ -8,7 +8,7 @@ import { nothingHere, sendText } from '../reply.ts'
 import { encodeSwagger, protoTypes } from './proto.ts'
 import { schemasOf } from './schemas.ts'
 import { swagger } from './v2.ts'
-import { document, documentKinds, index } from './v3.ts'
+import { document, documentKinds, hashOf, index } from './v3.ts'
 
 export interface OpenApi {
   /** @throws StatusError NotAcceptable */
@@ -34,17 +34,20 @@ export function createOpenApi(version: string): OpenApi {
     return new Map(texts)
   })
   const index3 = once(() => JSON.stringify(index(documents3())))
-  const zipped = new Map<string, Promise<Uint8Array>>()
+  const packed = new Map<string, Packed>()
 
   const send = async (call: Call, body: string | Uint8Array, { type, path = '' }: { type: string; path?: string }): Promise<void> => {
-    call.res.setHeader('Vary', 'Accept-Encoding, Accept')
-    if (!/\bgzip\b/.test(String(call.req.headers['accept-encoding'] ?? ''))) return sendText(call, body, { code: 200, type })
     const key = `${type} ${path}`
-    const made = zipped.get(key) ?? promisify(gzip)(body)
-    zipped.set(key, made)
-    const bytes = await made
+    const { tag, zipped } = packed.get(key) ?? pack(body)
+    packed.set(key, { tag, zipped })
+    const asked = path === '' ? null : call.query.get('hash')
+    if (asked !== null && asked !== tag) return moved(call, path, tag)
+    call.res.setHeader('Vary', 'Accept-Encoding, Accept')
+    const options = { code: 200, type, tag, lasting: asked !== null }
+    if (!/\bgzip\b/.test(String(call.req.headers['accept-encoding'] ?? ''))) return sendText(call, body, options)
+    const bytes = await zipped()
     call.res.setHeader('Content-Encoding', 'gzip')
-    sendText(call, bytes, { code: 200, type })
+    sendText(call, bytes, options)
   }
 
   return {
@@ -57,9 +60,23 @@ export function createOpenApi(version: string): OpenApi {
       choose(call, [json])
       const text = path === '' ? index3() : documents3().get(path)
       if (text === undefined) throw nothingHere()
-      return send(call, text, { type: json, path: `v3/${path}` })
+      return send(call, text, { type: json, path: path && `v3/${path}` })
     },
   }
+}
+
+/** What is made of a document once: its hash, and when it is first wanted its short form. */
+interface Packed {
+  readonly tag: string
+  readonly zipped: () => Promise<Uint8Array>
+}
+
+const pack = (body: string | Uint8Array): Packed => ({ tag: hashOf(body), zipped: once(() => promisify(gzip)(body)) })
+
+/** A client that kept the index of another version is shown the way to what is served now. */
+function moved(call: Call, path: string, tag: string): void {
+  call.res.setHeader('Location', `/openapi/${path}?hash=${tag}`)
+  sendText(call, '', { code: 301, type: 'text/plain' })
 }
 
 /** The first of the client's alternatives that is offered. */

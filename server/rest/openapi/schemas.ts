@@ -21,13 +21,19 @@ export function schemasOf(kinds: readonly ResourceKind[] = servedKinds): Definit
     const { group, version, kind } = k
     schemas.set(name, { ...schemas.get(name)!, 'x-kubernetes-group-version-kind': [{ group, version, kind }] })
   }
-  return new Map([...schemas].map(([name, schema]) => [name, divided(name.slice(name.lastIndexOf('.') + 1), schema)]))
+  return new Map([...schemas].map(([name, schema]) => [name, divided(name, schema)]))
 }
 
+const machinery = 'io.k8s.apimachinery.pkg.'
+/** Texts with a format that the declarations do not tell. */
+const times: ReadonlySet<string> = new Set([`${machinery}apis.meta.v1.Time`, `${machinery}apis.meta.v1.MicroTime`])
+
 /** A type with the words by which appliers know what is one field, and what is divided (KEP-555). */
-function divided(type: string, schema: Schema): Schema {
+function divided(name: string, schema: Schema): Schema {
+  const type = name.slice(name.lastIndexOf('.') + 1)
+  const format: Schema = times.has(name) ? { format: 'date-time' } : {}
   const whole: Schema = atomicTypes.has(type) ? { 'x-kubernetes-map-type': 'atomic' } : {}
-  if (!schema.properties) return { ...schema, ...whole }
+  if (!schema.properties) return { ...schema, ...format, ...whole }
   const properties = Object.entries(schema.properties).map(([field, property]) => [field, { ...property, ...division(`${type}.${field}`, property) }])
   return { ...schema, ...whole, properties: Object.fromEntries(properties) as Record<string, Schema> }
 }
@@ -66,14 +72,17 @@ function extensions(rule: Rule): Schema {
   }
 }
 
-/** The same schema with the references that a document needs: `prefix` before each name. */
-export function withRefs(schema: Schema, prefix: string): Schema {
+/** How a document writes a reference to a definition; what else the place says of itself is given too. */
+export type Refer = (name: string, rest: Schema) => Schema
+
+/** The same schema with the references that a document needs. */
+export function withRefs(schema: Schema, refer: Refer): Schema {
   const { $ref, items, additionalProperties, properties, ...rest } = schema
-  return {
+  const whole: Schema = {
     ...rest,
-    ...($ref !== undefined && { $ref: prefix + $ref }),
-    ...(items && { items: withRefs(items, prefix) }),
-    ...(additionalProperties && { additionalProperties: withRefs(additionalProperties, prefix) }),
-    ...(properties && { properties: Object.fromEntries(Object.entries(properties).map(([k, v]) => [k, withRefs(v, prefix)])) }),
+    ...(items && { items: withRefs(items, refer) }),
+    ...(additionalProperties && { additionalProperties: withRefs(additionalProperties, refer) }),
+    ...(properties && { properties: Object.fromEntries(Object.entries(properties).map(([k, v]) => [k, withRefs(v, refer)])) }),
   }
+  return $ref === undefined ? whole : refer($ref, whole)
 }

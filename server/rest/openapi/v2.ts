@@ -42,7 +42,7 @@ export function swagger(definitions: Definitions, version: string): Document2 {
     swagger: '2.0',
     info: { title: 'Wherry', version },
     paths,
-    definitions: Object.fromEntries([...definitions].map(([name, schema]) => [name, withRefs(schema, prefix)])),
+    definitions: Object.fromEntries([...definitions].map(([name, schema]) => [name, withRefs(schema, (to, rest) => ({ ...rest, $ref: prefix + to }))])),
   }
 }
 

@@ -6,6 +6,7 @@ import type { Definitions, Schema } from './models.ts'
 import { operationsOf } from './operations.ts'
 import type { Operation } from './operations.ts'
 import { withRefs } from './schemas.ts'
+import type { Refer } from './schemas.ts'
 
 const prefix = '#/components/schemas/'
 
@@ -17,13 +18,36 @@ export function documentKinds(): ReadonlyMap<string, readonly ResourceKind[]> {
   return Map.groupBy(servedKinds, documentPath)
 }
 
+/** A name for a text: half of its SHA-256 in hexadecimal. */
+export function hashOf(text: string | Uint8Array): string {
+  return createHash('sha256').update(text).digest('hex').slice(0, 32).toUpperCase()
+}
+
 /** The index; the hash in each address lets clients keep what they know. */
 export function index(documents: ReadonlyMap<string, string>): unknown {
   const paths = [...documents].map(([path, text]) => {
-    const hash = createHash('sha256').update(text).digest('hex').slice(0, 32).toUpperCase()
-    return [path, { serverRelativeURL: `/openapi/v3/${path}?hash=${hash}` }]
+    return [path, { serverRelativeURL: `/openapi/v3/${path}?hash=${hashOf(text)}` }]
   })
   return { paths: Object.fromEntries(paths) as unknown }
+}
+
+/** Beside a `$ref` nothing counts in OpenAPI 3.0, so that what a field says of itself needs another form. */
+const refer: Refer = (name, rest) => {
+  const reference = { $ref: prefix + name }
+  return Object.keys(rest).length === 0 ? reference : { ...rest, allOf: [reference] }
+}
+
+/** Types whose values are numbers or texts, which version 2 of the format cannot say. */
+const mixed: Readonly<Record<string, Schema>> = {
+  'io.k8s.apimachinery.pkg.api.resource.Quantity': { oneOf: [{ type: 'string' }, { type: 'number' }] },
+  'io.k8s.apimachinery.pkg.util.intstr.IntOrString': { format: 'int-or-string', oneOf: [{ type: 'integer' }, { type: 'string' }] },
+}
+
+function several(name: string, schema: Schema): Schema {
+  const forms = mixed[name]
+  if (!forms) return schema
+  const { type: _t, format: _f, ...rest } = schema
+  return { ...rest, ...forms }
 }
 
 export function document(kinds: readonly ResourceKind[], definitions: Definitions, version: string): unknown {
@@ -31,7 +55,7 @@ export function document(kinds: readonly ResourceKind[], definitions: Definition
   for (const operation of kinds.flatMap(operationsOf)) {
     paths[operation.path] = { ...paths[operation.path], [operation.method]: operationOf(operation) }
   }
-  const schemas: Readonly<Record<string, Schema>> = Object.fromEntries([...definitions].map(([name, s]) => [name, withRefs(s, prefix)]))
+  const schemas: Readonly<Record<string, Schema>> = Object.fromEntries([...definitions].map(([name, s]) => [name, withRefs(several(name, s), refer)]))
   return { openapi: '3.0.0', info: { title: 'Wherry', version }, paths, components: { schemas } }
 }
 
