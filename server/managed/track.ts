@@ -89,7 +89,8 @@ export function applied(application: Application): Applied {
   const named = Object.keys(wanted).length === 0 ? none : fieldsIn(wanted, shape)
   if (!current) return { object: config, entries: entriesFor([{ ...writer, time, fields: named }]) }
   const live = tracked(current as unknown as JsonMap, of, writer.subresource)
-  const all = priorManagers(current, { live, shape, writer })
+  // Who names nothing is no applier, for whom the others' fields would have to be written down.
+  const all = isEmpty(named) ? managersOf(current) : priorManagers(current, { live, shape, writer })
   const mine = all.find((m) => sameWriter(m, writer))
   const others = all.filter((m) => m !== mine)
   const owned = others.reduce((sum, m) => union(sum, m.fields), named)

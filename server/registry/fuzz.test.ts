@@ -7,6 +7,7 @@ import { StatusError } from '../../api/status.ts'
 import fields from '../admit/fields.json' with { type: 'json' }
 import * as kit from '../../test/kit/objects.ts'
 import { openInside, type Inside } from '../../test/kit/registry.ts'
+import type { Ref } from '../store/store.ts'
 import type { Draft } from './registry.ts'
 
 const types: Readonly<Record<string, Readonly<Record<string, string>>>> = fields
@@ -115,6 +116,16 @@ async function answered(work: () => Promise<unknown>): Promise<boolean> {
   }
 }
 
+/** What was applied is so: to apply it again changes nothing. */
+async function applyTwice({ registry }: Inside, ref: Ref, config: Draft): Promise<void> {
+  const options = { manager: 'fuzz', force: true }
+  const versions: string[] = []
+  for (let i = 0; i < 2; i++) {
+    await answered(async () => versions.push((await registry.apply(ref, config, options)).object.metadata.resourceVersion))
+  }
+  expect(versions[1]).toBe(versions[0])
+}
+
 /** @returns whether the draft was taken */
 async function attempt(inside: Inside, kind: ResourceKind, draft: Draft): Promise<boolean> {
   const namespace = kind.namespaced ? 'default' : ''
@@ -128,6 +139,7 @@ async function attempt(inside: Inside, kind: ResourceKind, draft: Draft): Promis
   })
   await answered(() => inside.registry.update(ref, wish))
   for (const subresource of kind.subresources) await answered(() => inside.registry.update(ref, wish, { subresource }))
+  await applyTwice(inside, ref, wish(held))
   await answered(() => inside.registry.remove(ref, { gracePeriodSeconds: 0 }))
   return made
 }

@@ -1,15 +1,12 @@
-import { existsSync } from 'node:fs'
-import { mkdtemp, rm, writeFile } from 'node:fs/promises'
-import { tmpdir } from 'node:os'
+import { writeFile } from 'node:fs/promises'
 import path from 'node:path'
 import { execa } from 'execa'
 import { afterAll, beforeAll, describe, expect, test } from 'vitest'
 import { resourceKinds } from '../../api/resources.ts'
+import { kubectlFile, openKubectl } from '../../test/kit/kubectl.ts'
+import type { Kubectl } from '../../test/kit/kubectl.ts'
 import { startTrial } from '../../test/kit/trial.ts'
 import type { Trial } from '../../test/kit/trial.ts'
-
-/** A stock kubectl, as its user meets it. It may be any version; what is asserted has been the same since 1.20. */
-const kubectl = (process.env.PATH ?? '').split(':').map((folder) => path.join(folder, 'kubectl')).find((file) => existsSync(file))
 
 const manifest = (image: string, targetPort: number): string => `
 apiVersion: apps/v1
@@ -30,35 +27,22 @@ metadata: {name: web}
 spec: {selector: {app: web}, ports: [{port: 80, targetPort: ${targetPort}}]}
 `
 
-describe.skipIf(!kubectl)('stock kubectl (skipped where there is none on PATH)', () => {
+describe.skipIf(!kubectlFile)('stock kubectl (skipped where there is none on PATH)', () => {
   let trial: Trial
-  let home: string
+  let kubectl: Kubectl
 
   beforeAll(async () => {
     trial = await startTrial()
-    home = await mkdtemp(path.join(tmpdir(), 'wherry-rest-kubectl-'))
+    kubectl = await openKubectl(trial.api.url)
   })
   afterAll(async () => {
+    await kubectl.close()
     await trial.close()
-    await rm(home, { recursive: true, force: true })
   })
 
-  /** Runs kubectl; the answer is its whole output, stdout first. */
-  async function run(args: readonly string[], input = ''): Promise<{ readonly text: string; readonly exitCode: number | undefined }> {
-    const env = { HOME: home, KUBECONFIG: '/dev/null' }
-    const done = await execa(kubectl!, ['--server', trial.api.url, ...args], { input, env, reject: false, timeout: 20_000 })
-    return { text: [done.stdout, done.stderr].filter((t) => t !== '').join('\n'), exitCode: done.exitCode }
-  }
-  async function ok(args: readonly string[], input?: string): Promise<string> {
-    const { text, exitCode } = await run(args, input)
-    expect({ args, text, exitCode }).toMatchObject({ exitCode: 0 })
-    return text
-  }
-  async function fails(args: readonly string[], input?: string): Promise<string> {
-    const { text, exitCode } = await run(args, input)
-    expect({ args, text, exitCode }).toMatchObject({ exitCode: 1 })
-    return text
-  }
+  /** Any version of kubectl may run; what is asserted has been the same since 1.20. */
+  const ok: Kubectl['ok'] = (args, input) => kubectl.ok(args, input)
+  const fails = (args: readonly string[], input = ''): Promise<string> => kubectl.fails(args, { input })
   const words = (text: string): readonly string[] => text.split(/\s+/)
 
   test('version and api-resources', async () => {
@@ -127,8 +111,8 @@ describe.skipIf(!kubectl)('stock kubectl (skipped where there is none on PATH)',
 
   test('logs say what is missing', async () => {
     const pod = '{"apiVersion":"v1","kind":"Pod","metadata":{"name":"p"},"spec":{"containers":[{"name":"a","image":"a:1"}]}}'
-    await writeFile(path.join(home, 'pod.json'), pod)
-    await ok(['create', '-f', path.join(home, 'pod.json')])
+    await writeFile(path.join(kubectl.home, 'pod.json'), pod)
+    await ok(['create', '-f', path.join(kubectl.home, 'pod.json')])
     expect(await fails(['logs', 'p'])).toContain('pod p does not have a host assigned')
     await trial.api.create('/api/v1/namespaces/default/pods/p/binding', { target: { kind: 'Node', name: 'n1' } })
     expect(await fails(['logs', 'p'])).toContain('container "a" in pod "p" is waiting to start: ContainerCreating')
@@ -136,8 +120,8 @@ describe.skipIf(!kubectl)('stock kubectl (skipped where there is none on PATH)',
   })
 
   test('get -w prints changes', async () => {
-    const watching = execa(kubectl!, ['--server', trial.api.url, 'get', 'cm', '-w', '--no-headers'], {
-      env: { HOME: home, KUBECONFIG: '/dev/null' },
+    const watching = execa(kubectlFile!, ['--server', trial.api.url, 'get', 'cm', '-w', '--no-headers'], {
+      env: { HOME: kubectl.home, KUBECONFIG: '/dev/null' },
       reject: false,
       timeout: 20_000,
     })

@@ -145,10 +145,10 @@ test('nothing that a client can send is a 500', async () => {
   const value = fc.oneof(fc.string(), fc.constantFrom('1', 'true', 'All', 'Strict', '-1', '9'.repeat(30), 'a=b', 'a in (b', 'Exact', 'NotOlderThan'))
   const parameters =
     'labelSelector fieldSelector limit continue resourceVersion resourceVersionMatch dryRun fieldValidation pretty gracePeriodSeconds ' +
-    'propagationPolicy includeObject verbose tailLines container'
+    'propagationPolicy includeObject verbose tailLines container fieldManager force'
   const parameter = fc.constantFrom(...parameters.split(' '))
   const query = fc.array(fc.tuple(parameter, value), { maxLength: 3 }).map((pairs) => new URLSearchParams(pairs).toString())
-  const types = 'json yaml vnd.kubernetes.protobuf json-patch+json merge-patch+json strategic-merge-patch+json x-unknown'
+  const types = 'json yaml vnd.kubernetes.protobuf json-patch+json merge-patch+json strategic-merge-patch+json apply-patch+yaml x-unknown'
   const type = fc.constantFrom(...types.split(' ').map((t) => `application/${t}`))
   const field = fc.constantFrom('metadata', 'spec', 'data', 'name', 'kind', 'apiVersion', '$patch', 'op', 'path', 'containers', 'labels', 'finalizers')
   const json = fc.letrec((tie) => ({

@@ -149,6 +149,20 @@ describe('a watch over HTTP', () => {
     tables.close()
   })
 
+  test('as metadata alone, with the end of the initial events', async () => {
+    const { api } = await start()
+    await api.create(configMaps, configMap('a', { x: '1' }))
+    const partial = createApi({ url: api.url, headers: { accept: 'application/json;as=PartialObjectMetadata;v=v1;g=meta.k8s.io' } })
+    const events = await partial.watch(`${configMaps}?sendInitialEvents=true&resourceVersionMatch=NotOlderThan&allowWatchBookmarks=true`)
+    const typed = { kind: 'PartialObjectMetadata', apiVersion: 'meta.k8s.io/v1' }
+    const first = (await events.next()).value!
+    expect(first).toMatchObject({ type: 'ADDED', object: { ...typed, metadata: { name: 'a' } } })
+    expect(first.object).not.toHaveProperty('data')
+    expect((await events.next()).value).toMatchObject({ type: 'BOOKMARK', object: { ...typed, metadata: { annotations: { 'k8s.io/initial-events-end': 'true' } } } })
+    await events.return(undefined)
+    partial.close()
+  })
+
   test('the store is left alone once the client is gone', async () => {
     let watching = 0
     const stopped = Promise.withResolvers<void>()
