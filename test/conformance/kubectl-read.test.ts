@@ -41,7 +41,7 @@ describe.skipIf(!kubectlFile)('kubectl reads (skipped where there is no kubectl 
     })
 
     test.each([
-      ['deployment.spec.strategy.type', ['FIELD: type <string>', 'Recreate\n    RollingUpdate']],
+      ['deployment.spec.strategy.type', ['FIELD: type <string>', '"Recreate"']],
       ['pod.spec.containers.ports', ['FIELD: ports <[]ContainerPort>', 'containerPort\t<integer> -required-']],
       ['pod.spec.containers.resources.limits', ['FIELD: limits <map[string]Quantity>']],
       ['deploy.spec.strategy.rollingUpdate.maxSurge', ['FIELD: maxSurge <IntOrString>']],

@@ -35,7 +35,7 @@ describe.skipIf(!kubectlFile)('kubectl writes (skipped where there is no kubectl
     ['run dry --image=x', 'pod/dry created'],
     ['expose deploy web --name=dry --port=80', 'service/dry exposed'],
     ['label deploy web dry=1', 'deployment.apps/web labeled'],
-    ['annotate deploy web dry=1', 'deployment.apps/web annotated'],
+    ['annotate deploy web dry=1', 'deployment.apps/web annotate'],
     ['scale deploy web --replicas=9', 'deployment.apps/web scaled'],
     ['set image deploy/web web=web:9', 'deployment.apps/web image updated'],
     ['set env deploy/web A=1', 'deployment.apps/web env updated'],
