@@ -61,6 +61,19 @@ describe('apply', () => {
     expect(containersOf(three)).toEqual([{ name: 'x', image: 'x:1', tty: false }])
   })
 
+  test('of an item that the applier had only a part of, the part goes', () => {
+    const one = update(apply(undefined, 'u', config({})), 'u', () => containers({ name: 'x', image: 'x:1', tty: true }, { name: 'y' }))
+    const item = (name: string, fields: object): object => ({ [`k:{"name":"${name}"}`]: fields })
+    const inContainers = (fields: object): string => JSON.stringify({ 'f:spec': { 'f:template': { 'f:spec': { 'f:containers': fields } } } })
+    const entry = { ...storedEntries(one)[0]!, time, fieldsType: 'FieldsV1' as const }
+    const entries: readonly StoredEntry[] = [
+      { ...entry, manager: 'a', operation: 'Apply', fieldsV1: inContainers(item('x', { 'f:image': {} })) },
+      { ...entry, manager: 'u', operation: 'Update', fieldsV1: inContainers(item('y', { '.': {}, 'f:name': {} })) },
+    ]
+    const two = apply(stored(one as unknown as Json, entries), 'a', config({ paused: true }))
+    expect(containersOf(two)).toEqual([{ name: 'x', tty: true }, { name: 'y' }])
+  })
+
   test('ports are known by number and protocol, with TCP where nothing is said', () => {
     const port = (fields: Json): Json => containers({ name: 'x', ports: [{ containerPort: 53, ...fields }] })
     const one = apply(undefined, 'a', config(port({ name: 'dns' })))
@@ -147,6 +160,13 @@ describe('update', () => {
   test('takes what it changes, and forgets what it removes', () => {
     const next = update(start, 'u', () => ({ replicas: 3, minReadySeconds: 1 }))
     expect(fieldsOf(next)).toEqual({ 'Update u': { 'f:spec': { 'f:minReadySeconds': {}, 'f:replicas': {} } } })
+  })
+
+  test('one that only removes takes nothing, so that its time stays', () => {
+    const first = update(start, 'u', (spec) => ({ ...spec, replicas: 3, minReadySeconds: 1 }))
+    const after = { ...first, spec: { paused: true, replicas: 3 } } as unknown as Json
+    const entries = afterUpdate({ of, before: first, after, writer: writer('u', 'Update'), time: '2031-01-01T00:00:00Z' })
+    expect(entries?.find((e) => e.manager === 'u')).toMatchObject({ time: later, fieldsV1: '{"f:spec":{"f:replicas":{}}}' })
   })
 
   test('one that changes nothing leaves the entries as they are', () => {
