@@ -96,6 +96,8 @@ describe('bad input is answered with a Status', () => {
     const { api, complaints } = await start()
     const answer = await api.send<Status>(method, path, { ...(body !== undefined && { body }), headers: { 'content-type': type } })
     expect(answer.code).toBe(code)
+    // Clients look into the details without asking whether there are any.
+    if (answer.code === 404) expect(answer.body).toHaveProperty('details')
     expect(answer.body).toMatchObject({ kind: 'Status', status: 'Failure', code })
     expect(answer.body.message).toBeTruthy()
     expect(complaints).toEqual([])

@@ -45,7 +45,7 @@ export function sendFailure(call: Call, error: StatusError): void {
 }
 
 /** The failure for a path that leads nowhere. */
-export const nothingHere = (): StatusError => new StatusError('NotFound', 'the server could not find the requested resource')
+export const nothingHere = (): StatusError => new StatusError('NotFound', 'the server could not find the requested resource', {})
 
 export function success(details: Status['details']): Status {
   return { kind: 'Status', apiVersion: 'v1', metadata: {}, status: 'Success', ...(details && { details }), code: 200 }

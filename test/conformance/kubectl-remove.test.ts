@@ -1,8 +1,6 @@
 /** How a stock kubectl takes things away: cascades, finalizers, grace, selectors, and what cannot be changed instead. */
 import { afterAll, beforeAll, describe, expect, test } from 'vitest'
-import { systemClock } from '../../api/clock.ts'
-import { silentLog } from '../../api/log.ts'
-import { createControllers } from '../../server/controllers/controllers.ts'
+import { startControllers } from '../kit/controllers.ts'
 import { kubectlFile, openKubectl } from '../kit/kubectl.ts'
 import type { Kubectl } from '../kit/kubectl.ts'
 import { startTrial } from '../kit/trial.ts'
@@ -13,16 +11,15 @@ const file = ['-f', '-']
 describe.skipIf(!kubectlFile)('kubectl delete (skipped where there is no kubectl on PATH)', () => {
   let trial: Trial
   let kubectl: Kubectl
-  let stops: readonly (() => Promise<void>)[]
+  let stop: () => Promise<void>
   beforeAll(async () => {
     trial = await startTrial()
-    const deps = { store: trial.store, registry: trial.registry, clock: systemClock, random: Math.random, log: silentLog }
-    stops = createControllers({ ...deps, clusterCIDR: '10.244.0.0/16' }).map((c) => c.start())
+    stop = startControllers(trial)
     kubectl = await openKubectl(trial.api.url)
   })
   afterAll(async () => {
     await kubectl.close()
-    await Promise.all(stops.map((stop) => stop()))
+    await stop()
     await trial.close()
   })
   const ok: Kubectl['ok'] = (args, input) => kubectl.ok(args, input)
@@ -31,9 +28,9 @@ describe.skipIf(!kubectlFile)('kubectl delete (skipped where there is no kubectl
   const until = async (resource: 'pods' | 'replicasets.apps', count: number): Promise<void> => {
     if (trial.store.list(resource, 'default').length === count) return
     await new Promise<void>((resolve) => {
-      const stop = trial.store.watch(trial.store.revision, () => {
+      const leave = trial.store.watch(trial.store.revision, () => {
         if (trial.store.list(resource, 'default').length !== count) return
-        queueMicrotask(() => stop())
+        queueMicrotask(() => leave())
         resolve()
       })
     })

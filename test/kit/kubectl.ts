@@ -22,15 +22,15 @@ export interface Kubectl {
   close(): Promise<void>
 }
 
-/** @param server URL of the API */
-export async function openKubectl(server: string): Promise<Kubectl> {
+/** @param server URL of the API. @param editor a command for `kubectl edit`, which gets a file */
+export async function openKubectl(server: string, editor = 'false'): Promise<Kubectl> {
   const home = await mkdtemp(path.join(tmpdir(), 'wherry-kubectl-'))
   const config = path.join(home, 'config')
   const cluster = { name: 'trial', cluster: { server } }
   const context = { name: 'trial', context: { cluster: 'trial', user: '' } }
   await writeFile(config, JSON.stringify({ apiVersion: 'v1', kind: 'Config', clusters: [cluster], contexts: [context], 'current-context': 'trial' }))
   const run = async (args: readonly string[], input: string): Promise<{ readonly text: string; readonly exitCode: number | undefined }> => {
-    const env = { HOME: home, KUBECONFIG: config }
+    const env = { HOME: home, KUBECONFIG: config, KUBE_EDITOR: editor }
     const done = await execa(kubectlFile!, args, { input, env, reject: false, timeout: 20_000 })
     return { text: [done.stdout, done.stderr].filter((t) => t !== '').join('\n'), exitCode: done.exitCode }
   }
