@@ -42,7 +42,7 @@ export async function openStandIn({ services, key, cert }: StandInOptions): Prom
     return revision
   }
   const greet = (): void => {
-    send({ kind: 'welcome', version: protocolVersion, node: ownNode, revision, resumed: false, time: Date.now() })
+    send({ kind: 'welcome', version: protocolVersion, history: 'bench', node: ownNode, revision, resumed: false, time: Date.now() })
     send({ kind: 'reset' })
     for (let i = 0; i < services; i++) {
       set('services', serviceOf(i))
