@@ -32,6 +32,7 @@ import { createCtrRuntime } from './pods/runtime/ctr.ts'
 import { openMode } from './modes.ts'
 import { createServices, type LaneDeps } from './services.ts'
 import { createTables, type Tables } from './state/tables.ts'
+import { onStopSignal } from './stop-signal.ts'
 
 const clock = systemClock
 const pluginDir = '/usr/lib/cni'
@@ -237,13 +238,11 @@ async function ownAddress(config: AgentConfig, log: Log, signal: AbortSignal): P
 }
 
 function onSignal(log: Log, stop: AbortController): void {
-  const end = (): void => {
+  onStopSignal(() => {
     log.info('the agent stops')
     setTimeout(() => process.exit(0), stopMs).unref()
     stop.abort(new DOMException('the agent stops', 'AbortError'))
-  }
-  process.once('SIGTERM', end)
-  process.once('SIGINT', end)
+  })
 }
 
 main().then(

@@ -15,12 +15,15 @@ import { createProgram } from './program.ts'
 const config = readConfig(process.stdout)
 const stop = new AbortController()
 
-/** SIGTERM and SIGINT: end the children. SIGUSR2: leave them running. */
+/**
+ * SIGTERM and SIGINT: end the children. SIGUSR2: leave them running. The listeners stay: while programs run, execa's own ends the
+ * process at a signal for which nobody else listens any more.
+ */
 function farewell(): Promise<Farewell> {
   return new Promise((resolve) => {
-    process.once('SIGTERM', () => resolve('end-children'))
-    process.once('SIGINT', () => resolve('end-children'))
-    process.once('SIGUSR2', () => resolve('leave-children'))
+    process.on('SIGTERM', () => resolve('end-children'))
+    process.on('SIGINT', () => resolve('end-children'))
+    process.on('SIGUSR2', () => resolve('leave-children'))
   })
 }
 
@@ -37,7 +40,11 @@ const actions = commands({
 })
 
 const supervises = process.argv[2] === 'lab'
-if (!supervises) process.once('SIGINT', () => stop.abort(new Error('interrupted')))
+if (!supervises)
+  process.on('SIGINT', () => {
+    if (stop.signal.aborted) process.exit(130)
+    stop.abort(new Error('interrupted'))
+  })
 
 const { version } = JSON.parse(readFileSync(join(config.root, 'package.json'), 'utf8')) as { version: string }
 const program = createProgram(actions, version)

@@ -27,6 +27,7 @@ import { createOwnNode, type NodeFacts } from './own-node.ts'
 import { createProxy } from './proxy.ts'
 import { applySettings, oomSetting, settingsOf } from './settings.ts'
 import { usage } from './usage.ts'
+import { onStopSignal } from '../stop-signal.ts'
 
 const clock = systemClock
 const random = Math.random
@@ -149,13 +150,11 @@ async function untilStopped(stop: AbortController, work: readonly Promise<void>[
 }
 
 function onSignal(log: Log, stop: AbortController): void {
-  const end = (): void => {
+  onStopSignal(() => {
     log.info('the proxy stops')
     setTimeout(() => process.exit(0), stopMs).unref()
     stop.abort(new DOMException('the proxy stops', 'AbortError'))
-  }
-  process.once('SIGTERM', end)
-  process.once('SIGINT', end)
+  })
 }
 
 /** 2 wrong flags or configuration, 3 this machine lacks something, else 1. */

@@ -35,7 +35,8 @@ const started = new Date()
 const run = createRun(plan, (what) => say(`${((Date.now() - started.getTime()) / 1_000).toFixed(0).padStart(4)} s  ${what} …`))
 let interrupted = false
 for (const signal of ['SIGINT', 'SIGTERM'] as const) {
-  process.once(signal, () => {
+  process.on(signal, () => {
+    if (interrupted) process.exit(130)
     interrupted = true
     void run.close()
   })
