@@ -31,10 +31,12 @@ function expected(view: NodeView, packet: Packet): Expected | undefined {
     const bound = new Set(all.flatMap(({ clusterIPs, routes }) => [...clusterIPs, ...routes.flatMap(({ front }) => (front.kind === 'node-port' ? [] : front.address))]))
     return bound.has(packet.destination) && !hostAddresses.includes(packet.destination) ? { fates: ['refused'], masqueraded: [] } : undefined
   }
-  return ruling(route, config, packet)
+  // Whether an endpoint is here is a matter of its address, whatever one service says: its hairpin is masqueraded for all.
+  const here = new Set(all.flatMap(({ routes }) => routes.flatMap(({ endpoints }) => endpoints.filter(({ node }) => node !== 'elsewhere').map(({ address }) => address))))
+  return ruling(route, config, packet, here)
 }
 
-function ruling(route: Route, config: NodeConfig, packet: Packet): Expected {
+function ruling(route: Route, config: NodeConfig, packet: Packet, here: ReadonlySet<string>): Expected {
   const { pods } = config
   const node = packet.hook === 'output'
   const pod = pods.kind === 'cidrs'
@@ -54,7 +56,7 @@ function ruling(route: Route, config: NodeConfig, packet: Packet): Expected {
   return {
     fates: chosen.map(({ address, port }) => `${address}:${port}`).sort(),
     masqueraded: chosen
-      .filter(({ address, node: at }) => (!hostAddresses.includes(address) || node) && (hidden || (address === packet.source && at !== 'elsewhere' && !hostAddresses.includes(address))))
+      .filter(({ address }) => (!hostAddresses.includes(address) || node) && (hidden || (address === packet.source && here.has(address) && !hostAddresses.includes(address))))
       .map(({ address, port }) => `${address}:${port}`)
       .sort(),
   }

@@ -114,6 +114,7 @@ describe.skipIf(noEtcd)(`two hubs on one etcd${noEtcd && ` (skipped: ${noEtcd})`
     const told = witness(b, 0)
     await put(a, refOf('x'), 1)
     expect(a.problem()).toBeUndefined()
+    await told.reached(a.revision)
     await server.kill()
     const refused = await Promise.allSettled([put(a, refOf('x'), 2), b.fresh()])
     expect(refused).toMatchObject([{ reason: { code: 'STORE_LOST' } }, { reason: { code: 'STORE_LOST' } }])
