@@ -27,7 +27,8 @@ udp-echo "pod=$POD_NAME node=$NODE_NAME peer=" &
 udp=$!
 httpd -f -p 8080 -h /www &
 http=$!
-trap 'kill $udp $http; exit 0' TERM INT
+# Nodes hear a little later than we that no more should come, and what has come wants its answer.
+trap 'sleep 1; kill $udp $http; exit 0' TERM INT
 # As process 1 we are also told of the ends of orphans, such as what answered a request.
 while kill -0 $udp && kill -0 $http; do wait -n; done 2>/dev/null
 echo "a server ended, and so does this container" >&2
