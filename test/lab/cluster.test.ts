@@ -197,6 +197,16 @@ describe.skipIf(!isRoot)('a cluster on one machine (needs root)', () => {
     await waitFor('the virtual IP to answer again', async () => (await ask('node2', vip, 80)).startsWith('web-'))
   }, 150_000)
 
+  test('a pod finds a service by its name, short and long', async () => {
+    const [asker] = running(await pods())
+    const ctr = ['-a', `/run/wherry/${name}/${asker!.spec.nodeName}/containerd.sock`, '-n', 'wherry', 'task']
+    const tasks = (await run('ctr', [...ctr, 'ls', '-q'])).out.trim().split('\n')
+    for (const [n, host] of ['web', 'web.default', 'web.default.svc.cluster.local'].entries()) {
+      const { code, out, err } = await run('ctr', [...ctr, 'exec', '--exec-id', `name-${n}`, tasks[0]!, 'wget', '-qO-', `http://${host}/`])
+      expect({ host, code, out, err }).toMatchObject({ code: 0, out: expect.stringContaining('pod=web-') as string })
+    }
+  }, 60_000)
+
   test('a container that is killed comes back', async () => {
     const [victim] = running(await pods())
     const socket = `/run/wherry/${name}/${victim!.spec.nodeName}/containerd.sock`

@@ -17,7 +17,7 @@ export interface EchoImageInput {
 }
 
 /** Applets beside those that the server needs, for people who look around in the container. */
-const applets = ['cat', 'env', 'hostname', 'httpd', 'ip', 'ls', 'nc', 'netstat', 'ping', 'ps', 'sh', 'sleep', 'wget']
+const applets = ['cat', 'env', 'hostname', 'httpd', 'ip', 'ls', 'nc', 'netstat', 'nslookup', 'ping', 'ps', 'sh', 'sleep', 'wget']
 
 /** What one answer says is made of what the pod's manifest puts into the environment. */
 const server = `#!/bin/sh
