@@ -3,7 +3,7 @@
  * JSON document on standard output and in test/bench/results/, progress and a table on standard error.
  */
 import { mkdirSync, writeFileSync } from 'node:fs'
-import { cpus, release, totalmem } from 'node:os'
+import { cpus, loadavg, release, totalmem } from 'node:os'
 import { join } from 'node:path'
 import { tableOf, type Figure } from './figures.ts'
 import { planOf, usage, type Plan } from './plan.ts'
@@ -32,6 +32,7 @@ if (process.getuid?.() !== 0) {
 }
 
 const started = new Date()
+const loadBefore = loadavg()[0]!
 const run = createRun(plan, (what) => say(`${((Date.now() - started.getTime()) / 1_000).toFixed(0).padStart(4)} s  ${what} …`))
 let interrupted = false
 for (const signal of ['SIGINT', 'SIGTERM'] as const) {
@@ -47,13 +48,13 @@ for await (const figure of run.figures()) figures.push(figure)
 await run.close()
 if (interrupted) process.exit(130)
 
-const machine = { cpus: cpus().length, model: cpus()[0]?.model, memoryGB: Math.round(totalmem() / 1e9), kernel: release(), node: process.version }
+const machine = { cpus: cpus().length, model: cpus()[0]?.model, memoryGB: Math.round(totalmem() / 1e9), kernel: release(), node: process.version, loadBefore }
 const text = `${JSON.stringify({ at: started.toISOString(), machine, figures }, null, 2)}\n`
 const results = join(import.meta.dirname, 'results')
 const file = join(results, `${started.toISOString().replaceAll(':', '-').slice(0, 19)}.json`)
 mkdirSync(results, { recursive: true })
 writeFileSync(file, text)
 process.stdout.write(text)
-say(`\n${machine.cpus} x ${machine.model}, ${machine.memoryGB} GB, Linux ${machine.kernel}, Node ${machine.node}; services of 3 endpoints\n`)
+say(`\n${machine.cpus} x ${machine.model}, ${machine.memoryGB} GB, Linux ${machine.kernel}, Node ${machine.node}; services of 3 endpoints; load before: ${loadBefore.toFixed(1)}\n`)
 say(tableOf(figures))
 say(`\nAlso in ${file}`)

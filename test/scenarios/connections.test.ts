@@ -15,10 +15,10 @@ async function connect(trouble: Trouble): Promise<Connections> {
 
 describeAsRoot('new connections through virtual IPs', () => {
   test('none fails while endpoints change, the agent is killed and the hub is away', async () => {
-    const { failed, made, transactions } = await connect({ connections: 5_000, changes: 100, kills: 4, outages: 1, clients: 1 })
+    const { failed, made, changes } = await connect({ connections: 5_000, changes: 100, kills: 4, outages: 1, clients: 1 })
     expect(failed).toEqual({})
     expect(made).toBeGreaterThanOrEqual(5_000)
-    expect(transactions).toBeGreaterThan(0)
+    expect(changes).toBeGreaterThanOrEqual(100)
   })
 
   test('a hole in the rules is noticed', async () => {

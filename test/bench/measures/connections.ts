@@ -13,6 +13,7 @@ import type { Measure } from './measure.ts'
 
 export interface Trouble {
   readonly connections: number
+  /** Of the rules in the kernel: endpoints change until so many transactions were made. */
   readonly changes: number
   /** kill -9 of the agent, an even number; another one is started at once. */
   readonly kills: number
@@ -25,13 +26,12 @@ export interface Trouble {
 
 export interface Connections extends Omit<Tally, 'msg'> {
   readonly seconds: number
+  /** Transactions that changed the kernel's rules meanwhile (NFT_MSG_GETGEN). */
   readonly changes: number
-  readonly kills: number
-  readonly outages: number
-  /** Writes that the hub could not take, and that were made again. */
+  /** Endpoint changes that the hub took. Those of the time when no agent lives are one transaction. */
+  readonly writes: number
+  /** Those that the hub could not take, and that were made again. */
   readonly retriedWrites: number
-  /** How often the kernel's rules changed meanwhile (NFT_MSG_GETGEN). */
-  readonly transactions: number
 }
 
 const outageMs = 1_000
@@ -46,17 +46,12 @@ export const connections: Measure = {
   populates: true,
   limitMs: 900_000,
   async figures(stage, { connections: count }) {
-    const result = await connectInTrouble(stage, {
-      connections: count,
-      changes: Math.min(10_000, Math.ceil(count / 100)),
-      kills: Math.min(100, 2 * Math.ceil(count / 20_000)),
-      outages: 1,
-      clients: 2,
-    })
+    const [kills, outages] = [Math.min(100, 2 * Math.ceil(count / 20_000)), 1]
+    const result = await connectInTrouble(stage, { connections: count, changes: Math.min(10_000, Math.ceil(count / 100)), kills, outages, clients: 2 })
     const kinds = Object.entries(result.failed)
     const value = kinds.reduce((sum, [, n]) => sum + n, 0)
-    const amid = `${result.changes} changes (${result.transactions} transactions), ${result.kills} kills of the agent, ${result.outages} hub outage`
-    const note = `of ${result.made} in ${result.seconds.toFixed(0)} s amid ${amid}${kinds.map(([kind, n]) => `; ${n} ${kind}`).join('')}; ${result.slow} slow`
+    const amid = `${result.changes} rule changes, ${kills} kills of the agent, ${outages} hub outage`
+    const note = `of ${result.made.toLocaleString('en')} in ${result.seconds.toFixed(0)} s amid ${amid}${kinds.map(([kind, n]) => `; ${n} ${kind}`).join('')}; ${result.slow} slow`
     return [judge({ name: 'connections: failed', services: lonely, value, unit: '', note, detail: result }, { atMost: 0 })]
   },
 }
@@ -70,11 +65,11 @@ export async function connectInTrouble(stage: Stage, trouble: Trouble): Promise<
     const [started, generation] = [performance.now(), socket.generation()]
     const clients = Array.from({ length: trouble.clients }, () => stage.run('client.ts', String(lonely), String(together)))
     const tallies = (): readonly Tally[] => clients.flatMap((client) => (client.last('tally') as Tally | undefined) ?? [])
-    const retriedWrites = await makeTrouble(stage, trouble, () => tallies().reduce((sum, { made }) => sum + made, 0))
+    const made = (): number => tallies().reduce((sum, tally) => sum + tally.made, 0)
+    const changes = (): number => (socket.generation() - generation) >>> 0
+    const writing = await makeTrouble(stage, trouble, { made, changes })
     await Promise.all(clients.map((client) => client.finish()))
-    const seconds = (performance.now() - started) / 1_000
-    const { changes, kills, outages } = trouble
-    return { ...total(tallies()), seconds, changes, kills, outages, retriedWrites, transactions: socket.generation() - generation }
+    return { ...total(tallies()), seconds: (performance.now() - started) / 1_000, changes: changes(), ...writing }
   } finally {
     socket.close()
   }
@@ -87,8 +82,14 @@ function total(tallies: readonly Tally[]): Omit<Tally, 'msg'> {
   return { made: sum(({ made }) => made), failed, slow: sum(({ slow }) => slow) }
 }
 
-/** All of it at the same time, spread over the connections. Resolves when the last change is in the kernel. @returns writes that were made again */
-async function makeTrouble(stage: Stage, { connections: count, changes, kills, outages, sabotage = false }: Trouble, made: () => number): Promise<number> {
+interface Progress {
+  readonly made: () => number
+  readonly changes: () => number
+}
+
+/** All of it at the same time, spread over the connections. Resolves when the last change is in the kernel. */
+async function makeTrouble(stage: Stage, trouble: Trouble, { made, changes }: Progress): Promise<Pick<Connections, 'writes' | 'retriedWrites'>> {
+  const { connections: count } = trouble
   const reached = (share: number): Promise<void> => stage.until(`connection ${Math.ceil(share * count)}`, () => made() >= share * count, { withinMs })
   const spread = async (times: number, act: (n: number) => Promise<void>): Promise<void> => {
     for (let n = 0; n < times; n++) {
@@ -96,37 +97,41 @@ async function makeTrouble(stage: Stage, { connections: count, changes, kills, o
       await act(n)
     }
   }
+  const last = new Map<number, number>()
+  let [writes, retriedWrites] = [0, 0]
+  const change = async (): Promise<void> => {
+    while (changes() < trouble.changes) {
+      await reached(changes() / trouble.changes)
+      const i = (writes * 7919) % lonely
+      last.set(i, ++writes)
+      for (; !(await isWritten(stage, i, writes)); retriedWrites++) await stage.rest(50)
+    }
+  }
   const killAgent = async (): Promise<void> => {
     await stage.agent.kill()
     stage.startAgent()
   }
-  const last = new Map<number, number>()
-  let retried = 0
   await Promise.all([
-    spread(changes, async (n) => {
-      const i = (n * 7919) % lonely
-      last.set(i, n + 1)
-      for (; !(await isWritten(stage, i, n + 1)); retried++) await stage.rest(50)
-    }),
+    change(),
     // Two by two: the second agent of each pair does not live long, and may not get to its first sync.
-    spread(kills / 2, async (n) => {
+    spread(trouble.kills / 2, async (n) => {
       await killAgent()
       await stage.rest(lifeMs(n))
       await killAgent()
     }),
-    spread(outages, async () => {
+    spread(trouble.outages, async () => {
       await stage.hub.kill()
       await stage.rest(outageMs)
       await stage.startHub()
     }),
-    spread(Number(sabotage), async () => void execFileSync('nft', ['flush map ip wherry endpoints-3'])),
+    spread(trouble.sabotage ? 1 : 0, async () => void execFileSync('nft', ['flush map ip wherry endpoints-3'])),
   ])
   await reached(1)
   for (const [i, n] of last) {
     const right = new Set(ownPods(i, n).map(({ address }) => address))
     await stage.until(`service ${i} to have its last endpoints`, async () => right.has(await ask({ host: vipOf(i) })))
   }
-  return retried
+  return { writes, retriedWrites }
 }
 
 /** From 20 to 600, any two of them far apart. */
