@@ -29,6 +29,7 @@ import { createNode, type NodeHalf } from './node.ts'
 import { PodError } from './pods/error.ts'
 import { createPods, type Pods } from './pods/pods.ts'
 import { createCtrRuntime } from './pods/runtime/ctr.ts'
+import { createTidying, openMemory } from './memory.ts'
 import { openMode } from './modes.ts'
 import { createServices, type LaneDeps } from './services.ts'
 import { createTables, type Tables } from './state/tables.ts'
@@ -52,6 +53,7 @@ async function main(): Promise<void> {
   const address = await ownAddress(config, log, signal)
   const lanes = await Promise.all(lanesOf(config, address).map(({ family, node }) => openLane({ config, family, node, exec, log }, signal)))
   const tables = createTables()
+  const tidying = createTidying({ clock, giveBack: await openMemory() })
 
   // The halves send through the link, and the link hands frames to the halves.
   const send: Link['send'] = (frame) => link.send(frame)
@@ -60,9 +62,7 @@ async function main(): Promise<void> {
     tables,
     lanes,
     onAck: send,
-    onPass: ({ plan }) => {
-      if (plan.elements.added > largeLoad) collectGarbage()
-    },
+    onPass: ({ plan }) => tidying.worked(plan),
     onProblem: (problem) => send({ kind: 'report', report: { kind: 'event', event: problemEvent(problem) } }),
     clock,
     random: Math.random,
@@ -100,14 +100,6 @@ async function main(): Promise<void> {
   await Promise.all([link.run(signal), services.run(signal), half?.node.run(signal), dns?.run(signal)])
   for (const { dataplane } of lanes) dataplane.close()
   log.info('the agent has stopped; rules and containers stay')
-}
-
-/** What a load of so many elements leaves behind is worth a collection at once: tens of MB that would stay for hours. */
-const largeLoad = 5_000
-
-/** @see https://nodejs.org/api/cli.html#--expose-gc: without the flag, V8 decides when. */
-function collectGarbage(): void {
-  globalThis.gc?.()
 }
 
 /** The families to serve: those of the pods' ranges. */

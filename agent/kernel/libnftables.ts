@@ -12,6 +12,7 @@
 import { closeSync, ftruncateSync, writeSync } from 'node:fs'
 import type { Door, ListingStyle } from './door.ts'
 import { KernelError, refusalOf } from './errors.ts'
+import { openTrim } from './malloc.ts'
 
 const library = 'libnftables.so.1'
 
@@ -51,12 +52,12 @@ export async function openLibnftables(): Promise<Door> {
     async run(payload, signal) {
       signal.throwIfAborted()
       changes.run(payload, 0)
-      if (payload.length > trimAbove) native.malloc_trim?.(0n)
+      if (payload.length > trimAbove) native.trim()
     },
     async list({ family, name }, style, signal) {
       signal.throwIfAborted()
       const text = listing((context) => context.run(`list table ${family} ${name}\n`, flags[style]))
-      if (text.length > trimAbove) native.malloc_trim?.(0n)
+      if (text.length > trimAbove) native.trim()
       return text
     },
     close() {
@@ -110,16 +111,7 @@ async function load() {
       nft_run_cmd_from_filename: { arguments: ['pointer', 'string'], return: 'i32' },
     })
     const libc = dlopen(null, { memfd_create: { arguments: ['string', 'u32'], return: 'i32' } })
-    return { ...nft.functions, ...libc.functions, malloc_trim: optional(), text: (pointer: bigint) => toString(pointer) ?? '' }
-
-    /** glibc has it, other C libraries have not. */
-    function optional() {
-      try {
-        return dlopen(null, { malloc_trim: { arguments: ['u64'], return: 'i32' } }).functions.malloc_trim
-      } catch {
-        return undefined
-      }
-    }
+    return { ...nft.functions, ...libc.functions, trim: await openTrim(), text: (pointer: bigint) => toString(pointer) ?? '' }
   } catch (cause) {
     throw new KernelError(
       'SETUP',
