@@ -17,6 +17,7 @@ import type { DnsSettings } from './dns/settings.ts'
 import { createConntrack } from './kernel/conntrack.ts'
 import { createFlowTable } from './kernel/flow-table.ts'
 import { createExec, type Exec } from './kernel/exec.ts'
+import { createOwnHands, type OwnHands } from './kernel/hands.ts'
 import { createLink, type Link, type LinkTls } from './link/link.ts'
 import { goArchitecture, readNodeFacts, readPressures, type NodeFacts } from './metrics/node-facts.ts'
 import { createCgroupUsage, createMachineUsage, type UsageSampler } from './metrics/usage.ts'
@@ -51,7 +52,8 @@ async function main(): Promise<void> {
   const exec = createExec(log)
   for (const problem of setForwarding(config.clusterCIDRs.some((cidr) => cidr.includes(':')) ? ['ipv4', 'ipv6'] : ['ipv4'])) log.warn('a kernel setting is missing', { ...problem })
   const address = await ownAddress(config, log, signal)
-  const lanes = await Promise.all(lanesOf(config, address).map(({ family, node }) => openLane({ config, family, node, exec, log }, signal)))
+  const hands = createOwnHands()
+  const lanes = await Promise.all(lanesOf(config, address).map((lane) => openLane({ config, ...lane, exec, hands, log }, signal)))
   const tables = createTables()
   const tidying = createTidying({ clock, giveBack: await openMemory() })
 
@@ -127,11 +129,12 @@ interface LaneParts {
   readonly family: Family
   readonly node: NodeConfig
   readonly exec: Exec
+  readonly hands: OwnHands
   readonly log: Log
 }
 
-async function openLane({ config, family, node, exec, log }: LaneParts, signal: AbortSignal): Promise<LaneDeps> {
-  const dataplane = await openMode(config.proxyMode, { family, exec, log, clock, door: config.kernel }, signal)
+async function openLane({ config, family, node, exec, hands, log }: LaneParts, signal: AbortSignal): Promise<LaneDeps> {
+  const dataplane = await openMode(config.proxyMode, { family, exec, log, clock, door: config.kernel, hands }, signal)
   const virtualRanges = config.serviceCIDR.split(',').filter((cidr) => !isOtherFamily(family, cidr))
   return { dataplane, conntrack: createConntrack({ table: createFlowTable({ exec, family }), log }), config: node, virtualRanges }
 }

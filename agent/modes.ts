@@ -8,6 +8,7 @@ import type { Family } from '../rules/model.ts'
 import { nftMode } from '../rules/nft/index.ts'
 import { KernelError } from './kernel/errors.ts'
 import type { Exec } from './kernel/exec.ts'
+import type { OwnHands } from './kernel/hands.ts'
 import { openIptablesKernel } from './kernel/iptables.ts'
 import { openIpvsKernel } from './kernel/ipvs.ts'
 import { openNftKernel, type NftDoor } from './kernel/nft.ts'
@@ -20,14 +21,16 @@ export interface ModeOptions {
   readonly clock: Clock
   /** How nftables is reached. */
   readonly door: NftDoor
+  /** Of this process: to be shared by both families, so that neither takes the other one's work for somebody else's. */
+  readonly hands?: OwnHands
   readonly ipvs?: { readonly scheduler: string; readonly strictARP: boolean }
 }
 
 type Open = (options: ModeOptions, signal: AbortSignal) => Promise<Dataplane>
 
 const modes: Readonly<Partial<Record<ModeName, Open>>> = {
-  async nftables({ family, exec, log, door }, signal) {
-    return createDataplane(family, nftMode, await openNftKernel({ prefer: door, family, exec, log }, signal))
+  async nftables({ family, exec, log, door, hands }, signal) {
+    return createDataplane(family, nftMode, await openNftKernel({ prefer: door, family, exec, log, hands }, signal))
   },
   async ipvs({ ipvs = { scheduler: 'rr', strictARP: false }, ...options }, signal) {
     const kernel = await openIpvsKernel({ ...options, strictARP: ipvs.strictARP }, signal)

@@ -7,6 +7,7 @@ import type { Family } from '../../rules/model.ts'
 import { createConntrack } from '../kernel/conntrack.ts'
 import { createFlowTable } from '../kernel/flow-table.ts'
 import type { Exec } from '../kernel/exec.ts'
+import { createOwnHands } from '../kernel/hands.ts'
 import { modeNames, openMode } from '../modes.ts'
 import { createServices, type Services, type ServicesDeps } from '../services.ts'
 import type { Dataplane } from '../sync/dataplane.ts'
@@ -46,9 +47,10 @@ export async function openServedMode(config: ProxyConfig, deps: KernelDeps & { r
   const { exec, log, clock, random } = deps
   const primary: Family = config.bindAddress.includes(':') ? 'ip6' : 'ip'
   const planes: Dataplane[] = []
+  const hands = createOwnHands()
   for (const family of families) {
     try {
-      planes.push(await openMode(config.mode, { family, exec, log, clock, door: 'auto', ipvs: config.ipvs }, signal))
+      planes.push(await openMode(config.mode, { family, exec, log, clock, door: 'auto', ipvs: config.ipvs, hands }, signal))
     } catch (e) {
       if (family === primary || !isWherryError(e, 'SETUP')) throw e
       log.warn('one IP family is not served', { family, ...errorKeys(e) })
