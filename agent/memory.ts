@@ -14,7 +14,10 @@ export interface Work {
 }
 
 export interface Tidying {
-  /** Something was done. After much of it, gives memory back as soon as nothing was done for a second. */
+  /**
+   * Something was done. Gives memory back at once after a large load, whose changes are in the kernel by then, and after many
+   * small changes as soon as there was none for a second.
+   */
   worked(work: Work): void
 }
 
@@ -26,17 +29,23 @@ export interface TidyingDeps {
 /** It holds everything up for a tenth of a second or two, which so much work is worth. */
 const muchWork = 10_000
 const restMs = 1_000
+/** Until nobody holds any more what the load was made from. */
+const loadMs = 10
 
 export function createTidying({ clock, giveBack }: TidyingDeps): Tidying {
   let done = 0
   let cancel = (): void => {}
+  let isLoaded = false
   return {
     worked({ services, elements }) {
-      done += services + elements.added + elements.deleted
-      if (done < muchWork) return
+      const work = services + elements.added + elements.deleted
+      done += work
+      if (done < muchWork || isLoaded) return
+      isLoaded = work >= muchWork
       cancel()
-      cancel = clock.after(restMs, () => {
+      cancel = clock.after(isLoaded ? loadMs : restMs, () => {
         done = 0
+        isLoaded = false
         giveBack()
       })
     },
