@@ -41,6 +41,7 @@ const slice = (name: string, more: object = {}) => ({
 })
 
 async function stage(prepare: (server: KubeServer) => void, detectLocal: 'cluster-cidr' | 'node-cidr' = 'cluster-cidr') {
+  let fault: Error | undefined
   const server = await startKubeServer()
   prepare(server)
   const batches: Batch[] = []
@@ -67,6 +68,7 @@ async function stage(prepare: (server: KubeServer) => void, detectLocal: 'cluste
         known = facts
         return {
           take(batch) {
+            if (fault) throw fault
             batches.push(batch)
             parts.onQueued!(batch)
             for (const look of lookers) look()
@@ -112,6 +114,8 @@ async function stage(prepare: (server: KubeServer) => void, detectLocal: 'cluste
     stop,
     metric: (name: string) => Number(metrics.text().split('\n').find((l) => l.startsWith(`kubeproxy_${name} `))?.split(' ')[1]),
     facts: () => known,
+    /** From now on what comes meets a fault of ours. */
+    breaks: (error: Error) => void (fault = error),
     told: () => told!,
     /** A pass that the kernel took, up to this revision. */
     pass(revision: number, changed: 'all' | ReadonlySet<string> = new Set(), triggers: readonly number[] = []): void {
@@ -234,6 +238,14 @@ describe('the proxy', () => {
     await s.until(() => s.batches.length === 1)
     s.server.put('nodes', node('127.0.0.1', {}, '10.244.9.0/24'))
     await expect(s.running).rejects.toMatchObject({ code: 'RESTART_NEEDED', message: expect.stringContaining('10.244.1.0/24 to 10.244.9.0/24') })
+  })
+
+  test('ends with a fault of its own instead of blaming the API server, and is begun anew by its supervisor', async () => {
+    const s = await stage((server) => server.put('nodes', node()))
+    await s.until(() => s.batches.length > 0)
+    s.breaks(new TypeError('ours'))
+    s.server.put('services', service('web'))
+    await expect(s.running).rejects.toThrow('ours')
   })
 
   test('ends in order when it is told to, also before anything came', async () => {

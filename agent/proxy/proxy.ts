@@ -44,13 +44,19 @@ export function createProxy(deps: ProxyDeps): Proxy {
   const { log, ownNode, health, mode } = deps
   const tables = createTables()
   const synced = Promise.withResolvers<void>()
+  /** Rejected by a fault of ours, which is none of the API's: it ends the proxy, and the next one begins anew. */
+  const broken = Promise.withResolvers<never>()
   let services: Services | undefined
   /** The last `sync` that came before the services could be served. */
   let early: SyncFrame | undefined
 
   const deliver = (frame: SyncFrame, to: Services): void => {
-    const batch = tables.take(frame)
-    if (batch) to.take(batch)
+    try {
+      const batch = tables.take(frame)
+      if (batch) to.take(batch)
+    } catch (e) {
+      broken.reject(e)
+    }
   }
   const onFrame = (frame: SourceFrame): void => {
     if (frame.kind === 'sync') {
@@ -85,7 +91,7 @@ export function createProxy(deps: ProxyDeps): Proxy {
       const stop = new AbortController()
       const either = AbortSignal.any([signal, stop.signal])
       try {
-        await allUntil(either, stop, [source.run(either), serve(either), Promise.race([ownNode.outdated, aborted(either)])])
+        await allUntil(either, stop, [source.run(either), serve(either), Promise.race([ownNode.outdated, broken.promise, aborted(either)])])
       } finally {
         stop.abort()
         await deps.healthServers.close()

@@ -159,6 +159,18 @@ describe('endpoints', () => {
     expect(a.last().problems).toEqual([{ what: 'endpoint slice has no label kubernetes.io/service-name and so belongs to no service', value: 'default/s1' }])
   })
 
+  test('one of a shape that nobody can read is left out and named, and harms no other', () => {
+    const a = agent()
+    const broken = { ...service({ ports: [{ port: 80, protocol: 6 }] }), metadata: meta('broken') } as unknown as Service
+    expect(a.put(broken, service({}), slice('s1'))).toEqual(['default/web'])
+    expect(a.targets()).toEqual([['10.244.1.2:8080 local']])
+    expect(a.last().problems).toMatchObject([{ service: 'default/broken', what: 'service or one of its endpoint slices has a shape that cannot be read' }])
+    expect(a.put(slice('s1', { ports: [{ port: 8080, protocol: 6 }] as never })), 'what was served is not any more').toEqual(['default/web'])
+    expect([a.view(), a.last().problems.map((p) => p.service)]).toEqual([undefined, ['default/web']])
+    a.put(slice('s1'))
+    expect([a.targets(), a.last().problems]).toEqual([[['10.244.1.2:8080 local']], []])
+  })
+
   test('without a node name may be anywhere', () => {
     const a = agent()
     a.put(service({}), slice('s1', { endpoints: [{ addresses: ['10.244.1.2'] }, { addresses: ['10.244.1.3'], nodeName: 'node2' }] }))

@@ -93,7 +93,7 @@ export function createViewBuilder(options: { readonly node: string; readonly fam
       }
       for (const key of dirty) {
         const service = services.get(key)
-        const view = service && viewOf(key, service, slices.get(key) ?? none, viewpoint)
+        const view = service && readable(key, problems, () => viewOf(key, service, slices.get(key) ?? none, viewpoint))
         if (view) views.set(key, view)
         else if (!views.delete(key)) dirty.delete(key)
       }
@@ -114,6 +114,17 @@ function serviceOf(slice: EndpointSlice): ServiceKey | undefined {
   const name = labels[serviceNameLabel]
   if (!name || otherProxyLabel in labels || headlessLabel in labels) return undefined
   return `${slice.metadata.namespace}/${name}`
+}
+
+/** An API server that checks nothing may hand out objects of any shape; one of them must not keep the others from their way. */
+function readable<T>(key: ServiceKey, problems: Problem[], read: () => T): T | undefined {
+  try {
+    return read()
+  } catch (e) {
+    const why = e instanceof Error ? e.message : String(e)
+    problems.push({ service: key, what: 'service or one of its endpoint slices has a shape that cannot be read', value: why })
+    return undefined
+  }
 }
 
 /**
