@@ -12,7 +12,7 @@ import type { Batch, Tables } from './state/tables.ts'
 import { createViewBuilder } from './state/view.ts'
 import type { Dataplane } from './sync/dataplane.ts'
 import { createFlows } from './sync/flows.ts'
-import { createSyncLoop, type Pass } from './sync/loop.ts'
+import { createSyncLoop, type Pass, type PassKind } from './sync/loop.ts'
 
 /** What serves one IP family. */
 export interface LaneDeps {
@@ -34,7 +34,7 @@ export interface ServicesDeps {
   /** After each pass. @param triggers when the changes happened that it brought, ms since 1970 */
   readonly onPass?: (pass: Pass, triggers: readonly number[]) => void
   /** After a pass that failed. */
-  readonly onFailure?: () => void
+  readonly onFailure?: (pass: PassKind) => void
   /** Something is to be brought to the kernel. */
   readonly onQueued?: (batch: Batch) => void
   /** Services for which load balancers ask, whenever one of them changes. */
@@ -110,8 +110,8 @@ function createLane(deps: ServicesDeps, { dataplane, conntrack, config: initial,
     random: deps.random,
     log,
     wish: () => ({ view: views.view(config), revision: tables.revision() ?? 0 }),
-    onProgress({ applied, failed }) {
-      if (failed) deps.onFailure?.()
+    onProgress({ applied, failed, pass }) {
+      if (pass) deps.onFailure?.(pass)
       acknowledge(applied, failed)
     },
     onApplied(pass) {

@@ -1,6 +1,8 @@
 /**
  * What dashboards for kube-proxy read, by the same names where the meaning is the same (k8s.io/kubernetes/pkg/proxy/metrics).
- * Families that belong to one mode alone are there in that mode alone.
+ * Families that belong to one mode alone are there in that mode alone. Those of which nothing here has the meaning are absent:
+ * `…_nftables_cleanup_failures_total` (what goes is part of the transaction that brings the rest), and
+ * `…_iptables_total` and `…_iptables_last` (rules are not kept, and only those that change are written).
  */
 import { arch } from 'node:os'
 import { goArchitecture } from './node-facts.ts'
@@ -22,12 +24,10 @@ export interface ProxyMetrics {
   /** Changes came that the kernel does not have yet. */
   onQueued(changes: { readonly services: number; readonly endpoints: number }): void
   onPass(pass: MeasuredPass): void
-  /** The kernel refused. `cleanup`: it did when something was to be taken away. */
-  onFailure(what: 'sync' | 'partial-sync' | 'cleanup'): void
+  /** The kernel refused a pass over everything, or over what changed. */
+  onFailure(pass: 'full' | 'partial'): void
   /** Service ports without an endpoint here although the policy wants one (Local). */
   setNoLocalEndpoints(counts: { readonly internal: number; readonly external: number }): void
-  /** iptables mode: rules that we own in a table, and how many of them were written last. */
-  setIptables(table: string, rules: { readonly total: number; readonly last: number }): void
   onConntrackDeleted(entries: number): void
   onHealth(path: 'healthz' | 'livez', code: number): void
   onApiAnswer(answer: { readonly code: string; readonly method: string; readonly host: string }): void
@@ -71,7 +71,6 @@ export function createProxyMetrics({ mode, version, now, proc }: ProxyMetricsDep
   noLocal.set(0, { traffic_policy: 'internal' })
   noLocal.set(0, { traffic_policy: 'external' })
   const failures = createFailures(mode, counter)
-  const rules = mode === 'iptables' ? createRuleCounts(gauge) : undefined
   const health = { healthz: counter('proxy_healthz_total', 'Answers of /healthz.', 'labelled'), livez: counter('proxy_livez_total', 'Answers of /livez.', 'labelled') }
   for (const one of Object.values(health)) for (const code of ['200', '503']) one.add(0, { code })
   const conntrack = registry.counter('wherry_conntrack_deleted_total', 'Connection tracking entries that contradicted the rules and were deleted.')
@@ -98,7 +97,6 @@ export function createProxyMetrics({ mode, version, now, proc }: ProxyMetricsDep
       noLocal.set(internal, { traffic_policy: 'internal' })
       noLocal.set(external, { traffic_policy: 'external' })
     },
-    setIptables: (table, counts) => rules?.(table, counts),
     onConntrackDeleted: (entries) => conntrack.add(entries),
     onHealth: (path, code) => health[path].add(1, { code: String(code) }),
     onApiAnswer: (answer) => requests.add(1, answer),
@@ -129,24 +127,13 @@ function createPending(what: 'endpoint' | 'service', gauge: MakeGauge, counter: 
 function createFailures(mode: MetricsMode, counter: MakeCounter): ProxyMetrics['onFailure'] {
   if (mode === 'nftables') {
     const sync = counter('sync_proxy_rules_nftables_sync_failures_total', 'Transactions that the kernel refused.')
-    const cleanup = counter('sync_proxy_rules_nftables_cleanup_failures_total', 'Removals that the kernel refused.')
-    return (what) => (what === 'cleanup' ? cleanup : sync).add()
+    return () => sync.add()
   }
   const restore = counter('sync_proxy_rules_iptables_restore_failures_total', 'Restores that iptables refused.')
   const partial = mode === 'iptables' ? counter('sync_proxy_rules_iptables_partial_restore_failures_total', 'Partial restores that iptables refused.') : undefined
-  return (what) => {
+  return (pass) => {
     restore.add()
-    if (what === 'partial-sync') partial?.add()
-  }
-}
-
-function createRuleCounts(gauge: MakeGauge) {
-  const total = gauge('sync_proxy_rules_iptables_total', 'Rules that we own.', 'labelled')
-  const last = gauge('sync_proxy_rules_iptables_last', 'Rules that were written last.', 'labelled')
-  for (const one of [total, last]) for (const table of ['filter', 'nat']) one.set(0, { table })
-  return (table: string, counts: { readonly total: number; readonly last: number }): void => {
-    total.set(counts.total, { table })
-    last.set(counts.last, { table })
+    if (pass === 'partial') partial?.add()
   }
 }
 

@@ -160,7 +160,7 @@ describe('the proxy', () => {
     })
     await s.until(() => s.batches.length === 1)
     expect([s.metric('sync_proxy_rules_service_changes_pending'), s.metric('sync_proxy_rules_endpoint_changes_pending')]).toEqual([1, 1])
-    s.told().onFailure!()
+    s.told().onFailure!('full')
     s.told().onAck({ kind: 'ack', received: 5, applied: 0, failed: { code: 'KERNEL_REFUSED', message: 'no' } })
     expect(s.metric('sync_proxy_rules_nftables_sync_failures_total')).toBe(1)
     expect(s.served).toEqual([])

@@ -146,7 +146,7 @@ function toldBy({ node, mode, health, healthServers, metrics, events, onServed, 
       each((family) => health.updated(family))
       if (queued > applied) each((family) => health.queued(family))
     },
-    onFailure: () => metrics.onFailure('sync'),
+    onFailure: (pass) => metrics.onFailure(pass),
     onHealthChecks: (wanted) => void (checks = wanted),
     onUnserved: (unserved) => metrics.setNoLocalEndpoints(unserved),
     onFlowsDeleted: (count) => metrics.onConntrackDeleted(count),

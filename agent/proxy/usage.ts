@@ -25,7 +25,7 @@ Serves the virtual IPs of Kubernetes Services on this node, in place of kube-pro
   --conntrack-max-per-core N, --conntrack-min N, --conntrack-tcp-timeout-established T,
   --conntrack-tcp-timeout-close-wait T, --conntrack-tcp-be-liberal, --conntrack-udp-timeout T,
   --conntrack-udp-timeout-stream T  connection tracking, set at start (0 leaves as is)
-  --iptables-sync-period T, --iptables-min-sync-period T, --ipvs-sync-period T, --ipvs-min-sync-period T
+  --iptables-sync-period T, --ipvs-sync-period T  a change that waits for twice as long makes /healthz fail (default 30s)
   --ipvs-scheduler NAME, --ipvs-exclude-cidrs LIST, --ipvs-strict-arp, --ipvs-tcp-timeout T,
   --ipvs-tcpfin-timeout T, --ipvs-udp-timeout T
   --oom-score-adj N                 (default -999)

@@ -137,13 +137,16 @@ describe('the sync loop', () => {
     }
     const a = agent(stubborn)
     await a.set('all', service(1, '10.244.1.2'))
-    expect(a.progress).toEqual([{ applied: 0, failed: { code: 'KERNEL_REFUSED', message: 'no' } }])
+    expect(a.progress).toEqual([{ applied: 0, failed: { code: 'KERNEL_REFUSED', message: 'no' }, pass: 'full' }])
     await a.set('these', service(2, '10.244.2.2'))
     failing = false
     await a.clock.advance(10_000)
     expect(await reaches(kernel, 1)).toContain('10.244.1.2')
     expect(await reaches(kernel, 2)).toContain('10.244.2.2')
     expect(a.progress.at(-1)).toEqual({ applied: 2 })
+    failing = true
+    await a.set('these', service(2, '10.244.2.3'))
+    expect(a.progress.at(-1)).toMatchObject({ applied: 2, pass: 'partial' })
   })
 
   test.each(['before', 'after'] as const)('comes to the right kernel though every third transaction fails (%s it took effect)', async (when) => {

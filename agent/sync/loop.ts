@@ -19,7 +19,11 @@ import type { Dataplane } from './dataplane.ts'
 export interface Progress {
   readonly applied: number
   readonly failed?: { readonly code: string; readonly message: string }
+  /** What failed: a pass over everything, or over what changed. Told with `failed`. */
+  readonly pass?: PassKind
 }
+
+export type PassKind = 'full' | 'partial'
 
 /** A pass that changed something, or found that nothing had to change after reading the kernel. */
 export interface Pass {
@@ -62,6 +66,7 @@ export function createSyncLoop(deps: SyncLoopDeps): SyncLoop {
   let ring: (() => void) | undefined
   let failures = 0
   let applied = 0
+  let kind: PassKind = 'full'
 
   const wake = (changed: 'all' | ReadonlySet<ServiceKey>): void => {
     if (changed === 'all') dirty = 'all'
@@ -76,6 +81,7 @@ export function createSyncLoop(deps: SyncLoopDeps): SyncLoop {
     const { view, revision } = deps.wish()
     const readBack = !dataplane.isKnown()
     const changed = readBack ? 'all' : dirty
+    kind = changed === 'all' ? 'full' : 'partial'
     dirty = new Set()
     awake = false
     let plan: Plan<unknown>
@@ -127,6 +133,7 @@ export function createSyncLoop(deps: SyncLoopDeps): SyncLoop {
           deps.onProgress({
             applied,
             failed: { code: isWherryError(e) ? e.code : 'KERNEL_REFUSED', message: e instanceof Error ? e.message : String(e) },
+            pass: kind,
           })
           await sleep(clock, wait, signal).catch(() => {})
         }

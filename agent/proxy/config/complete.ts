@@ -146,11 +146,12 @@ function localhostOf(given: Given, mode: ModeName, addresses: NodePortAddresses)
 function syncOf(given: Given, mode: ModeName): ProxyConfig['sync'] {
   const [whole, least] = [`${mode}.syncPeriod`, `${mode}.minSyncPeriod`]
   const periodMs = given.get(whole, 'duration') || 30_000
-  const minPeriodMs = given.get(least, 'duration') || (mode === 'ipvs' ? 0 : 1_000)
+  const leastMs = given.get(least, 'duration') ?? 0
   if (periodMs < 0) throw given.refuse(whole, 'must be more than 0')
-  if (minPeriodMs < 0) throw given.refuse(least, 'must not be less than 0')
-  if (minPeriodMs > periodMs) throw given.refuse(least, `must not be more than ${whole}`)
-  return { periodMs, minPeriodMs }
+  // Without effect, but kube-proxy would refuse the file.
+  if (leastMs < 0) throw given.refuse(least, 'must not be less than 0')
+  if (leastMs > periodMs) throw given.refuse(least, `must not be more than ${whole}`)
+  return { periodMs }
 }
 
 function conntrackOf(given: Given): ProxyConfig['conntrack'] {

@@ -13,6 +13,8 @@ export interface Field {
   readonly moot?: string
 }
 
+const atOnce = 'a change costs what it changes, and is made at once'
+
 const rows: readonly (readonly [path: string, kind: FieldKind, moot?: string])[] = [
   ['apiVersion', 'text'],
   ['kind', 'text'],
@@ -46,7 +48,7 @@ const rows: readonly (readonly [path: string, kind: FieldKind, moot?: string])[]
         [`${mode}.masqueradeAll`, 'yesno'],
         [`${mode}.masqueradeBit`, 'whole'],
         [`${mode}.syncPeriod`, 'duration'],
-        [`${mode}.minSyncPeriod`, 'duration'],
+        [`${mode}.minSyncPeriod`, 'duration', atOnce],
       ] as const,
   ),
   ['iptables.localhostNodePorts', 'yesno'],
@@ -58,7 +60,7 @@ const rows: readonly (readonly [path: string, kind: FieldKind, moot?: string])[]
   ['ipvs.tcpFinTimeout', 'duration'],
   ['ipvs.udpTimeout', 'duration'],
   ['ipvs.syncPeriod', 'duration'],
-  ['ipvs.minSyncPeriod', 'duration'],
+  ['ipvs.minSyncPeriod', 'duration', atOnce],
   ['logging.verbosity', 'whole'],
   ['logging.format', 'text', 'the log is JSON lines'],
   ['logging.flushFrequency', 'open', 'lines are written at once'],

@@ -64,7 +64,7 @@ export interface ProxyConfig {
   /** Whether node ports answer on 127.0.0.0/8. */
   readonly localhostNodePorts: boolean
   /** `periodMs`: how long a change may wait before the proxy counts as late, half of what /healthz allows. */
-  readonly sync: { readonly periodMs: number; readonly minPeriodMs: number }
+  readonly sync: { readonly periodMs: number }
   readonly conntrack: ConntrackSettings
   readonly ipvs: IpvsSettings
   readonly oomScoreAdj: number

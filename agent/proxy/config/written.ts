@@ -6,7 +6,7 @@ import type { Bind, DetectLocal, NodePortAddresses, ProxyConfig } from './proxy-
 /** @returns an object that reads back as the same configuration; what has no effect is not in it */
 export function writtenConfig(config: ProxyConfig): Readonly<Record<string, unknown>> {
   const { conntrack, ipvs, mode } = config
-  const periods = { syncPeriod: formatDuration(config.sync.periodMs), minSyncPeriod: formatDuration(config.sync.minPeriodMs) }
+  const periods = { syncPeriod: formatDuration(config.sync.periodMs) }
   const marks = { masqueradeAll: config.masqueradeAll, masqueradeBit: config.masqueradeBit }
   return {
     apiVersion,
