@@ -39,8 +39,13 @@ export interface ApiClient {
    * throws, and what `onChunk` throws; the answer is cut off then.
    * @param silentMs how long nothing may come
    */
-  follow(question: Question, options: Pieces, signal: AbortSignal): Promise<void>
+  follow(question: Question, options: Followed, signal: AbortSignal): Promise<void>
   close(): void
+}
+
+export interface Followed extends Pieces {
+  /** A good answer begins. */
+  readonly onOpen?: () => void
 }
 
 export interface ApiClientDeps {
@@ -127,7 +132,9 @@ export function createApiClient({ access, credentials, clock, onAnswer, bounds =
       }
     },
     async follow(question, options, signal) {
-      await bodies.pieces(await open(question, signal), options, signal)
+      const response = await open(question, signal)
+      options.onOpen?.()
+      await bodies.pieces(response, options, signal)
     },
     close: () => agents.close(),
   }

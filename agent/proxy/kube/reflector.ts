@@ -63,7 +63,7 @@ export interface Reflector {
 
 export function createReflector(deps: ReflectorDeps): Reflector {
   const { client, followed, clock, log, bounds = reflectorBounds } = deps
-  const pace = createPace(deps.random)
+  const waits = createWaits(deps.random)
   const held = createHoldings(deps)
   let at: string | undefined
 
@@ -93,13 +93,18 @@ export function createReflector(deps: ReflectorDeps): Reflector {
       if (complete.length === 0) return
       try {
         for (const line of complete) takeEvent(line)
-        pace.reset()
+        waits.reset()
       } finally {
         // What came before a bad line came.
         if (at !== undefined) deps.onSettled(at)
       }
     }
-    await client.follow({ method: 'GET', path: pathOf(followed, query) }, { silentMs: bounds.silentMs, onChunk }, signal)
+    let opened = Number.POSITIVE_INFINITY
+    try {
+      await client.follow({ method: 'GET', path: pathOf(followed, query) }, { silentMs: bounds.silentMs, onChunk, onOpen: () => (opened = clock.now()) }, signal)
+    } finally {
+      waits.stood(clock.now() - opened)
+    }
   }
 
   const takeEvent = (line: string): void => {
@@ -117,7 +122,7 @@ export function createReflector(deps: ReflectorDeps): Reflector {
     const expired = isWherryError(e, 'API_EXPIRED')
     // A missed or garbled event is lost to a watch, so what we have is no base any more.
     if (expired || isWherryError(e, 'API_UNREADABLE')) at = undefined
-    const waitMs = Math.round(pace.next(e instanceof ApiFailure ? e.retryAfterMs : 0))
+    const waitMs = waits.after(e)
     const keys = { ...errorKeys(e), waitMs }
     if (expired) log.info('the API server has forgotten our revision; listing again', keys)
     else log.warn('the API server does not serve; trying again', keys)
@@ -134,13 +139,37 @@ export function createReflector(deps: ReflectorDeps): Reflector {
             const from = at
             await watch(from, signal)
             // A server that ends each watch at once must not be asked in a circle.
-            if (at === from && clock.now() - begun < 1_000) await sleep(clock, pace.next(), signal).catch(() => {})
+            if (at === from && clock.now() - begun < 1_000) await sleep(clock, waits.after(undefined), signal).catch(() => {})
           }
         } catch (e) {
           if (signal.aborted) return
           await rest(e, signal)
         }
       }
+    },
+  }
+}
+
+/** A watch that stood so long shows that the server serves, also when it has nothing to say. */
+const goodWatchMs = 10_000
+
+/** How long to wait before the server is asked again. */
+function createWaits(random: () => number) {
+  const lost = createPace(random)
+  /** A server that has forgotten a revision serves: whoever waited long for it need not wait again. */
+  const forgotten = createPace(random)
+  return {
+    /** @returns ms, whole */
+    after: (failure: unknown): number => {
+      const pace = isWherryError(failure, 'API_EXPIRED') ? forgotten : lost
+      return Math.round(pace.next(failure instanceof ApiFailure ? failure.retryAfterMs : 0))
+    },
+    stood(ms: number): void {
+      if (ms >= goodWatchMs) lost.reset()
+    },
+    reset(): void {
+      lost.reset()
+      forgotten.reset()
     },
   }
 }
