@@ -18,6 +18,7 @@ import { createConntrack } from './kernel/conntrack.ts'
 import { createExec, type Exec } from './kernel/exec.ts'
 import { createLink, type Link, type LinkTls } from './link/link.ts'
 import { goArchitecture, readNodeFacts, readPressures, type NodeFacts } from './metrics/node-facts.ts'
+import { createPodUsage } from './metrics/pod-usage.ts'
 import { createCgroupUsage, createMachineUsage, type UsageSampler } from './metrics/usage.ts'
 import { sourceAddressTo } from './net/address.ts'
 import { createIp } from './net/ip.ts'
@@ -193,6 +194,7 @@ function createPodHalf({ config, address, exec, tables, log, send }: HalfParts):
     runtime,
     routes: createRoutes(createIp(exec)),
     usage: usageOf(config, facts),
+    podUsage: createPodUsage({ mount: '/sys/fs/cgroup', readFile: (path) => readFile(path, 'utf8'), now: () => performance.now() }),
     facts,
     pressures: () => readPressures(config.state),
     report,

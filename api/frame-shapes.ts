@@ -101,9 +101,24 @@ const event = map({
 
 const usage = map({ cpuMillis: amount, memoryBytes: amount, cpuCapacityMillis: amount, memoryCapacityBytes: amount })
 
+/** A list, each item of which must pass. */
+const listOf =
+  (check: Check): Check =>
+  (value, path) => {
+    if (!Array.isArray(value)) return be('a list', Array.isArray)(value, path)
+    for (const [at, item] of value.entries()) {
+      const fault = check(item, `${path}[${at}]`)
+      if (fault !== undefined) return fault
+    }
+    return undefined
+  }
+
+const podUsage = map({ key: name, containers: listOf(map({ name, cpuMillis: amount, memoryBytes: amount })) })
+
 const reports = {
   node: map({ labels: texts, status: anyMap }),
   usage: map({ usage }),
+  podUsage: map({ windowMs: amount, pods: listOf(podUsage) }),
   lease: map({}),
   pod: map({ key: name, uid: text, status: anyMap }),
   podGone: map({ key: name, uid: text }),

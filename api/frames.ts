@@ -145,6 +145,8 @@ export type NodeReport =
   | { readonly kind: 'node'; readonly labels: Readonly<Record<string, string>>; readonly status: NodeStatus }
   /** Measured load, every few seconds; kept in memory by the hub and used by the scheduler. */
   | { readonly kind: 'usage'; readonly usage: NodeUsage }
+  /** Measured load of every container that runs, every some seconds; kept in memory by the hub for `kubectl top`. */
+  | { readonly kind: 'podUsage'; readonly windowMs: number; readonly pods: readonly PodUsage[] }
   /** The node is alive; the hub renews its Lease. */
   | { readonly kind: 'lease' }
   | { readonly kind: 'pod'; readonly key: string; readonly uid: string; readonly status: PodStatus }
@@ -160,6 +162,19 @@ export interface NodeUsage {
   /** What the node has in all, in the same units. */
   readonly cpuCapacityMillis: number
   readonly memoryCapacityBytes: number
+}
+
+/** Measured, of one pod. */
+export interface PodUsage {
+  /** `namespace/name` */
+  readonly key: string
+  readonly containers: readonly ContainerUsage[]
+}
+export interface ContainerUsage {
+  readonly name: string
+  /** Thousandths of a core, averaged over the window; may have a fraction. */
+  readonly cpuMillis: number
+  readonly memoryBytes: number
 }
 
 /** The makings of a core/v1 Event about an object on the node. */

@@ -8,6 +8,7 @@ import type { TLSSocket } from 'node:tls'
 import { systemClock } from '../api/clock.ts'
 import { isWherryError } from '../api/errors.ts'
 import { createLog, errorKeys, type Log } from '../api/log.ts'
+import { createRegistry as createMetrics } from '../api/prometheus.ts'
 import { version } from '../api/version.ts'
 import { createAllocators } from './admit/allocators.ts'
 import { proxyName } from './auth/auth.ts'
@@ -19,9 +20,11 @@ import { adminName, openPki, type Pki } from './auth/pki.ts'
 import { writePrivateFile } from './auth/private-file.ts'
 import { openToken } from './auth/tokens.ts'
 import { bootstrap } from './bootstrap.ts'
+import { createChecks } from './checks.ts'
 import { parseConfig, type HubConfig } from './config.ts'
 import { createControllers } from './controllers/controllers.ts'
 import { createHub, type Hub } from './hub/hub.ts'
+import { addHubMeasures } from './hub/measures.ts'
 import { createUpgrade } from './hub/upgrade.ts'
 import { createRegistry } from './registry/verbs.ts'
 import { createRest, type Rest } from './rest/rest.ts'
@@ -49,6 +52,9 @@ async function main(): Promise<void> {
   await bootstrap(store, registry, { address: config.listen.host, port: config.listen.port, clusterIP: allocators.firstIP })
 
   const hub = createHub({ store, registry, log: log.with({ room: 'hub' }), clock, version })
+  const metrics = createMetrics()
+  addHubMeasures(metrics, { store, sessions: hub, version })
+  const checks = createChecks(store)
   const deps = { store, registry, clock, random, log }
   const controllers = [
     ...createControllers({ ...deps, clusterCIDR: config.clusterCIDR }),
@@ -63,6 +69,8 @@ async function main(): Promise<void> {
     log: log.with({ room: 'rest' }),
     clock,
     version,
+    checks: checks.all,
+    metrics,
     hub: {
       status: () => ({ version, revision: store.revision, nodes: hub.nodes() }),
       rules: (node, signal) => hub.call(node, { method: 'rules' }, signal),
@@ -71,11 +79,13 @@ async function main(): Promise<void> {
   })
   const servers = await serve(config, pki, { rest, hub })
   const stopControllers = controllers.map((c) => c.start())
+  checks.started()
   const upkeep = keepUp(config, store, servers, log)
   log.info('the hub is serving', { listen: config.listen, revision: store.revision, version })
 
   const stop = async (): Promise<void> => {
     log.info('the hub stops')
+    checks.stopping()
     upkeep()
     for (const server of servers) server.close()
     await hub.close()

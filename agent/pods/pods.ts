@@ -9,7 +9,7 @@
 import { sleep, type Clock } from '../../api/clock.ts'
 import type { NodeReport } from '../../api/frames.ts'
 import { errorKeys, type Log } from '../../api/log.ts'
-import type { Pod } from '../../api/objects.ts'
+import { keyOf, type Pod } from '../../api/objects.ts'
 import type { PodNetwork } from '../net/pod-network.ts'
 import { identityOf, type PodIdentity } from './attempts.ts'
 import { createContainerView } from './container-view.ts'
@@ -17,7 +17,7 @@ import type { Downward } from './env.ts'
 import { createImages } from './images.ts'
 import { readLogs, type LogCall } from './logs.ts'
 import { createPodFiles, type PodFilesOptions } from './pod-files.ts'
-import { createPodWorker, type PodWorker } from './pod-worker.ts'
+import { createPodWorker, type PodWorker, type RunningContainer } from './pod-worker.ts'
 import type { Runtime } from './runtime/runtime.ts'
 import { createSlots } from './slots.ts'
 import { createSteps, type StepTools } from './steps.ts'
@@ -45,10 +45,18 @@ export interface Pods {
   setRanges(ranges: readonly string[]): void
   /** See `readLogs`. */
   logs(call: LogCall, signal: AbortSignal): AsyncIterable<Uint8Array>
+  /** Pods of which a container ran at the last look. */
+  running(): readonly RunningPod[]
   /** Tells every status and every end again, for a hub that may have missed some. */
   repeat(): void
   /** Stops working; containers go on. Resolves when nothing of ours is under way. */
   close(): Promise<void>
+}
+
+export interface RunningPod {
+  /** `namespace/name` */
+  readonly key: string
+  readonly containers: readonly RunningContainer[]
 }
 
 /** How many containers and networks are made at once. */
@@ -124,6 +132,10 @@ export function createPods(options: PodsOptions): Pods {
     logs(call, signal) {
       const find = (namespace: string, name: string): PodWorker | undefined => newest(workers.values(), namespace, name)
       return readLogs(call, { files, clock, find }, signal)
+    },
+    running() {
+      const all = [...workers.values()].map((worker) => ({ key: keyOf(worker.pod), containers: worker.running() }))
+      return all.filter((pod) => pod.containers.length > 0)
     },
     repeat() {
       for (const { metadata } of gone.values()) {

@@ -12,7 +12,7 @@ import { createFanout } from './fanout.ts'
 import type { ReportQueue } from './report-queue.ts'
 import { createReports, type Reports } from './reports.ts'
 import { openSession, type Session, type SessionBounds, type SessionDeps } from './session.ts'
-import type { Sessions } from './sessions.ts'
+import type { PodLoad, Sessions } from './sessions.ts'
 
 export interface HubDeps {
   readonly store: Store
@@ -72,6 +72,7 @@ export function createHub(deps: HubDeps): Hub {
     },
     nodes: () => [...members.values()].map((m) => m.link()).toSorted((a, b) => (a.name < b.name ? -1 : 1)),
     usage: (node) => members.get(node)?.usage(),
+    podLoad: (node) => members.get(node)?.podLoad(),
     async *call(node, call, signal) {
       const session = members.get(node)?.session()
       if (!session) throw unreachable(node)
@@ -97,6 +98,7 @@ interface Member {
   report(report: NodeReport): void
   link(): NodeLink
   usage(): NodeUsage | undefined
+  podLoad(): PodLoad | undefined
   idle(): Promise<void>
 }
 
@@ -111,9 +113,11 @@ function createMember(node: string, { reports, clock, log }: MemberDeps): Member
   let since = clock.now()
   let last: Omit<AckFrame, 'kind'> = { received: 0, applied: 0 }
   let measured: { readonly usage: NodeUsage; readonly at: number } | undefined
+  let load: PodLoad | undefined
   const queue: ReportQueue = reports.of(node, (reason) => session?.close(closeCodes.refused, reason))
 
-  const usage = (): NodeUsage | undefined => (measured && measured.at + usageMs >= clock.now() ? measured.usage : undefined)
+  const isFresh = ({ at }: { readonly at: number }): boolean => at + usageMs >= clock.now()
+  const usage = (): NodeUsage | undefined => (measured && isFresh(measured) ? measured.usage : undefined)
   return {
     enter(newer) {
       session?.close(closeCodes.replaced, 'a newer session of this node took its place')
@@ -135,13 +139,15 @@ function createMember(node: string, { reports, clock, log }: MemberDeps): Member
     },
     report(report) {
       if (report.kind === 'usage') measured = { usage: report.usage, at: clock.now() }
+      else if (report.kind === 'podUsage') load = { at: clock.now(), windowMs: report.windowMs, pods: report.pods }
       else queue.add(report)
     },
     link() {
-      const load = usage()
-      return { name: node, connected: session !== undefined, since: rfc3339(since), ...last, ...(load && { usage: load }) }
+      const used = usage()
+      return { name: node, connected: session !== undefined, since: rfc3339(since), ...last, ...(used && { usage: used }) }
     },
     usage,
+    podLoad: () => (load && isFresh(load) ? load : undefined),
     idle: () => queue.idle(),
   }
 }

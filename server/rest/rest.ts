@@ -11,6 +11,7 @@ import { StatusError, badRequest } from '../../api/status.ts'
 import type { User, Wish } from '../auth/auth.ts'
 import type { Call, RestDeps } from './call.ts'
 import { createOpenApi } from './openapi/openapi.ts'
+import { createRequestMetrics } from './metrics.ts'
 import { flag } from './query.ts'
 import { sendFailure } from './reply.ts'
 import { route, wishOf } from './routes.ts'
@@ -38,7 +39,7 @@ const anonymous = 'system:anonymous'
 const maxIncomingBytes = 1024
 
 export function createRest(deps: RestDeps): Rest {
-  const shared: Shared = { openapi: createOpenApi(deps.version), texts: createEventTexts() }
+  const shared: Shared = { openapi: createOpenApi(deps.version), texts: createEventTexts(), requests: createRequestMetrics(deps) }
   const sockets = new WebSocketServer({ noServer: true, maxPayload: maxIncomingBytes })
 
   const run = (req: IncomingMessage, res: ServerResponse, answer: Answer): void => {
@@ -50,15 +51,19 @@ export function createRest(deps: RestDeps): Rest {
   const answerTo = async (req: IncomingMessage, res: ServerResponse, answer: Answer): Promise<void> => {
     const started = deps.clock.now()
     const { call, gone } = open(deps, req, res)
+    let ended: () => void = () => {}
     try {
       const { target, path } = locate(req)
-      if (target.kind !== 'hubJoin') authorize(call, wishOf(call, target, path))
+      const wish = wishOf(call, target, path)
+      ended = shared.requests.begun(call, target, wish)
+      if (target.kind !== 'hubJoin') authorize(call, wish)
       await answer(call, target)
     } catch (e) {
       fail(call, e)
     }
     if (!res.writableEnded && !res.destroyed) await gone
     const ms = deps.clock.now() - started
+    ended()
     deps.log.debug('request', { method: req.method, url: req.url, user: call.user.name, code: res.statusCode, ms })
   }
 

@@ -3,9 +3,12 @@ import type { ResourceKind } from '../../api/resources.ts'
 import { StatusError } from '../../api/status.ts'
 import type { Wish } from '../auth/auth.ts'
 import type { Call } from './call.ts'
-import { aggregated, aggregatedType, aggregatedVersion, apiGroup, apiGroupList, apiResourceList, apiVersions } from './discovery.ts'
+import { aggregated, aggregatedType, aggregatedVersion, apiGroup, apiGroupList, apiResourceList, apiVersions, usageGroup } from './discovery.ts'
 import { flag } from './query.ts'
 import { health, version } from './health.ts'
+import { metrics } from './metrics.ts'
+import type { RequestMetrics } from './metrics.ts'
+import { usage } from './usage.ts'
 import { hubJoin, hubRules, hubStatus } from './hub.ts'
 import { logs } from './logs.ts'
 import type { OpenApi } from './openapi/openapi.ts'
@@ -23,6 +26,7 @@ import { create, patch, update } from './write.ts'
 export interface Shared {
   readonly openapi: OpenApi
   readonly texts: EventTexts
+  readonly requests: RequestMetrics
 }
 
 type Handler = (call: Call, target: ResourceTarget, shared: Shared) => Promise<void>
@@ -95,6 +99,11 @@ export function wishOf(call: Call, target: Target, path: string): Wish {
       ...nameOf(call, target),
     }
   }
+  if (target.kind === 'usage') {
+    const { of, namespace, name } = target
+    const readVerb = method === 'GET' ? (name === '' ? 'list' : 'get') : verb
+    return { verb: readVerb, path, resource: `${of}.${usageGroup.group}`, ...(namespace && { namespace }), ...(name && { name }) }
+  }
   if (target.kind !== 'unknown' || target.resource === undefined) return { verb, path }
   const { resource, group, namespace } = target
   return { verb, path, resource: group ? `${resource}.${group}` : resource, ...(namespace && { namespace }) }
@@ -135,7 +144,7 @@ export async function route(call: Call, target: Target, shared: Shared): Promise
 
 type Other = Exclude<Target, { readonly kind: 'resource' | 'unknown' }>
 
-async function routeOther(call: Call, target: Other, { openapi }: Shared): Promise<void> {
+async function routeOther(call: Call, target: Other, { openapi, requests }: Shared): Promise<void> {
   switch (target.kind) {
     case 'groups':
       return groups(call, target.legacy)
@@ -146,7 +155,11 @@ async function routeOther(call: Call, target: Other, { openapi }: Shared): Promi
     case 'version':
       return version(call)
     case 'health':
-      return health(call, target.check)
+      return health(call, target.check, target.name)
+    case 'metrics':
+      return metrics(call, requests)
+    case 'usage':
+      return usage(call, target)
     case 'openapi2':
       return openapi.v2(call)
     case 'openapi3':

@@ -66,6 +66,7 @@ export interface Trial {
 const noSessions: Sessions = {
   nodes: () => [],
   usage: () => undefined,
+  podLoad: () => undefined,
   // oxlint-disable-next-line require-yield
   async *call() {},
 }
