@@ -90,8 +90,10 @@ async function main(): Promise<void> {
         for (const { dataplane } of lanes) yield Buffer.from(await dataplane.print(callSignal))
       },
       async *logs(call, callSignal) {
-        if (!half) throw new PodError('CONTAINER_UNKNOWN', `node ${config.node} runs no pods: its agent was started with --services-only`)
-        yield* half.pods.logs(call, callSignal)
+        yield* podsOf(half, config).logs(call, callSignal)
+      },
+      async *exec(call, callSignal, input) {
+        yield* podsOf(half, config).exec(call, input, callSignal)
       },
     },
   })
@@ -99,6 +101,12 @@ async function main(): Promise<void> {
   await Promise.all([link.run(signal), services.run(signal), half?.node.run(signal), dns?.run(signal)])
   for (const { dataplane } of lanes) dataplane.close()
   log.info('the agent has stopped; rules and containers stay')
+}
+
+/** @throws PodError CONTAINER_UNKNOWN where this agent runs no pods */
+function podsOf(half: { readonly pods: Pods } | undefined, { node }: AgentConfig): Pods {
+  if (half) return half.pods
+  throw new PodError('CONTAINER_UNKNOWN', `node ${node} runs no pods: its agent was started with --services-only`)
 }
 
 /** What a load of so many elements leaves behind is worth a collection at once: tens of MB that would stay for hours. */

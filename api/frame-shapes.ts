@@ -51,6 +51,18 @@ const map = (fields: Readonly<Record<string, Check>>): Check => {
   }
 }
 
+/** A list, each item of which must pass. */
+const listOf =
+  (check: Check): Check =>
+  (value, path) => {
+    if (!Array.isArray(value)) return be('a list', Array.isArray)(value, path)
+    for (const [at, item] of value.entries()) {
+      const fault = check(item, `${path}[${at}]`)
+      if (fault !== undefined) return fault
+    }
+    return undefined
+  }
+
 const texts: Check = (value, path) => {
   if (!isMap(value)) return anyMap(value, path)
   for (const [key, word] of Object.entries(value)) {
@@ -71,7 +83,10 @@ const failure = map({ code: text, message: text })
 /** Of an object only its name tags: what is in it was validated by the hub, and belongs to whoever reads it. */
 const object = map({ apiVersion: name, kind: name, metadata: map({ name }) })
 
+const container = { namespace: name, pod: name, container: name, stdin: flag, stdout: flag, stderr: flag, tty: flag }
+
 const calls = {
+  exec: map({ ...container, command: listOf(text) }),
   logs: map({
     namespace: name,
     pod: name,
@@ -101,18 +116,6 @@ const event = map({
 
 const usage = map({ cpuMillis: amount, memoryBytes: amount, cpuCapacityMillis: amount, memoryCapacityBytes: amount })
 
-/** A list, each item of which must pass. */
-const listOf =
-  (check: Check): Check =>
-  (value, path) => {
-    if (!Array.isArray(value)) return be('a list', Array.isArray)(value, path)
-    for (const [at, item] of value.entries()) {
-      const fault = check(item, `${path}[${at}]`)
-      if (fault !== undefined) return fault
-    }
-    return undefined
-  }
-
 const podUsage = map({ key: name, containers: listOf(map({ name, cpuMillis: amount, memoryBytes: amount })) })
 
 const reports = {
@@ -135,12 +138,17 @@ export const hubShapes: Readonly<Record<HubFrame['kind'], Check>> = {
   reset: map({}),
   call: map({ id: count, call: union('method', calls) }),
   cancel: map({ id: count }),
+  input: map({ id: count, bytes }),
+  inputEnd: map({ id: count }),
+  resize: map({ id: count, width: count, height: count }),
+  room: map({ id: count, room: count }),
 }
 
 export const agentShapes: Readonly<Record<AgentFrame['kind'], Check>> = {
   hello: map({ version: count, node: name, agent: text, revision: optional(count), time: count }),
   ack: map({ received: count, applied: count, failed: optional(failure) }),
   report: map({ report: union('kind', reports) }),
-  data: map({ id: count, bytes }),
-  end: map({ id: count, error: optional(failure) }),
+  data: map({ id: count, bytes, err: optional(flag) }),
+  end: map({ id: count, error: optional(failure), exitCode: optional(count) }),
+  room: map({ id: count, room: count }),
 }

@@ -9,7 +9,7 @@ import type { ContainerStatus, KubeObject, NodeStatus, PodStatus } from './objec
 import type { Resource } from './resources.ts'
 
 /** Raised with every change that an older peer would misread. */
-export const protocolVersion = 1
+export const protocolVersion = 2
 
 /** Bounds that both sides hold. Bytes, except where the name says otherwise. */
 export const limits = {
@@ -70,7 +70,10 @@ export interface SyncFrame {
 export interface ResetFrame {
   readonly kind: 'reset'
 }
-/** The hub asks the node for something; the answer is any number of `data` frames and one `end` with the same id. */
+/**
+ * The hub asks the node for something; the answer is any number of `data` frames and one `end` with the same id. Some calls
+ * have input too. Either side sends only as much as the other has room for (`call-flow.ts`).
+ */
 export interface CallFrame {
   readonly kind: 'call'
   readonly id: number
@@ -82,8 +85,46 @@ export interface CancelFrame {
   readonly id: number
 }
 
+/** Bytes for a call that takes input: what a process reads, or a connection. */
+export interface InputFrame {
+  readonly kind: 'input'
+  readonly id: number
+  readonly bytes: Uint8Array
+}
+/** The input of a call ends here; its answer goes on. */
+export interface InputEndFrame {
+  readonly kind: 'inputEnd'
+  readonly id: number
+}
+/** The size of the terminal that a call is shown on, in characters. */
+export interface ResizeFrame {
+  readonly kind: 'resize'
+  readonly id: number
+  readonly width: number
+  readonly height: number
+}
+/** Either way: so much was read, and may be sent again. */
+export interface RoomFrame {
+  readonly kind: 'room'
+  readonly id: number
+  readonly room: number
+}
+
+/** A container, and what of its inputs and outputs is wanted. With `tty`, `err` is silent: a terminal has one output. */
+export interface ContainerStreams {
+  readonly namespace: string
+  readonly pod: string
+  readonly container: string
+  readonly stdin: boolean
+  readonly stdout: boolean
+  readonly stderr: boolean
+  readonly tty: boolean
+}
+
 /** What a hub may ask of a node. */
 export type NodeCall =
+  /** A command in a container that runs. */
+  | ({ readonly method: 'exec'; readonly command: readonly string[] } & ContainerStreams)
   | {
       readonly method: 'logs'
       readonly namespace: string
@@ -100,7 +141,7 @@ export type NodeCall =
   /** The ruleset that the kernel holds, as `nft` prints it. */
   | { readonly method: 'rules' }
 
-export type HubFrame = WelcomeFrame | SetFrame | DeleteFrame | SyncFrame | ResetFrame | CallFrame | CancelFrame
+export type HubFrame = WelcomeFrame | SetFrame | DeleteFrame | SyncFrame | ResetFrame | CallFrame | CancelFrame | InputFrame | InputEndFrame | ResizeFrame | RoomFrame
 
 // ── agent to hub ────────────────────────────────────────────────────────────
 
@@ -131,12 +172,16 @@ export interface DataFrame {
   readonly kind: 'data'
   readonly id: number
   readonly bytes: Uint8Array
+  /** Set for what a process says on its second output. */
+  readonly err?: boolean
 }
 export interface EndFrame {
   readonly kind: 'end'
   readonly id: number
   /** Absent when the call was answered in full. */
   readonly error?: { readonly code: string; readonly message: string }
+  /** Of the process that was run, where the call was to run one. */
+  readonly exitCode?: number
 }
 
 /** What a node tells of itself. */
@@ -192,6 +237,6 @@ export interface NodeEvent {
   }
 }
 
-export type AgentFrame = HelloFrame | AckFrame | ReportFrame | DataFrame | EndFrame
+export type AgentFrame = HelloFrame | AckFrame | ReportFrame | DataFrame | EndFrame | RoomFrame
 export type Frame = HubFrame | AgentFrame
 export type { ContainerStatus }

@@ -24,6 +24,7 @@ const doors: readonly { readonly effect: string; readonly modules: RegExp; reado
   { effect: 'native calls', modules: /^node:ffi$/, files: /^(agent\/kernel\/(libnftables|netlink|iptables-sizes)|cli\/lab\/pidfd)\.ts$/ },
   { effect: 'the database', modules: /^node:sqlite$/, files: /^server\/store\// },
   { effect: 'WebSockets', modules: /^ws$/, files: /^(server\/(hub|rest)|agent\/link)\// },
+  { effect: 'gRPC to containerd', modules: /^node:http2$/, files: /^agent\/pods\/runtime\/grpc\.ts$/ },
   { effect: 'HTTP servers and clients', modules: /^node:https?$/, files: /^(server\/(main|rest\/.*|hub\/.*)|cli\/.*|agent\/(link|health|proxy\/kube)\/.*)\.ts$|^server\/main\.ts$/ },
 ]
 

@@ -6,7 +6,7 @@ import type { NodeLink } from '../../api/hub.ts'
 import type { Log } from '../../api/log.ts'
 import type { Registry } from '../registry/registry.ts'
 import type { Store } from '../store/store.ts'
-import { unreachable } from './answers.ts'
+import { unreachable } from './exchanges.ts'
 import { createEncoder } from './encoder.ts'
 import { createFanout } from './fanout.ts'
 import type { ReportQueue } from './report-queue.ts'
@@ -56,6 +56,12 @@ export function createHub(deps: HubDeps): Hub {
     return member
   }
 
+  const open: Hub['open'] = (node, call, signal) => {
+    const session = members.get(node)?.session()
+    if (!session) throw unreachable(node)
+    return session.open(call, signal)
+  }
+
   return {
     accept(socket, node) {
       if (closed) return socket.close(closeCodes.leaving, 'the hub is stopping')
@@ -73,10 +79,9 @@ export function createHub(deps: HubDeps): Hub {
     nodes: () => [...members.values()].map((m) => m.link()).toSorted((a, b) => (a.name < b.name ? -1 : 1)),
     usage: (node) => members.get(node)?.usage(),
     podLoad: (node) => members.get(node)?.podLoad(),
+    open,
     async *call(node, call, signal) {
-      const session = members.get(node)?.session()
-      if (!session) throw unreachable(node)
-      yield* session.ask(call, signal)
+      for await (const part of open(node, call, signal).parts) if (part.kind !== 'exit') yield part.bytes
     },
     async close() {
       closed = true

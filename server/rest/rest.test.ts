@@ -4,6 +4,7 @@ import type { Pod, Service } from '../../api/objects.ts'
 import { StatusError } from '../../api/status.ts'
 import type { Status } from '../../api/status.ts'
 import { failureOf } from '../../test/kit/api.ts'
+import { noSessions } from '../../test/kit/calls.ts'
 import { freshWaitMs } from './read.ts'
 import { startTrial } from '../../test/kit/trial.ts'
 import type { Trial } from '../../test/kit/trial.ts'
@@ -253,9 +254,7 @@ describe('subresources', () => {
   test('logs come from the node', async () => {
     const asked: unknown[] = []
     const sessions = {
-      nodes: () => [],
-      usage: () => undefined,
-      podLoad: () => undefined,
+      ...noSessions,
       async *call(node: string, call: unknown) {
         asked.push(node, call)
         yield Buffer.from('one\n')
@@ -277,7 +276,7 @@ describe('subresources', () => {
 
   /** A trial with a running pod on a node whose logs are what `bytes` yields. */
   async function withLogs(bytes: () => AsyncIterable<Uint8Array>): Promise<Trial> {
-    const trial = await start({ sessions: { nodes: () => [], usage: () => undefined, podLoad: () => undefined, call: bytes } })
+    const trial = await start({ sessions: { ...noSessions, call: bytes } })
     const containerStatuses = [{ name: 'a', image: 'a:1', imageID: '', ready: true, restartCount: 0, state: { running: {} } }]
     await trial.api.create(pods, pod('a'))
     await trial.api.create(`${pods}/a/binding`, { target: { kind: 'Node', name: 'n1' } })

@@ -16,6 +16,7 @@ import { flag } from './query.ts'
 import { sendFailure } from './reply.ts'
 import { route, wishOf } from './routes.ts'
 import type { Shared } from './routes.ts'
+import { createConnect, isConnection } from './streams/connect.ts'
 import { parseTarget } from './target.ts'
 import type { Target } from './target.ts'
 import { createEventTexts } from './watch/encode.ts'
@@ -32,8 +33,6 @@ export interface Rest {
   upgrade(req: IncomingMessage, socket: Duplex, head: Buffer): boolean
 }
 
-/** What kubectl opens a WebSocket for and the hub does not serve. */
-const notOffered = /^\/api\/v1\/namespaces\/[^/]+\/pods\/[^/]+\/(exec|attach|portforward)(?:\?|$)/
 const anonymous = 'system:anonymous'
 /** A WebSocket of a watch is only listened to for its end. */
 const maxIncomingBytes = 1024
@@ -41,6 +40,7 @@ const maxIncomingBytes = 1024
 export function createRest(deps: RestDeps): Rest {
   const shared: Shared = { openapi: createOpenApi(deps.version), texts: createEventTexts(), requests: createRequestMetrics(deps) }
   const sockets = new WebSocketServer({ noServer: true, maxPayload: maxIncomingBytes })
+  const connect = createConnect()
 
   const run = (req: IncomingMessage, res: ServerResponse, answer: Answer): void => {
     answerTo(req, res, answer).catch((e: unknown) => {
@@ -77,14 +77,14 @@ export function createRest(deps: RestDeps): Rest {
       res.on('finish', () => socket.end())
       socket.on('error', (e) => deps.log.debug('socket failed', errorKeys(e)))
       run(req, res, async (call, target) => {
-        const stream = notOffered.exec(req.url ?? '')?.[1]
-        if (stream) throw badRequest(`pods/${stream} is not offered; a command in the network of a node is run by: wherry exec NODE -- COMMAND`)
+        const take = (): void => res.detachSocket(socket as Parameters<typeof res.detachSocket>[0])
+        if (isConnection(target)) return connect(call, target, { socket, head, take })
         if (target.kind !== 'resource' || target.subresource || !flag(call.query, 'watch')) {
           throw badRequest('a WebSocket here must be a watch: GET on a collection with ?watch=1')
         }
         const follow = await prepareWatch(call, target, shared.texts)
         if (call.signal.aborted) return
-        res.detachSocket(socket as Parameters<typeof res.detachSocket>[0])
+        take()
         sockets.handleUpgrade(req, socket, head, (ws) => {
           ws.on('error', (e) => deps.log.debug('socket failed', errorKeys(e)))
           follow(socketSink(ws)).catch((e: unknown) => {

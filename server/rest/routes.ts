@@ -16,6 +16,7 @@ import { get, list } from './read.ts'
 import { remove, removeCollection } from './remove.ts'
 import { nothingHere, sendValue } from './reply.ts'
 import { bind, evict, getScale, setScale } from './subresource.ts'
+import { upgradeRequired } from './streams/connect.ts'
 import type { ResourceTarget, Target } from './target.ts'
 import type { EventTexts } from './watch/encode.ts'
 import { httpSink } from './watch/sink.ts'
@@ -56,6 +57,8 @@ const onObject: Methods = {
   PATCH: { verb: 'patch', run: patch },
   DELETE: { verb: 'delete', run: remove },
 }
+/** What becomes a connection of another kind; see `streams/connect.ts`. A WebSocket begins with GET, SPDY with POST. */
+const connected: Methods = { GET: { verb: 'get', run: upgradeRequired }, POST: { verb: 'create', run: upgradeRequired } }
 const { PUT, PATCH } = onObject
 const onSubresource: Readonly<Record<NonNullable<ResourceTarget['subresource']>, Methods>> = {
   status: { GET: { verb: 'get', run: get }, PUT: PUT!, PATCH: PATCH! },
@@ -64,6 +67,7 @@ const onSubresource: Readonly<Record<NonNullable<ResourceTarget['subresource']>,
   binding: { POST: { verb: 'create', run: bind } },
   eviction: { POST: { verb: 'create', run: evict } },
   log: { GET: { verb: 'get', run: logs } },
+  exec: connected,
 }
 
 /** The methods of a target; a list over all namespaces can only be read and deleted. */

@@ -1,6 +1,7 @@
 import { afterEach, expect, test } from 'vitest'
 import type { Sessions } from '../hub/sessions.ts'
 import { failureOf } from '../../test/kit/api.ts'
+import { noSessions } from '../../test/kit/calls.ts'
 import { startTrial, type Trial } from '../../test/kit/trial.ts'
 
 let trial: Trial
@@ -12,12 +13,10 @@ const used = { cpuMillis: 250.5, memoryBytes: 2_097_152, cpuCapacityMillis: 2_00
 /** Two nodes, the first of which is measured; a pod on each. */
 async function start(): Promise<void> {
   const sessions: Sessions = {
-    nodes: () => [],
+    ...noSessions,
     usage: (node) => (node === 'n1' ? used : undefined),
     podLoad: (node) =>
       node === 'n1' ? { at: Date.UTC(2026, 0, 1), windowMs: 10_004, pods: [{ key: 'default/a', containers: [{ name: 'web', ...used }] }] } : undefined,
-    // oxlint-disable-next-line require-yield
-    async *call() {},
   }
   trial = await startTrial({ sessions })
   const { api } = trial

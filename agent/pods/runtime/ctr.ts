@@ -10,6 +10,7 @@ import { join } from 'node:path'
 import { rfc3339, type Clock } from '../../../api/clock.ts'
 import { errorKeys, type Log } from '../../../api/log.ts'
 import type { Exec } from '../../kernel/exec.ts'
+import { createCommands } from './commands.ts'
 import { loggerUri, runArgs } from './ctr-args.ts'
 import { createCtr, type Ctr, type CtrResult } from './ctr-command.ts'
 import { followCtrEvents } from './ctr-events.ts'
@@ -18,9 +19,11 @@ import { createCtrList, type CtrList } from './ctr-list.ts'
 import * as output from './ctr-output.ts'
 import { RuntimeError } from './error.ts'
 import { createExits, type Exits } from './exits.ts'
+import { createGrpc } from './grpc.ts'
 import { createHostNames, type HostNames } from './host-name.ts'
 import { createRecords } from './records.ts'
 import type { ContainerSpec, Runtime } from './runtime.ts'
+import { createTasks } from './tasks.ts'
 
 export interface CtrOptions {
   readonly exec: Exec
@@ -60,6 +63,7 @@ export function createCtrRuntime(options: CtrOptions): Runtime {
   const { exec, clock, log, address, namespace = 'wherry', stateDir } = options
   const target = { exec, address, namespace }
   const ctr = createCtr(target)
+  const commands = createCommands({ ...options, tasks: createTasks(createGrpc(address, namespace)), dir: join(stateDir, 'exec') })
   const exits = createExits(createRecords(join(stateDir, 'records')))
   const parts: Parts = {
     ctr,
@@ -71,6 +75,7 @@ export function createCtrRuntime(options: CtrOptions): Runtime {
   return {
     run: (spec, signal) => run(spec, { ...parts, options }, signal),
     remove: (id, signal) => remove(id, parts, signal),
+    exec: (spec, input, signal) => commands.run(spec, input, signal),
     list: (signal) => parts.containers.list(signal),
     hasImage: (image, signal) => parts.images.has(image, signal),
     pullImage: (image, signal) => parts.images.pull(image, signal),

@@ -1,6 +1,7 @@
 /** A container runtime in memory that keeps the laws of the real one. Tests end its containers by hand. */
+import type { CallInput, CallPart } from '../../../api/call-flow.ts'
 import { RuntimeError } from './error.ts'
-import type { ContainerSpec, ContainerState, ExitCause, Runtime } from './runtime.ts'
+import type { ContainerSpec, ContainerState, ExecSpec, ExitCause, Runtime } from './runtime.ts'
 
 export interface FakeRuntime extends Runtime {
   /** The images on the node. */
@@ -13,6 +14,8 @@ export interface FakeRuntime extends Runtime {
   readonly signals: readonly string[]
   /** Commands that cannot be started: their `run` fails after everything else went well. */
   readonly brokenCommands: Set<string>
+  /** What `exec` runs in any container, by the name of the program; another name cannot be started. */
+  readonly programs: Map<string, FakeProgram>
   /** Containers that do not end on SIGTERM. */
   readonly stubborn: Set<string>
   /** Ends a running container. */
@@ -20,6 +23,8 @@ export interface FakeRuntime extends Runtime {
   /** A container as a crash between its creation and its start leaves it. */
   leaveCreated(spec: ContainerSpec): void
 }
+
+export type FakeProgram = (spec: ExecSpec, input: AsyncIterable<CallInput>, signal: AbortSignal) => AsyncIterable<CallPart>
 
 interface Entry {
   readonly spec: ContainerSpec
@@ -34,6 +39,7 @@ export function createFakeRuntime(now: () => number): FakeRuntime {
   const started: ContainerSpec[] = []
   const signals: string[] = []
   const brokenCommands = new Set<string>()
+  const programs = new Map<string, FakeProgram>()
   const stubborn = new Set<string>()
   const listeners = new Set<() => void>()
   const time = (): string => new Date(now()).toISOString()
@@ -65,6 +71,7 @@ export function createFakeRuntime(now: () => number): FakeRuntime {
     started,
     signals,
     brokenCommands,
+    programs,
     stubborn,
     exit: end,
     leaveCreated: (spec) => void entries.set(spec.id, { spec, state: { phase: 'created', createdAt: time() } as Entry['state'] }),
@@ -81,6 +88,7 @@ export function createFakeRuntime(now: () => number): FakeRuntime {
       signal.throwIfAborted()
       begin(spec)
     },
+    exec: (spec, input, signal) => execIn({ entries, programs, spec, input }, signal),
     list: () =>
       Promise.resolve(
         [...entries.values()].map(
@@ -106,4 +114,21 @@ export function createFakeRuntime(now: () => number): FakeRuntime {
       return () => listeners.delete(onChange)
     },
   }
+}
+
+interface Command {
+  readonly entries: ReadonlyMap<string, Entry>
+  readonly programs: FakeRuntime['programs']
+  readonly spec: ExecSpec
+  readonly input: AsyncIterable<CallInput>
+}
+
+async function* execIn({ entries, programs, spec, input }: Command, signal: AbortSignal): AsyncGenerator<CallPart> {
+  await Promise.resolve()
+  signal.throwIfAborted()
+  const [name = ''] = spec.command
+  if (entries.get(spec.id)?.state.phase !== 'running') throw new RuntimeError('CONTAINER_UNKNOWN', `no container ${spec.id} is running`)
+  const program = programs.get(name)
+  if (!program) throw new RuntimeError('CONTAINER_EXEC', `the command could not be started: exec: "${name}": executable file not found in $PATH`)
+  yield* program(spec, input, signal)
 }
