@@ -27,6 +27,7 @@ import { createRoutes } from './net/routes.ts'
 import { setForwarding } from './net/sysctls.ts'
 import { createNode, type NodeHalf } from './node.ts'
 import { PodError } from './pods/error.ts'
+import type { PodCalls } from './pods/pod-calls.ts'
 import { createPods, type Pods } from './pods/pods.ts'
 import { createCtrRuntime } from './pods/runtime/ctr.ts'
 import { openMode } from './modes.ts'
@@ -92,6 +93,9 @@ async function main(): Promise<void> {
       async *logs(call, callSignal) {
         yield* podsOf(half, config).logs(call, callSignal)
       },
+      async *attach(call, callSignal) {
+        yield* podsOf(half, config).attach(call, callSignal)
+      },
       async *exec(call, callSignal, input) {
         yield* podsOf(half, config).exec(call, input, callSignal)
       },
@@ -104,8 +108,8 @@ async function main(): Promise<void> {
 }
 
 /** @throws PodError CONTAINER_UNKNOWN where this agent runs no pods */
-function podsOf(half: { readonly pods: Pods } | undefined, { node }: AgentConfig): Pods {
-  if (half) return half.pods
+function podsOf(half: { readonly pods: Pods } | undefined, { node }: AgentConfig): PodCalls {
+  if (half) return half.pods.calls
   throw new PodError('CONTAINER_UNKNOWN', `node ${node} runs no pods: its agent was started with --services-only`)
 }
 

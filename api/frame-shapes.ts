@@ -86,6 +86,7 @@ const object = map({ apiVersion: name, kind: name, metadata: map({ name }) })
 const container = { namespace: name, pod: name, container: name, stdin: flag, stdout: flag, stderr: flag, tty: flag }
 
 const calls = {
+  attach: map(container),
   exec: map({ ...container, command: listOf(text) }),
   logs: map({
     namespace: name,

@@ -123,6 +123,8 @@ export interface ContainerStreams {
 
 /** What a hub may ask of a node. */
 export type NodeCall =
+  /** What a container says from now on; its input goes to its stdin, if it has one. */
+  | ({ readonly method: 'attach' } & ContainerStreams)
   /** A command in a container that runs. */
   | ({ readonly method: 'exec'; readonly command: readonly string[] } & ContainerStreams)
   | {

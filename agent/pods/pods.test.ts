@@ -555,7 +555,7 @@ test('logs of a pod that is not here, of a container that it does not have, and 
   const first = async (name: string, of: string): Promise<string> => {
     const call = { method: 'logs', namespace: 'default', pod: name, container: of, follow: false, previous: false, timestamps: false } as const
     try {
-      for await (const _ of pods.logs(call, new AbortController().signal)) return 'bytes'
+      for await (const _ of pods.calls.logs(call, new AbortController().signal)) return 'bytes'
     } catch (e) {
       return (e as Error).message
     }

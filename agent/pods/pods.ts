@@ -6,7 +6,6 @@
  * - Each pod (by uid) has one worker; what is found running and wished is kept as it is, also by an agent that has just started.
  * - Containers, networks and files that belong to no wished pod go, but only after the first `setPods`.
  */
-import type { CallInput, CallPart } from '../../api/call-flow.ts'
 import { sleep, type Clock } from '../../api/clock.ts'
 import type { NodeReport } from '../../api/frames.ts'
 import { errorKeys, type Log } from '../../api/log.ts'
@@ -15,9 +14,8 @@ import type { PodNetwork } from '../net/pod-network.ts'
 import { identityOf, type PodIdentity } from './attempts.ts'
 import { createContainerView } from './container-view.ts'
 import type { Downward } from './env.ts'
-import { runningContainer, type ExecCall } from './running.ts'
 import { createImages } from './images.ts'
-import { readLogs, type LogCall } from './logs.ts'
+import { createPodCalls, type PodCalls } from './pod-calls.ts'
 import { createPodFiles, type PodFilesOptions } from './pod-files.ts'
 import { createPodWorker, type PodWorker, type RunningContainer } from './pod-worker.ts'
 import type { Runtime } from './runtime/runtime.ts'
@@ -45,10 +43,8 @@ export interface Pods {
   setPods(pods: readonly Pod[]): void
   /** `spec.podCIDRs` of this node; pods that need a network wait until there is one. */
   setRanges(ranges: readonly string[]): void
-  /** See `readLogs`. */
-  logs(call: LogCall, signal: AbortSignal): AsyncIterable<Uint8Array>
-  /** A command in a container of a pod. @throws PodError CONTAINER_UNKNOWN; what `Runtime.exec` throws */
-  exec(call: ExecCall, input: AsyncIterable<CallInput>, signal: AbortSignal): AsyncIterable<CallPart>
+  /** What the hub asks of pods while somebody waits. */
+  readonly calls: PodCalls
   /** Pods of which a container ran at the last look. */
   running(): readonly RunningPod[]
   /** Tells every status and every end again, for a hub that may have missed some. */
@@ -134,11 +130,7 @@ export function createPods(options: PodsOptions): Pods {
       network.setRanges(ranges)
       wakeAll()
     },
-    logs: (call, signal) => readLogs(call, { files, clock, find }, signal),
-    async *exec(call, input, signal) {
-      const { id } = runningContainer(find(call.namespace, call.pod), call)
-      yield* runtime.exec({ id, command: call.command, stdin: call.stdin, tty: call.tty }, input, signal)
-    },
+    calls: createPodCalls({ runtime, files, clock, find }),
     running() {
       const all = [...workers.values()].map((worker) => ({ key: keyOf(worker.pod), containers: worker.running() }))
       return all.filter((pod) => pod.containers.length > 0)

@@ -83,6 +83,7 @@ function moveOf(of: ResourceKind, subresource: Subresource | undefined): (move: 
       case 'log':
       case 'eviction':
       case 'exec':
+      case 'attach':
     }
   }
   throw new StatusError('MethodNotAllowed', `${of.resource} have no subresource ${subresource} that could be updated`)

@@ -68,6 +68,7 @@ const onSubresource: Readonly<Record<NonNullable<ResourceTarget['subresource']>,
   eviction: { POST: { verb: 'create', run: evict } },
   log: { GET: { verb: 'get', run: logs } },
   exec: connected,
+  attach: connected,
 }
 
 /** The methods of a target; a list over all namespaces can only be read and deleted. */

@@ -5,7 +5,7 @@ import type { Sessions } from '../../server/hub/sessions.ts'
 
 const nothing = (): AsyncIterable<Uint8Array> => ReadableStream.from<Uint8Array>([])
 
-export const noCalls: CallHandlers = { rules: nothing, logs: nothing, exec: nothing }
+export const noCalls: CallHandlers = { rules: nothing, logs: nothing, attach: nothing, exec: nothing }
 
 export const noSessions: Sessions = {
   nodes: () => [],

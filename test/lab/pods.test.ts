@@ -124,7 +124,7 @@ describe.skipIf(noContainerd)(`pods on containerd${noContainerd ? ` (skipped: ${
   const logs = async (pod: string, more: Partial<LogCall> = {}): Promise<string> => {
     const call = { method: 'logs', namespace: 'default', pod, container: 'web', follow: false, previous: false, timestamps: false, ...more } as const
     const parts: Uint8Array[] = []
-    for await (const part of pods.logs(call, deadline())) parts.push(part)
+    for await (const part of pods.calls.logs(call, deadline())) parts.push(part)
     return Buffer.concat(parts).toString()
   }
   /** From the node, until somebody answers: a container that runs does not have to listen yet. */

@@ -1,6 +1,6 @@
 /** Stock kubectl against a hub and the kubelet half of an agent with a real containerd: what is neither read nor written, but held open. */
 import { spawn } from 'node:child_process'
-import { existsSync, mkdtempSync, rmSync } from 'node:fs'
+import { existsSync, mkdirSync, mkdtempSync, readFileSync, rmSync, writeFileSync } from 'node:fs'
 import http from 'node:http'
 import { once } from 'node:events'
 import type { AddressInfo } from 'node:net'
@@ -45,14 +45,18 @@ describe.skipIf(missing)(`kubectl holds connections to pods${missing ? ` (skippe
   let home: string
   const stop = new AbortController()
 
-  const kubectl = (args: readonly string[], input: string | Uint8Array = '', program = kubectlPath!): Promise<Ended> =>
+  interface RunOptions {
+    readonly program?: string
+    readonly onOutput?: (text: string) => void
+  }
+  const kubectl = (args: readonly string[], input: string | Uint8Array = '', { program = kubectlPath!, onOutput }: RunOptions = {}): Promise<Ended> =>
     new Promise((done, fail) => {
       const env = { HOME: home, KUBECONFIG: '/dev/null', PATH: process.env.PATH }
       const child = spawn(program, ['--server', url, ...args], { env, timeout: 20_000 })
       const out: Buffer[] = []
       let err = ''
-      child.stdout.on('data', (d: Buffer) => out.push(d))
-      child.stderr.on('data', (d) => (err += String(d)))
+      child.stdout.on('data', (d: Buffer) => out.push(d)).on('data', (d) => onOutput?.(String(d)))
+      child.stderr.on('data', (d) => (err += String(d))).on('data', (d) => onOutput?.(String(d)))
       child.on('error', fail)
       child.on('close', (code) => done({ code, out: Buffer.concat(out).toString('latin1'), err }))
       child.stdin.on('error', () => {}).end(input)
@@ -142,19 +146,20 @@ describe.skipIf(missing)(`kubectl holds connections to pods${missing ? ` (skippe
       lastRevision: () => tables.revision(),
       handlers: {
         ...noCalls,
-        logs: (call, signal) => pods.logs(call, signal),
-        exec: (call, signal, input) => pods.exec(call, input, signal),
+        logs: (call, signal) => pods.calls.logs(call, signal),
+        attach: (call, signal) => pods.calls.attach(call, signal),
+        exec: (call, signal, input) => pods.calls.exec(call, input, signal),
       },
     })
     void link.run(stop.signal)
   }
 
-  const manifest = (name: string, container: object = {}): string =>
+  const manifest = (name: string, container: object = {}, spec: object = {}): string =>
     JSON.stringify({
       apiVersion: 'v1',
       kind: 'Pod',
       metadata: { name, labels: { app: name } },
-      spec: { nodeName: 'a', terminationGracePeriodSeconds: 1, containers: [{ name: 'web', image: echoImageName, imagePullPolicy: 'Never', ports: [{ name: 'http', containerPort: 8080 }], ...container }] },
+      spec: { nodeName: 'a', terminationGracePeriodSeconds: 1, containers: [{ name: 'web', image: echoImageName, imagePullPolicy: 'Never', ports: [{ name: 'http', containerPort: 8080 }], ...container }], ...spec },
     })
 
   beforeAll(async () => {
@@ -221,6 +226,36 @@ describe.skipIf(missing)(`kubectl holds connections to pods${missing ? ` (skippe
       expect(await ctr('tasks', 'ps', idOf('web'))).not.toBe(tasks)
       child.kill('SIGKILL')
       await waitFor('the process to be ended', async () => (await ctr('tasks', 'ps', idOf('web'))) === tasks)
+    })
+  })
+
+  describe('attach', () => {
+    test('both outputs from then on, until the container ends', async () => {
+      // Said again and again: what was said before a client came is not for it.
+      const command = ['/bin/sh', '-c', 'while [ ! -e /end ]; do echo out; echo err >&2; sleep 0.1; done; printf last']
+      await kubectl(['create', '-f', '-'], manifest('talks', { command }, { restartPolicy: 'Never' }))
+      await waitFor('the pod to run', async () => (await kubectl(['get', 'pod', 'talks', '-o', 'jsonpath={.status.phase}'])).out === 'Running')
+      let heard = ''
+      const attached = kubectl(['attach', 'talks'], '', { onOutput: (text) => (heard += text) })
+      await waitFor('the words', () => heard.includes('out') && heard.includes('err'))
+      await kubectl(['exec', 'talks', '--', 'sh', '-c', 'echo >/end'])
+      expect(await attached).toMatchObject({ code: 0, out: expect.stringMatching(/^(out\n)+last$/), err: expect.stringMatching(/(err\n)+/) })
+      await waitFor('the pod to have ended', async () => (await kubectl(['get', 'pod', 'talks', '-o', 'jsonpath={.status.phase}'])).out === 'Succeeded')
+      expect((await kubectl(['attach', 'talks'])).err).toContain('completed pod')
+    })
+  })
+
+  describe('cp', () => {
+    test('a folder to a pod and back is the same', async () => {
+      await kubectl(['exec', 'web', '--', 'busybox', 'ln', '-sf', '/bin/busybox', '/bin/tar'])
+      const [here, back] = [join(home, 'here'), join(home, 'back')]
+      mkdirSync(here)
+      writeFileSync(join(here, 'small'), 'small\n')
+      writeFileSync(join(here, 'large'), Buffer.alloc(2_500_000, 'wherry '))
+      expect(await kubectl(['cp', here, 'web:/tmp-copy'])).toMatchObject({ code: 0 })
+      expect((await kubectl(['exec', 'web', '--', 'cat', '/tmp-copy/small'])).out).toBe('small\n')
+      expect(await kubectl(['cp', 'web:/tmp-copy', back])).toMatchObject({ code: 0 })
+      for (const name of ['small', 'large']) expect(Buffer.compare(readFileSync(join(back, name)), readFileSync(join(here, name)))).toBe(0)
     })
   })
 

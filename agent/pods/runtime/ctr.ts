@@ -21,6 +21,7 @@ import { RuntimeError } from './error.ts'
 import { createExits, type Exits } from './exits.ts'
 import { createGrpc } from './grpc.ts'
 import { createHostNames, type HostNames } from './host-name.ts'
+import { follow, livePath } from './live.ts'
 import { createRecords } from './records.ts'
 import type { ContainerSpec, Runtime } from './runtime.ts'
 import { createTasks } from './tasks.ts'
@@ -75,6 +76,7 @@ export function createCtrRuntime(options: CtrOptions): Runtime {
   return {
     run: (spec, signal) => run(spec, { ...parts, options }, signal),
     remove: (id, signal) => remove(id, parts, signal),
+    attach: (id, signal) => follow(livePath(stateDir, id), signal),
     exec: (spec, input, signal) => commands.run(spec, input, signal),
     list: (signal) => parts.containers.list(signal),
     hasImage: (image, signal) => parts.images.has(image, signal),
@@ -112,7 +114,7 @@ async function run(spec: ContainerSpec, parts: Parts & { readonly options: CtrOp
   exits.expect(spec.id, spec.cgroup)
   try {
     const uts = spec.netns === undefined ? undefined : await hostNames.make(spec.id, spec.hostname, signal)
-    const logUri = loggerUri(options.node, join(import.meta.dirname, 'logger.ts'), spec.logPath)
+    const logUri = loggerUri(options.node, join(import.meta.dirname, 'logger.ts'), `${spec.logPath}\n${livePath(options.stateDir, spec.id)}`)
     const runcRoot = options.runcRoot ?? defaultRuncRoot(options.address)
     const args = runArgs(spec, { image, logUri, runcRoot, ...(uts && { uts }) })
     const { exitCode, stderr } = await ctr(['run', ...args], signal, runMs)

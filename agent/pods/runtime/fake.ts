@@ -16,6 +16,8 @@ export interface FakeRuntime extends Runtime {
   readonly brokenCommands: Set<string>
   /** What `exec` runs in any container, by the name of the program; another name cannot be started. */
   readonly programs: Map<string, FakeProgram>
+  /** What `attach` tells of any container that runs. */
+  readonly outputs: { parts: AsyncIterable<CallPart> }
   /** Containers that do not end on SIGTERM. */
   readonly stubborn: Set<string>
   /** Ends a running container. */
@@ -39,7 +41,6 @@ export function createFakeRuntime(now: () => number): FakeRuntime {
   const started: ContainerSpec[] = []
   const signals: string[] = []
   const brokenCommands = new Set<string>()
-  const programs = new Map<string, FakeProgram>()
   const stubborn = new Set<string>()
   const listeners = new Set<() => void>()
   const time = (): string => new Date(now()).toISOString()
@@ -71,7 +72,7 @@ export function createFakeRuntime(now: () => number): FakeRuntime {
     started,
     signals,
     brokenCommands,
-    programs,
+    ...createTalk(entries),
     stubborn,
     exit: end,
     leaveCreated: (spec) => void entries.set(spec.id, { spec, state: { phase: 'created', createdAt: time() } as Entry['state'] }),
@@ -88,7 +89,6 @@ export function createFakeRuntime(now: () => number): FakeRuntime {
       signal.throwIfAborted()
       begin(spec)
     },
-    exec: (spec, input, signal) => execIn({ entries, programs, spec, input }, signal),
     list: () =>
       Promise.resolve(
         [...entries.values()].map(
@@ -116,19 +116,29 @@ export function createFakeRuntime(now: () => number): FakeRuntime {
   }
 }
 
-interface Command {
-  readonly entries: ReadonlyMap<string, Entry>
-  readonly programs: FakeRuntime['programs']
-  readonly spec: ExecSpec
-  readonly input: AsyncIterable<CallInput>
-}
-
-async function* execIn({ entries, programs, spec, input }: Command, signal: AbortSignal): AsyncGenerator<CallPart> {
-  await Promise.resolve()
-  signal.throwIfAborted()
-  const [name = ''] = spec.command
-  if (entries.get(spec.id)?.state.phase !== 'running') throw new RuntimeError('CONTAINER_UNKNOWN', `no container ${spec.id} is running`)
-  const program = programs.get(name)
-  if (!program) throw new RuntimeError('CONTAINER_EXEC', `the command could not be started: exec: "${name}": executable file not found in $PATH`)
-  yield* program(spec, input, signal)
+/** What is said to containers, and what they say. */
+function createTalk(entries: ReadonlyMap<string, Entry>): Pick<FakeRuntime, 'programs' | 'outputs' | 'exec' | 'attach'> {
+  const programs: FakeRuntime['programs'] = new Map()
+  const outputs: FakeRuntime['outputs'] = { parts: ReadableStream.from<CallPart>([]) }
+  const expectRunning = (id: string): void => {
+    if (entries.get(id)?.state.phase !== 'running') throw new RuntimeError('CONTAINER_UNKNOWN', `no container ${id} is running`)
+  }
+  return {
+    programs,
+    outputs,
+    async *attach(id) {
+      await Promise.resolve()
+      expectRunning(id)
+      yield* outputs.parts
+    },
+    async *exec(spec, input, signal) {
+      await Promise.resolve()
+      signal.throwIfAborted()
+      const [name = ''] = spec.command
+      expectRunning(spec.id)
+      const program = programs.get(name)
+      if (!program) throw new RuntimeError('CONTAINER_EXEC', `the command could not be started: exec: "${name}": executable file not found in $PATH`)
+      yield* program(spec, input, signal)
+    },
+  }
 }

@@ -25,6 +25,8 @@ export interface Runtime {
    * @throws RuntimeError CONTAINER_EXEC if it could not be started, CONTAINER_UNKNOWN if the container does not run
    */
   exec(spec: ExecSpec, input: AsyncIterable<CallInput>, signal: AbortSignal): AsyncIterable<CallPart>
+  /** What a container says from now on, until it ends. @throws RuntimeError CONTAINER_UNKNOWN */
+  attach(id: string, signal: AbortSignal): AsyncIterable<CallPart>
   /** Called whenever a container may have changed state, so that nobody has to poll. Returns the way to stop. */
   watch(onChange: () => void): () => void
 }

@@ -1,4 +1,4 @@
-/** Requests that become connections of another kind: exec. Everything is checked before the connection is switched. */
+/** Requests that become connections of another kind: exec and attach. Everything is checked before the connection is switched. */
 import type { Duplex } from 'node:stream'
 import { WebSocketServer, type WebSocket } from 'ws'
 import type { NodeCall } from '../../../api/frames.ts'
@@ -22,9 +22,9 @@ export interface Switch {
 }
 
 type Connect = (call: Call, target: ConnectionTarget, wire: Switch) => Promise<void>
-type ConnectionTarget = ResourceTarget & { readonly subresource: 'exec' }
+type ConnectionTarget = ResourceTarget & { readonly subresource: 'exec' | 'attach' }
 
-const connections: readonly string[] = ['exec'] satisfies readonly ConnectionTarget['subresource'][]
+const connections: readonly string[] = ['exec', 'attach'] satisfies readonly ConnectionTarget['subresource'][]
 
 export function isConnection(target: Target): target is ConnectionTarget {
   return target.kind === 'resource' && target.subresource !== undefined && connections.includes(target.subresource)
@@ -47,13 +47,14 @@ export function createConnect(): Connect {
     handleProtocols: (asked) => best(asked, channelProtocols) ?? false,
   })
   return async (call, target, wire) => {
-    const asked = execCall(await placed(call, target), call.query)
+    const { pod, node } = await placed(call, target)
+    const asked = target.subresource === 'exec' ? execCall(pod, call.query) : attachCall(pod, call.query)
     const protocol = best(protocolsOf(call), channelProtocols)
     if (!protocol) throw badRequest(`the Sec-WebSocket-Protocol must name one of ${channelProtocols.join(', ')}`)
-    const exchange = call.deps.sessions.open(asked.node, asked.call, call.signal)
+    const exchange = call.deps.sessions.open(node, asked, call.signal)
     await switched(call, { ...wire, sockets }, (ws) => {
       const client = createSocketClient(ws, protocol, call.deps.clock)
-      return converse(call, { client, exchange, wanted: asked.call })
+      return converse(call, { client, exchange, wanted: asked })
     })
   }
 }
@@ -96,20 +97,29 @@ async function placed(call: Call, target: ResourceTarget): Promise<Placed> {
   const node = pod.spec?.nodeName
   if (!node) throw badRequest(`pod ${target.name} does not have a host assigned`)
   if (pod.status?.phase === 'Succeeded' || pod.status?.phase === 'Failed') {
-    throw badRequest(`cannot exec into a container in a completed pod; current phase is ${pod.status.phase}`)
+    throw badRequest(`cannot exec in or attach to a container in a completed pod; current phase is ${pod.status.phase}`)
   }
   return { pod, node }
 }
 
 type ExecCall = Extract<NodeCall, { method: 'exec' }>
+type AttachCall = Extract<NodeCall, { method: 'attach' }>
 
 /** core/v1 PodExecOptions. @throws StatusError BadRequest */
-export function execCall({ pod, node }: Placed, query: URLSearchParams): { readonly node: string; readonly call: ExecCall } {
+export function execCall(pod: Pod, query: URLSearchParams): ExecCall {
   const command = query.getAll('command')
   if (command.length === 0) throw badRequest('you must specify at least one command for the container')
+  return { method: 'exec', ...meant(pod, query), command, ...streamsOf(query) }
+}
+
+/** core/v1 PodAttachOptions. @throws StatusError BadRequest */
+export function attachCall(pod: Pod, query: URLSearchParams): AttachCall {
+  return { method: 'attach', ...meant(pod, query), ...streamsOf(query) }
+}
+
+function meant(pod: Pod, query: URLSearchParams): Pick<ExecCall, 'namespace' | 'pod' | 'container'> {
   const { name, namespace = '' } = pod.metadata
-  const call: ExecCall = { method: 'exec', namespace, pod: name, container: containerOf(pod, query.get('container')), command, ...streamsOf(query) }
-  return { node, call }
+  return { namespace, pod: name, container: containerOf(pod, query.get('container')) }
 }
 
 /** Outputs are wanted unless the client says otherwise; a terminal has only one. @throws StatusError BadRequest */
