@@ -27,6 +27,7 @@ import { createRoutes } from './net/routes.ts'
 import { setForwarding } from './net/sysctls.ts'
 import { createNode, type NodeHalf } from './node.ts'
 import { PodError } from './pods/error.ts'
+import { createForwards } from './pods/forward/forwards.ts'
 import type { PodCalls } from './pods/pod-calls.ts'
 import { createPods, type Pods } from './pods/pods.ts'
 import { createCtrRuntime } from './pods/runtime/ctr.ts'
@@ -95,6 +96,9 @@ async function main(): Promise<void> {
       },
       async *attach(call, callSignal) {
         yield* podsOf(half, config).attach(call, callSignal)
+      },
+      async *forward(call, callSignal, input) {
+        yield* podsOf(half, config).forward(call, input, callSignal)
       },
       async *exec(call, callSignal, input) {
         yield* podsOf(half, config).exec(call, input, callSignal)
@@ -187,6 +191,7 @@ function createPodHalf({ config, address, exec, tables, log, send }: HalfParts):
   const pods = createPods({
     runtime,
     network,
+    forwards: createForwards({ exec, log, node: process.execPath, dir: join(config.state, 'forward') }),
     clock,
     log,
     node: config.node,

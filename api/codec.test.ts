@@ -47,6 +47,7 @@ const logs = fc.record(
   { requiredKeys: ['method', 'namespace', 'pod', 'container', 'follow', 'previous', 'timestamps'] },
 )
 const streams = { namespace: name, pod: name, container: name, stdin: flag, stdout: flag, stderr: flag, tty: flag }
+const forward = fc.record({ method: fc.constant('forward'), namespace: name, pod: name, port: count, to: fc.constantFrom('loopback', 'address') })
 const attach = fc.record({ method: fc.constant('attach'), ...streams })
 const exec = fc.record({ method: fc.constant('exec'), ...streams, command: fc.array(text) })
 const hubFrames = {
@@ -55,7 +56,7 @@ const hubFrames = {
   delete: fc.record({ kind: fc.constant('delete'), resource, revision: count, key: name }),
   sync: fc.record({ kind: fc.constant('sync'), revision: count }),
   reset: fc.record({ kind: fc.constant('reset') }),
-  call: fc.record({ kind: fc.constant('call'), id: count, call: fc.oneof(logs, exec, attach, fc.record({ method: fc.constant('rules') })) }),
+  call: fc.record({ kind: fc.constant('call'), id: count, call: fc.oneof(logs, exec, attach, forward, fc.record({ method: fc.constant('rules') })) }),
   cancel: fc.record({ kind: fc.constant('cancel'), id: count }),
   input: fc.record({ kind: fc.constant('input'), id: count, bytes: fc.uint8Array({ maxLength: 300 }) }),
   inputEnd: fc.record({ kind: fc.constant('inputEnd'), id: count }),
@@ -176,7 +177,7 @@ describe('what a peer may not send', () => {
     ['an object without metadata', { ...set, object: { ...set.object, metadata: undefined } }, 'set: object.metadata is missing'],
     ['an object without a name', { ...set, object: { ...set.object, metadata: nameless } }, 'set: object.metadata.name is missing'],
     ['a list for an object', { ...set, object: [] }, 'set: object must be a map, but is a list'],
-    ['an unknown call', { ...call, call: { method: 'tea' } }, 'call: call.method must be one of attach, exec, logs, rules'],
+    ['an unknown call', { ...call, call: { method: 'tea' } }, 'call: call.method must be one of attach, exec, forward, logs, rules'],
     ['a command that is no list', { ...call, call: { ...execCall, command: 'ls' } }, 'call: call.command must be a list'],
     ['a command with a number', { ...call, call: { ...execCall, command: ['ls', 1] } }, 'call: call.command[1] must be text'],
     ['half a call', { ...call, call: { method: 'logs', namespace: 'a' } }, 'call: call.pod is missing'],

@@ -88,6 +88,7 @@ const container = { namespace: name, pod: name, container: name, stdin: flag, st
 const calls = {
   attach: map(container),
   exec: map({ ...container, command: listOf(text) }),
+  forward: map({ namespace: name, pod: name, port: count, to: oneOf('loopback', 'address') }),
   logs: map({
     namespace: name,
     pod: name,

@@ -125,6 +125,14 @@ export interface ContainerStreams {
 export type NodeCall =
   /** What a container says from now on; its input goes to its stdin, if it has one. */
   | ({ readonly method: 'attach' } & ContainerStreams)
+  /** A TCP connection to a port of a pod: `loopback` is the pod's own, `address` its first address. The input is what is sent. */
+  | {
+      readonly method: 'forward'
+      readonly namespace: string
+      readonly pod: string
+      readonly port: number
+      readonly to: 'loopback' | 'address'
+    }
   /** A command in a container that runs. */
   | ({ readonly method: 'exec'; readonly command: readonly string[] } & ContainerStreams)
   | {

@@ -15,6 +15,7 @@ import { identityOf, type PodIdentity } from './attempts.ts'
 import { createContainerView } from './container-view.ts'
 import type { Downward } from './env.ts'
 import { createImages } from './images.ts'
+import type { Forwards } from './forward/forwards.ts'
 import { createPodCalls, type PodCalls } from './pod-calls.ts'
 import { createPodFiles, type PodFilesOptions } from './pod-files.ts'
 import { createPodWorker, type PodWorker, type RunningContainer } from './pod-worker.ts'
@@ -26,6 +27,7 @@ import { createTeller, silentTeller, type Teller } from './teller.ts'
 export interface PodsOptions extends PodFilesOptions {
   readonly runtime: Runtime
   readonly network: PodNetwork
+  readonly forwards: Forwards
   readonly clock: Clock
   readonly log: Log
   /** See `StepTools`. */
@@ -66,7 +68,7 @@ const lookAgainMs = 30_000
 const retryMs = 2_000
 
 export function createPods(options: PodsOptions): Pods {
-  const { runtime, network, clock, log } = options
+  const { runtime, network, log } = options
   const report = (told: NodeReport): void => options.report(told)
   const closing = new AbortController()
   const view = createContainerView(runtime, closing.signal)
@@ -130,7 +132,7 @@ export function createPods(options: PodsOptions): Pods {
       network.setRanges(ranges)
       wakeAll()
     },
-    calls: createPodCalls({ runtime, files, clock, find }),
+    calls: createPodCalls({ ...options, files, find }),
     running() {
       const all = [...workers.values()].map((worker) => ({ key: keyOf(worker.pod), containers: worker.running() }))
       return all.filter((pod) => pod.containers.length > 0)
@@ -144,7 +146,7 @@ export function createPods(options: PodsOptions): Pods {
     async close() {
       closing.abort(new DOMException('the agent stops', 'AbortError'))
       stopWatching()
-      await Promise.all([...background, ...[...workers.values()].map((w) => w.ended)])
+      await Promise.all([...background, options.forwards.close(), ...[...workers.values()].map((w) => w.ended)])
     },
   }
 }

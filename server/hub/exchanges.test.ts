@@ -39,6 +39,7 @@ test.each([
   ['CONTAINER_CONFIG', 'BadRequest'],
   ['USAGE', 'BadRequest'],
   ['LINK_REFUSED', 'ServiceUnavailable'],
+  ['CONNECT_FAILED', 'ServiceUnavailable'],
   ['ENOENT', 'InternalError'],
 ])('%s of the node is %s', async (code, reason) => {
   const { exchanges, ask } = open()

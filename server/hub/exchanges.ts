@@ -148,6 +148,8 @@ function failure(node: string, { code, message }: { readonly code: string; reado
     case 'CONTAINER_CONFIG':
     case 'USAGE':
       return new StatusError('BadRequest', message)
+    case 'CONNECT_FAILED':
+      return new StatusError('ServiceUnavailable', message)
     case 'LINK_REFUSED':
       return new StatusError('ServiceUnavailable', `node ${node}: ${message}`)
     default:

@@ -84,6 +84,7 @@ function moveOf(of: ResourceKind, subresource: Subresource | undefined): (move: 
       case 'eviction':
       case 'exec':
       case 'attach':
+      case 'portforward':
     }
   }
   throw new StatusError('MethodNotAllowed', `${of.resource} have no subresource ${subresource} that could be updated`)

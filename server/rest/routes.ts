@@ -69,6 +69,7 @@ const onSubresource: Readonly<Record<NonNullable<ResourceTarget['subresource']>,
   log: { GET: { verb: 'get', run: logs } },
   exec: connected,
   attach: connected,
+  portforward: connected,
 }
 
 /** The methods of a target; a list over all namespaces can only be read and deleted. */

@@ -18,6 +18,7 @@ import type { ContainerState, Runtime } from '../../agent/pods/runtime/runtime.t
 import { createTables } from '../../agent/state/tables.ts'
 import { echoImageName } from '../../cli/lab/image/image.ts'
 import { inNamespace } from '../kit/netns.ts'
+import { noForwards } from '../kit/calls.ts'
 import { endpointSlice, service, stored } from '../kit/objects.ts'
 import { waitFor } from '../kit/wait.ts'
 import { noContainerd, startContainerd, type TestContainerd } from './containerd.ts'
@@ -87,6 +88,7 @@ describe.skipIf(noContainerd)(`pods on containerd${noContainerd ? ` (skipped: ${
       dir: join(containerd.dir, 'agent'),
       runtime,
       network,
+      forwards: noForwards,
       clock,
       log: silentLog,
       cgroupRoot: containerd.cgroup,

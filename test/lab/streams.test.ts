@@ -1,18 +1,21 @@
 /** Stock kubectl against a hub and the kubelet half of an agent with a real containerd: what is neither read nor written, but held open. */
 import { spawn } from 'node:child_process'
-import { existsSync, mkdirSync, mkdtempSync, readFileSync, rmSync, writeFileSync } from 'node:fs'
+import { existsSync, mkdtempSync, readFileSync, rmSync, writeFileSync } from 'node:fs'
 import http from 'node:http'
 import { once } from 'node:events'
-import type { AddressInfo } from 'node:net'
+import { connect, type AddressInfo } from 'node:net'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import { execPath } from 'node:process'
 import { afterAll, beforeAll, describe, expect, test } from 'vitest'
+import { WebSocket } from 'ws'
 import { systemClock } from '../../api/clock.ts'
 import { silentLog } from '../../api/log.ts'
+import { createExec } from '../../agent/kernel/exec.ts'
 import { goArchitecture } from '../../agent/metrics/node-facts.ts'
 import { createLink } from '../../agent/link/link.ts'
 import { createPodNetwork } from '../../agent/net/pod-network.ts'
+import { createForwards } from '../../agent/pods/forward/forwards.ts'
 import { createPods, type Pods } from '../../agent/pods/pods.ts'
 import { createCtrRuntime } from '../../agent/pods/runtime/ctr.ts'
 import { createTables } from '../../agent/state/tables.ts'
@@ -45,14 +48,17 @@ describe.skipIf(missing)(`kubectl holds connections to pods${missing ? ` (skippe
   let home: string
   const stop = new AbortController()
 
+  /** How connections were asked for. */
+  const upgrades: string[] = []
+  /** kubectl is told by its environment to speak as older ones do. */
+  let speaks: Readonly<Record<string, string>> = {}
+  const environment = () => ({ HOME: home, KUBECONFIG: '/dev/null', PATH: process.env.PATH, ...speaks })
   interface RunOptions {
-    readonly program?: string
     readonly onOutput?: (text: string) => void
   }
-  const kubectl = (args: readonly string[], input: string | Uint8Array = '', { program = kubectlPath!, onOutput }: RunOptions = {}): Promise<Ended> =>
+  const kubectl = (args: readonly string[], input: string | Uint8Array = '', { onOutput }: RunOptions = {}): Promise<Ended> =>
     new Promise((done, fail) => {
-      const env = { HOME: home, KUBECONFIG: '/dev/null', PATH: process.env.PATH }
-      const child = spawn(program, ['--server', url, ...args], { env, timeout: 20_000 })
+      const child = spawn(kubectlPath!, ['--server', url, ...args], { env: environment(), timeout: 20_000 })
       const out: Buffer[] = []
       let err = ''
       child.stdout.on('data', (d: Buffer) => out.push(d)).on('data', (d) => onOutput?.(String(d)))
@@ -65,7 +71,7 @@ describe.skipIf(missing)(`kubectl holds connections to pods${missing ? ` (skippe
   const inTerminal = (args: readonly string[], input: string): Promise<{ code: number | null; out: string }> =>
     new Promise((done, fail) => {
       const words = `stty rows 31 cols 97; exec ${kubectlPath!} --server ${url} ${args.join(' ')}`
-      const child = spawn('script', ['--quiet', '--return', '--command', words, '/dev/null'], { env: { HOME: home, KUBECONFIG: '/dev/null', PATH: process.env.PATH }, timeout: 20_000 })
+      const child = spawn('script', ['--quiet', '--return', '--command', words, '/dev/null'], { env: environment(), timeout: 20_000 })
       let out = ''
       let typed = false
       child.stdout.on('data', (d) => {
@@ -77,6 +83,23 @@ describe.skipIf(missing)(`kubectl holds connections to pods${missing ? ` (skippe
       child.on('error', fail)
       child.on('close', (code) => done({ code, out }))
     })
+  /** kubectl on a free port of loopback, and that port. */
+  async function forward(to: string): Promise<{ readonly port: number; readonly said: () => string; readonly stop: () => Promise<void> }> {
+    const child = spawn(kubectlPath!, ['--server', url, 'port-forward', 'web', `:${to}`], { env: environment() })
+    let text = ''
+    child.stdout.on('data', (d) => (text += String(d)))
+    child.stderr.on('data', (d) => (text += String(d)))
+    const ended = once(child, 'close')
+    await waitFor('kubectl to listen', () => /Forwarding from 127/.test(text))
+    return {
+      port: Number(/127\.0\.0\.1:(\d+)/.exec(text)![1]),
+      said: () => text,
+      async stop() {
+        child.kill()
+        await ended
+      },
+    }
+  }
   const ctr = async (...args: string[]): Promise<string> =>
     (await containerd.exec.run({ command: 'ctr', args: ['-a', containerd.address, '-n', 'streams', ...args] }, AbortSignal.timeout(10_000))).stdout
 
@@ -99,6 +122,7 @@ describe.skipIf(missing)(`kubectl holds connections to pods${missing ? ` (skippe
       accept: (socket, node) => hub.accept(socket, node),
     })
     server = http.createServer((req, res) => rest.handle(req, res))
+    server.on('upgrade', (req) => upgrades.push(`${req.method} ${req.headers.upgrade} ${req.headers['sec-websocket-protocol'] ?? ''}`))
     server.on('upgrade', (req, socket, head) => agents(req, socket, head) || rest.upgrade(req, socket, head) || socket.destroy())
     await once(server.listen(0, '127.0.0.1'), 'listening')
     url = `http://127.0.0.1:${(server.address() as AddressInfo).port}`
@@ -123,6 +147,7 @@ describe.skipIf(missing)(`kubectl holds connections to pods${missing ? ` (skippe
       dir: join(dir, 'agent'),
       runtime,
       network,
+      forwards: createForwards({ exec: createExec(silentLog), log: silentLog, node: execPath, dir: join(dir, 'forward') }),
       clock: systemClock,
       log: silentLog,
       cgroupRoot: containerd.cgroup,
@@ -147,6 +172,7 @@ describe.skipIf(missing)(`kubectl holds connections to pods${missing ? ` (skippe
       handlers: {
         ...noCalls,
         logs: (call, signal) => pods.calls.logs(call, signal),
+        forward: (call, signal, input) => pods.calls.forward(call, input, signal),
         attach: (call, signal) => pods.calls.attach(call, signal),
         exec: (call, signal, input) => pods.calls.exec(call, input, signal),
       },
@@ -182,80 +208,200 @@ describe.skipIf(missing)(`kubectl holds connections to pods${missing ? ` (skippe
     rmSync(home, { recursive: true, force: true })
   })
 
-  describe('exec', () => {
-    const exec = (args: readonly string[], input?: string | Uint8Array): Promise<Ended> => kubectl(['exec', ...args], input)
+  describe.each([
+    ['WebSocket', {}],
+    ['SPDY, as before 1.30', { KUBECTL_REMOTE_COMMAND_WEBSOCKETS: 'false', KUBECTL_PORT_FORWARD_WEBSOCKETS: 'false' }],
+  ])('by %s', (name, words) => {
+    beforeAll(() => {
+      speaks = words
+      upgrades.length = 0
+    })
 
-    test('both outputs and the exit code', async () => {
-      expect(await exec(['web', '--', 'sh', '-c', 'echo out; echo err >&2; exit 7'])).toEqual({
-        code: 7,
-        out: 'out\n',
-        err: 'err\ncommand terminated with exit code 7\n',
+    test('as its name says', async () => {
+      await kubectl(['exec', 'web', '--', 'sh', '-c', ':'])
+      await (await forward('http')).stop()
+      const sockets = ['GET websocket v5.channel.k8s.io', 'GET websocket SPDY/3.1+portforward.k8s.io']
+      await waitFor('two connections', () => upgrades.length >= 2)
+      // Before 1.31 there is no WebSocket for port-forward, whatever is asked for.
+      const { out } = await kubectl(['version', '--client', '-o', 'json'])
+      const { clientVersion } = JSON.parse(out) as { clientVersion: { minor: string } }
+      const speaksSockets = name === 'WebSocket' && parseInt(clientVersion.minor) >= 31
+      expect(upgrades).toEqual(speaksSockets ? sockets : ['POST SPDY/3.1 ', 'POST SPDY/3.1 '])
+    })
+
+    describe('exec', () => {
+      const exec = (args: readonly string[], input?: string | Uint8Array): Promise<Ended> => kubectl(['exec', ...args], input)
+
+      test('both outputs and the exit code', async () => {
+        expect(await exec(['web', '--', 'sh', '-c', 'echo out; echo err >&2; exit 7'])).toEqual({
+          code: 7,
+          out: 'out\n',
+          err: 'err\ncommand terminated with exit code 7\n',
+        })
+        expect(await exec(['web', '--', 'sh', '-c', ':'])).toEqual({ code: 0, out: '', err: '' })
       })
-      expect(await exec(['web', '--', 'sh', '-c', ':'])).toEqual({ code: 0, out: '', err: '' })
+
+      test('stdin to its end, whole, in both directions', async () => {
+        const bytes = Buffer.alloc(3_000_000, Buffer.from(Array.from({ length: 251 }, (_, i) => i)))
+        const { code, out, err } = await exec(['-i', 'web', '--', 'cat'], bytes)
+        expect({ code, err, same: Buffer.compare(Buffer.from(out, 'latin1'), bytes) }).toEqual({ code: 0, err: '', same: 0 })
+      })
+
+      test('a process that closes its stdin does not hold up the rest', async () => {
+        expect(await exec(['-i', 'web', '--', 'sh', '-c', 'exec <&-; echo done'], Buffer.alloc(2_000_000))).toMatchObject({ code: 0, out: 'done\n' })
+      })
+
+      test('a command, a container and a pod that are not there', async () => {
+        const absent = await exec(['web', '--', 'nonesuch'])
+        expect(absent.code).not.toBe(0)
+        expect(absent.err).toContain('"nonesuch": executable file not found in $PATH')
+        expect((await exec(['web', '-c', 'other', '--', 'ls'])).err).toContain('container other is not valid for pod web')
+        expect((await exec(['none', '--', 'ls'])).err).toContain('pods "none" not found')
+      })
+
+      test('a terminal: one output, its size, and the exit code of the shell', async () => {
+        const { code, out } = await inTerminal(['exec', '-it', 'web', '--', 'sh'], 'stty size; echo $((40+2)) >&2; exit 5\n')
+        expect(code).toBe(5)
+        expect(out).toContain('31 97\r\n')
+        expect(out).toContain('42\r\n')
+      })
+
+      test('nothing is left behind, also of a client that goes away', async () => {
+        const tasks = await ctr('tasks', 'ps', idOf('web'))
+        const child = spawn(kubectlPath!, ['--server', url, 'exec', '-i', 'web', '--', 'sh', '-c', 'echo begun; exec sleep 600'], { env: environment() })
+        await once(child.stdout, 'data')
+        expect(await ctr('tasks', 'ps', idOf('web'))).not.toBe(tasks)
+        child.kill('SIGKILL')
+        await waitFor('the process to be ended', async () => (await ctr('tasks', 'ps', idOf('web'))) === tasks)
+      })
     })
 
-    test('stdin to its end, whole, in both directions', async () => {
-      const bytes = Buffer.alloc(3_000_000, Buffer.from(Array.from({ length: 251 }, (_, i) => i)))
-      const { code, out, err } = await exec(['-i', 'web', '--', 'cat'], bytes)
-      expect({ code, err, same: Buffer.compare(Buffer.from(out, 'latin1'), bytes) }).toEqual({ code: 0, err: '', same: 0 })
+    describe('attach', () => {
+      test('both outputs from then on, until the container ends', async () => {
+        const talks = `talks-${Object.keys(words).length}`
+        // Said again and again: what was said before a client came is not for it.
+        const command = ['/bin/sh', '-c', 'while [ ! -e /end ]; do echo out; echo err >&2; sleep 0.1; done; printf last']
+        await kubectl(['create', '-f', '-'], manifest(talks, { command }, { restartPolicy: 'Never' }))
+        await waitFor('the pod to run', async () => (await kubectl(['get', 'pod', talks, '-o', 'jsonpath={.status.phase}'])).out === 'Running')
+        let heard = ''
+        const attached = kubectl(['attach', talks], '', { onOutput: (text) => (heard += text) })
+        await waitFor('the words', () => heard.includes('out') && heard.includes('err'))
+        await kubectl(['exec', talks, '--', 'sh', '-c', 'echo >/end'])
+        expect(await attached).toMatchObject({ code: 0, out: expect.stringMatching(/^(out\n)+last$/), err: expect.stringMatching(/(err\n)+/) })
+        await waitFor('the pod to have ended', async () => (await kubectl(['get', 'pod', talks, '-o', 'jsonpath={.status.phase}'])).out === 'Succeeded')
+        expect((await kubectl(['attach', talks])).err).toContain('completed pod')
+      })
     })
 
-    test('a process that closes its stdin does not hold up the rest', async () => {
-      expect(await exec(['-i', 'web', '--', 'sh', '-c', 'exec <&-; echo done'], Buffer.alloc(2_000_000))).toMatchObject({ code: 0, out: 'done\n' })
+    describe('cp', () => {
+      test('a folder to a pod and back is the same', async () => {
+        await kubectl(['exec', 'web', '--', 'busybox', 'ln', '-sf', '/bin/busybox', '/bin/tar'])
+        const there = `/copy-${Object.keys(words).length}`
+        const [here, back] = [mkdtempSync(join(home, 'here-')), mkdtempSync(join(home, 'back-'))]
+        writeFileSync(join(here, 'small'), 'small\n')
+        writeFileSync(join(here, 'large'), Buffer.alloc(2_500_000, 'wherry '))
+        expect(await kubectl(['cp', here, `web:${there}`])).toMatchObject({ code: 0 })
+        expect((await kubectl(['exec', 'web', '--', 'cat', `${there}/small`])).out).toBe('small\n')
+        expect(await kubectl(['cp', `web:${there}`, back])).toMatchObject({ code: 0 })
+        for (const name of ['small', 'large']) expect(Buffer.compare(readFileSync(join(back, name)), readFileSync(join(here, name)))).toBe(0)
+      })
     })
 
-    test('a command, a container and a pod that are not there', async () => {
-      const absent = await exec(['web', '--', 'nonesuch'])
-      expect(absent.code).not.toBe(0)
-      expect(absent.err).toContain('"nonesuch": executable file not found in $PATH')
-      expect((await exec(['web', '-c', 'other', '--', 'ls'])).err).toContain('container other is not valid for pod web')
-      expect((await exec(['none', '--', 'ls'])).err).toContain('pods "none" not found')
-    })
+    describe('port-forward', () => {
+      const get = async (port: number): Promise<string> => (await fetch(`http://127.0.0.1:${port}/`, { signal: AbortSignal.timeout(5_000), headers: { connection: 'close' } })).text()
 
-    test('a terminal: one output, its size, and the exit code of the shell', async () => {
-      const { code, out } = await inTerminal(['exec', '-it', 'web', '--', 'sh'], 'stty size; echo $((40+2)) >&2; exit 5\n')
-      expect(code).toBe(5)
-      expect(out).toContain('31 97\r\n')
-      expect(out).toContain('42\r\n')
-    })
+      test('any number of connections, one after the other and at once', async () => {
+        const { port, stop } = await forward('http')
+        try {
+          expect(await get(port)).toMatch(/pod=unknown .*peer=.*127\.0\.0\.1/)
+          expect(new Set((await Promise.all(Array.from({ length: 12 }, () => get(port)))).map((text) => text.split(' ')[0]))).toEqual(new Set(['pod=unknown']))
+        } finally {
+          await stop()
+        }
+      })
 
-    test('nothing is left behind, also of a client that goes away', async () => {
-      const tasks = await ctr('tasks', 'ps', idOf('web'))
-      const child = spawn(kubectlPath!, ['--server', url, 'exec', '-i', 'web', '--', 'sh', '-c', 'echo begun; exec sleep 600'], { env: { HOME: home, KUBECONFIG: '/dev/null' } })
-      await once(child.stdout, 'data')
-      expect(await ctr('tasks', 'ps', idOf('web'))).not.toBe(tasks)
-      child.kill('SIGKILL')
-      await waitFor('the process to be ended', async () => (await ctr('tasks', 'ps', idOf('web'))) === tasks)
+      test('megabytes both ways, and the end of either side', async () => {
+        const echoPort = String(9000 + Object.keys(words).length)
+        await kubectl(['exec', 'web', '--', 'sh', '-c', `nc -l -p ${echoPort} -e cat >/dev/null 2>&1 &`])
+        const { port, stop } = await forward(echoPort)
+        try {
+          const bytes = Buffer.alloc(2_000_000, 'wherry ')
+          const socket = connect({ port, host: '127.0.0.1', allowHalfOpen: true })
+          socket.end(bytes)
+          const parts: Buffer[] = []
+          for await (const part of socket as AsyncIterable<Buffer>) parts.push(part)
+          expect(Buffer.compare(Buffer.concat(parts), bytes)).toBe(0)
+        } finally {
+          await stop()
+        }
+      })
+
+      test('a port where nobody listens is told', async () => {
+        const { port, said, stop } = await forward('9')
+        try {
+          await expect(get(port)).rejects.toThrow()
+          await waitFor('the words', () => /connection refused: nothing listens there/.test(said()))
+        } finally {
+          await stop()
+        }
+      })
     })
   })
 
-  describe('attach', () => {
-    test('both outputs from then on, until the container ends', async () => {
-      // Said again and again: what was said before a client came is not for it.
-      const command = ['/bin/sh', '-c', 'while [ ! -e /end ]; do echo out; echo err >&2; sleep 0.1; done; printf last']
-      await kubectl(['create', '-f', '-'], manifest('talks', { command }, { restartPolicy: 'Never' }))
-      await waitFor('the pod to run', async () => (await kubectl(['get', 'pod', 'talks', '-o', 'jsonpath={.status.phase}'])).out === 'Running')
-      let heard = ''
-      const attached = kubectl(['attach', 'talks'], '', { onOutput: (text) => (heard += text) })
-      await waitFor('the words', () => heard.includes('out') && heard.includes('err'))
-      await kubectl(['exec', 'talks', '--', 'sh', '-c', 'echo >/end'])
-      expect(await attached).toMatchObject({ code: 0, out: expect.stringMatching(/^(out\n)+last$/), err: expect.stringMatching(/(err\n)+/) })
-      await waitFor('the pod to have ended', async () => (await kubectl(['get', 'pod', 'talks', '-o', 'jsonpath={.status.phase}'])).out === 'Succeeded')
-      expect((await kubectl(['attach', 'talks'])).err).toContain('completed pod')
-    })
-  })
+  describe('other clients by WebSocket', () => {
+    interface Talk {
+      readonly ws: WebSocket
+      /** The bytes of a channel so far. */
+      of(channel: number): string
+      readonly closed: Promise<number>
+    }
+    async function open(path: string, protocols: readonly string[]): Promise<Talk> {
+      const ws = new WebSocket(`${url}/api/v1/namespaces/default/pods/web/${path}`, [...protocols])
+      const channels = new Map<number, Buffer[]>()
+      ws.on('message', (data: Buffer) => void channels.set(data[0]!, [...(channels.get(data[0]!) ?? []), data.subarray(1)]))
+      const closed = once(ws, 'close').then(([code]) => code as number)
+      await once(ws, 'open')
+      return { ws, of: (channel) => Buffer.concat(channels.get(channel) ?? []).toString('latin1'), closed }
+    }
 
-  describe('cp', () => {
-    test('a folder to a pod and back is the same', async () => {
-      await kubectl(['exec', 'web', '--', 'busybox', 'ln', '-sf', '/bin/busybox', '/bin/tar'])
-      const [here, back] = [join(home, 'here'), join(home, 'back')]
-      mkdirSync(here)
-      writeFileSync(join(here, 'small'), 'small\n')
-      writeFileSync(join(here, 'large'), Buffer.alloc(2_500_000, 'wherry '))
-      expect(await kubectl(['cp', here, 'web:/tmp-copy'])).toMatchObject({ code: 0 })
-      expect((await kubectl(['exec', 'web', '--', 'cat', '/tmp-copy/small'])).out).toBe('small\n')
-      expect(await kubectl(['cp', 'web:/tmp-copy', back])).toMatchObject({ code: 0 })
-      for (const name of ['small', 'large']) expect(Buffer.compare(readFileSync(join(back, name)), readFileSync(join(here, name)))).toBe(0)
+    test('exec in version 4 of the channels, whose input ends with the connection', async () => {
+      const talk = await open('exec?command=cat&stdin=true', ['v4.channel.k8s.io', 'channel.k8s.io'])
+      expect(talk.ws.protocol).toBe('v4.channel.k8s.io')
+      talk.ws.send(Buffer.from('\0hello'))
+      await waitFor('the echo', () => talk.of(1) === 'hello')
+      talk.ws.close()
+      await talk.closed
+    })
+
+    test('the exit code comes as a Status, and the connection ends in order', async () => {
+      const talk = await open('exec?command=sh&command=-c&command=exit%203', ['v5.channel.k8s.io'])
+      expect(await talk.closed).toBe(1000)
+      expect(JSON.parse(talk.of(3))).toMatchObject({ status: 'Failure', reason: 'NonZeroExitCode', details: { causes: [{ reason: 'ExitCode', message: '3' }] } })
+    })
+
+    test('port-forward in channels: the port first, then data, or the error', async () => {
+      const talk = await open('portforward?ports=8080,9', ['v4.channel.k8s.io'])
+      talk.ws.send(Buffer.from('\0GET / HTTP/1.0\r\n\r\n'))
+      expect(await talk.closed).toBe(1000)
+      expect(talk.of(0).slice(0, 2)).toBe('\x90\x1f')
+      expect(talk.of(0).slice(2)).toMatch(/^HTTP\/1\.[01] 200 OK[^]*pod=unknown/)
+      expect(talk.of(3).slice(0, 2)).toBe('\t\0')
+      expect(talk.of(3).slice(2)).toMatch(/^error forwarding port 9 to pod default\/web: .*connection refused/)
+    })
+
+    test('what is not offered is a Status, before the connection is switched', async () => {
+      const refused = async (path: string, headers: Record<string, string>): Promise<string> => {
+        const request = http.get(`${url}/api/v1/namespaces/default/pods/${path}`, { headers: { connection: 'Upgrade', ...headers } })
+        const [response] = (await once(request, 'response')) as [http.IncomingMessage]
+        return (await Array.fromAsync(response as AsyncIterable<Buffer>)).join('')
+      }
+      const socket = { upgrade: 'websocket', 'sec-websocket-version': '13', 'sec-websocket-key': Buffer.alloc(16).toString('base64') }
+      expect(await refused('web/exec?command=ls', { ...socket, 'sec-websocket-protocol': 'v3.channel.k8s.io' })).toContain('names none of: v5.channel.k8s.io, v4.channel.k8s.io')
+      expect(await refused('web/exec?command=ls', { upgrade: 'SPDY/3.1' })).toContain('names none of: v4.channel.k8s.io')
+      expect(await refused('web/exec?command=ls', { upgrade: 'tea' })).toContain('Upgrade must be websocket or SPDY/3.1')
+      expect(await refused('web/exec', { ...socket, 'sec-websocket-protocol': 'v5.channel.k8s.io' })).toContain('at least one command')
+      expect(await refused('web/portforward?ports=0', { ...socket, 'sec-websocket-protocol': 'v4.channel.k8s.io' })).toContain('from 1 to 65535')
+      expect(await refused('web/exec?command=ls', { connection: 'close' })).toContain('Upgrade request required')
     })
   })
 
