@@ -85,6 +85,7 @@ function moveOf(of: ResourceKind, subresource: Subresource | undefined): (move: 
       case 'exec':
       case 'attach':
       case 'portforward':
+      case 'proxy':
     }
   }
   throw new StatusError('MethodNotAllowed', `${of.resource} have no subresource ${subresource} that could be updated`)

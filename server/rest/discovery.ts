@@ -20,6 +20,7 @@ export const subservedKinds: Readonly<Record<Subresource, SubresourceKind>> = {
   eviction: { group: 'policy', version: 'v1', kind: 'Eviction', verbs: ['create'] },
   log: { verbs: ['get'] },
   finalize: { verbs: ['update'] },
+  proxy: { verbs: ['create', 'delete', 'get', 'patch', 'update'] },
   portforward: { kind: 'PodPortForwardOptions', verbs: ['create', 'get'] },
   attach: { kind: 'PodAttachOptions', verbs: ['create', 'get'] },
   exec: { kind: 'PodExecOptions', verbs: ['create', 'get'] },

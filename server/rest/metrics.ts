@@ -67,6 +67,7 @@ function labelsOf(target: Target, { verb, subresource = '' }: Wish): Labels {
     const { of, namespace, name } = target
     return { ...word, group: 'metrics.k8s.io', version: 'v1beta1', resource: of, subresource, scope: scopeOf(namespace, name) }
   }
+  if (target.kind === 'proxy') return { ...word, group: '', version: 'v1', resource: target.of, subresource, scope: 'resource' }
   return { ...word, group: '', version: '', resource: '', subresource: target.kind, scope: '' }
 }
 

@@ -16,6 +16,7 @@ import { flag } from './query.ts'
 import { sendFailure } from './reply.ts'
 import { route, wishOf } from './routes.ts'
 import type { Shared } from './routes.ts'
+import { createProxy } from './proxy/proxy.ts'
 import { createConnect, isConnection } from './streams/connect.ts'
 import { parseTarget } from './target.ts'
 import type { Target } from './target.ts'
@@ -38,7 +39,7 @@ const anonymous = 'system:anonymous'
 const maxIncomingBytes = 1024
 
 export function createRest(deps: RestDeps): Rest {
-  const shared: Shared = { openapi: createOpenApi(deps.version), texts: createEventTexts(), requests: createRequestMetrics(deps) }
+  const shared: Shared = { openapi: createOpenApi(deps.version), texts: createEventTexts(), requests: createRequestMetrics(deps), proxy: createProxy() }
   const sockets = new WebSocketServer({ noServer: true, maxPayload: maxIncomingBytes })
   const connect = createConnect()
 
@@ -78,6 +79,7 @@ export function createRest(deps: RestDeps): Rest {
       socket.on('error', (e) => deps.log.debug('socket failed', errorKeys(e)))
       run(req, res, async (call, target) => {
         const take = (): void => res.detachSocket(socket as Parameters<typeof res.detachSocket>[0])
+        if (target.kind === 'proxy') return shared.proxy.upgrade(call, target, { socket, head, take })
         if (isConnection(target)) return connect(call, target, { socket, head, take })
         if (target.kind !== 'resource' || target.subresource || !flag(call.query, 'watch')) {
           throw badRequest('a WebSocket here must be a watch: GET on a collection with ?watch=1')

@@ -16,6 +16,7 @@ import { get, list } from './read.ts'
 import { remove, removeCollection } from './remove.ts'
 import { nothingHere, sendValue } from './reply.ts'
 import { bind, evict, getScale, setScale } from './subresource.ts'
+import type { Proxy } from './proxy/proxy.ts'
 import { upgradeRequired } from './streams/connect.ts'
 import type { ResourceTarget, Target } from './target.ts'
 import type { EventTexts } from './watch/encode.ts'
@@ -28,6 +29,7 @@ export interface Shared {
   readonly openapi: OpenApi
   readonly texts: EventTexts
   readonly requests: RequestMetrics
+  readonly proxy: Proxy
 }
 
 type Handler = (call: Call, target: ResourceTarget, shared: Shared) => Promise<void>
@@ -70,6 +72,8 @@ const onSubresource: Readonly<Record<NonNullable<ResourceTarget['subresource']>,
   exec: connected,
   attach: connected,
   portforward: connected,
+  // Its paths are a target of their own.
+  proxy: {},
 }
 
 /** The methods of a target; a list over all namespaces can only be read and deleted. */
@@ -104,6 +108,10 @@ export function wishOf(call: Call, target: Target, path: string): Wish {
       ...(target.namespace && { namespace: target.namespace }),
       ...nameOf(call, target),
     }
+  }
+  if (target.kind === 'proxy') {
+    const { of, namespace, name } = target
+    return { verb, path, resource: of, subresource: 'proxy', namespace, name }
   }
   if (target.kind === 'usage') {
     const { of, namespace, name } = target
@@ -140,6 +148,7 @@ export async function route(call: Call, target: Target, shared: Shared): Promise
     return handler.run(call, target, shared)
   }
   if (target.kind === 'unknown') throw nothingHere()
+  if (target.kind === 'proxy') return shared.proxy.pass(call, target)
   const expected = target.kind === 'hubJoin' ? 'POST' : 'GET'
   if (methodOf(call) !== expected) {
     call.res.setHeader('Allow', expected)
@@ -148,7 +157,7 @@ export async function route(call: Call, target: Target, shared: Shared): Promise
   return routeOther(call, target, shared)
 }
 
-type Other = Exclude<Target, { readonly kind: 'resource' | 'unknown' }>
+type Other = Exclude<Target, { readonly kind: 'resource' | 'unknown' | 'proxy' }>
 
 async function routeOther(call: Call, target: Other, { openapi, requests }: Shared): Promise<void> {
   switch (target.kind) {

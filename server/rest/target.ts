@@ -21,6 +21,19 @@ export interface UsageTarget {
   readonly name: string
 }
 
+/** What a pod serves, itself or as one behind a service. `port` is a name, a number or ''. */
+export interface ProxyTarget {
+  readonly kind: 'proxy'
+  readonly of: 'pods' | 'services'
+  readonly namespace: string
+  readonly name: string
+  readonly scheme: 'http' | 'https'
+  readonly port: string
+  /** The path up to `/proxy`, and what follows it, both as they came, percent-encoded; '' where not even a slash follows. */
+  readonly prefix: string
+  readonly rest: string
+}
+
 export type Target =
   | ResourceTarget
   /** Legacy and aggregated discovery: `/api` and `/apis`. */
@@ -31,6 +44,7 @@ export type Target =
   /** All checks, or with `name` one of them. */
   | { readonly kind: 'health'; readonly check: 'livez' | 'readyz' | 'healthz'; readonly name?: string }
   | { readonly kind: 'metrics' }
+  | ProxyTarget
   | UsageTarget
   | { readonly kind: 'openapi2' }
   /** The index (`path` is ''), or the document of one group version (`api/v1`, `apis/apps/v1`). */
@@ -48,6 +62,8 @@ const healthChecks: ReadonlySet<string> = new Set(['livez', 'readyz', 'healthz']
  * @throws URIError where the percent-encoding is broken
  */
 export function parseTarget(path: string): Target {
+  const proxied = proxyPath.exec(path)
+  if (proxied) return proxyTarget(proxied)
   const parts = path.split('/').filter((part) => part !== '').map(decodeURIComponent)
   const [first = '', second, third] = parts
   if (parts.some((part) => part.includes('/'))) return { kind: 'unknown' }
@@ -64,6 +80,17 @@ export function parseTarget(path: string): Target {
     return { kind: 'hubRules', node: parts[3]! }
   }
   return { kind: 'unknown' }
+}
+
+const proxyPath = /^(\/api\/v1\/namespaces\/([^/]+)\/(pods|services)\/([^/]+)\/proxy)(\/.*)?$/
+
+/** The name may have a scheme before it and a port behind it: `https:web:443`, `web:80`, `web`. */
+function proxyTarget([, prefix = '', namespace = '', of, words = '', rest = '']: readonly (string | undefined)[]): Target {
+  const parts = decodeURIComponent(words).split(':')
+  const [scheme, name = '', port = ''] = parts.length === 3 ? parts : ['', ...parts]
+  const where = { of: of as ProxyTarget['of'], namespace: decodeURIComponent(namespace), name, port, prefix, rest }
+  if (parts.length > 3 || !['', 'http', 'https'].includes(scheme!)) return { kind: 'unknown', group: '', resource: where.of, namespace: where.namespace }
+  return { kind: 'proxy', ...where, scheme: scheme === 'https' ? 'https' : 'http' }
 }
 
 function inGroup(group: string, parts: readonly string[]): Target {

@@ -348,6 +348,72 @@ describe.skipIf(missing)(`kubectl holds connections to pods${missing ? ` (skippe
     })
   })
 
+  describe('proxy', () => {
+    const base = '/api/v1/namespaces/default'
+    const raw = (path: string): Promise<Ended> => kubectl(['get', '--raw', `${base}/${path}`])
+    const slice = (name: string, endpoint: object): string =>
+      JSON.stringify({
+        apiVersion: 'discovery.k8s.io/v1',
+        kind: 'EndpointSlice',
+        metadata: { name, labels: { 'kubernetes.io/service-name': name } },
+        addressType: 'IPv4',
+        ports: [{ name: 'http', port: 8080 }],
+        endpoints: [endpoint],
+      })
+
+    beforeAll(async () => {
+      const ports = [{ name: 'http', port: 80, targetPort: 8080 }]
+      for (const name of ['web', 'empty']) {
+        await kubectl(['create', '-f', '-'], JSON.stringify({ apiVersion: 'v1', kind: 'Service', metadata: { name }, spec: { selector: { app: name }, ports } }))
+      }
+      const ip = (await kubectl(['get', 'pod', 'web', '-o', 'jsonpath={.status.podIP}'])).out
+      const made = await kubectl(['create', '-f', '-'], slice('web', { addresses: [ip], nodeName: 'a', conditions: { ready: true }, targetRef: { kind: 'Pod', name: 'web', namespace: 'default' } }))
+      expect(made.err).toBe('')
+      const page = 'mkdir -p /www/dir; echo page >/www/dir/index.html; printf "#!/bin/sh\\nprintf \\"Content-Type: text/plain\\\\r\\\\n\\\\r\\\\n\\"; echo \\"\\$REQUEST_METHOD \\$QUERY_STRING\\"; cat\\n" >/www/cgi-bin/say; chmod 755 /www/cgi-bin/say'
+      const written = await kubectl(['exec', 'web', '--', 'busybox', 'sh', '-c', page.replaceAll('mkdir', 'busybox mkdir').replaceAll('chmod', 'busybox chmod')])
+      expect(written.err).toBe('')
+    })
+
+    test('kubectl get --raw, of a pod by number, name and nothing, and of a service', async () => {
+      for (const name of ['pods/web:8080', 'pods/web:http', 'pods/web', 'services/web:http', 'services/web:80', 'services/web', 'services/http:web:http']) {
+        expect(await raw(`${name}/proxy/`), name).toMatchObject({ code: 0, out: expect.stringMatching(/^pod=unknown/) })
+      }
+    })
+
+    test('what cannot be reached is a Status', async () => {
+      expect((await raw('pods/none:80/proxy/')).err).toContain('pods "none" not found')
+      expect((await raw('pods/web:tea/proxy/')).err).toContain('no port named')
+      expect((await raw('pods/web:9/proxy/')).err).toContain('connection refused')
+      expect((await raw('services/empty/proxy/')).err).toContain('no endpoints available for service')
+      expect((await raw('services/web:tea/proxy/')).err).toContain('no port')
+    })
+
+    test('bodies, queries, codes and redirects pass', async () => {
+      const at = `${url}${base}/pods/web:8080/proxy`
+      const body = 'wherry '.repeat(50_000)
+      const posted = await fetch(`${at}/cgi-bin/say?a=b%20c`, { method: 'POST', body })
+      expect([posted.status, await posted.text()]).toEqual([200, `POST a=b%20c\n${body}`])
+      expect((await fetch(`${at}/none`)).status).toBe(404)
+      const bare = await fetch(`${at}?x=1`, { redirect: 'manual' })
+      expect([bare.status, bare.headers.get('location')]).toEqual([301, `${base}/pods/web:8080/proxy/?x=1`])
+      const moved = await fetch(`${at}/dir`, { redirect: 'manual' })
+      expect([moved.status, moved.headers.get('location')]).toEqual([302, `${base}/pods/web:8080/proxy/dir/`])
+      expect(await (await fetch(`${at}/dir`)).text()).toBe('page\n')
+    })
+
+    test('another protocol passes both ways once the pod agrees', async () => {
+      await kubectl(['exec', 'web', '--', 'sh', '-c', '(printf "HTTP/1.1 101 Switching Protocols\\r\\nUpgrade: tea\\r\\nConnection: Upgrade\\r\\n\\r\\n"; cat) | nc -l -p 9100 >/dev/null 2>&1 &'])
+      const request = http.request(`${url}${base}/pods/web:9100/proxy/`, { headers: { connection: 'Upgrade', upgrade: 'tea' } })
+      request.end()
+      const [answer, socket] = (await once(request, 'upgrade')) as [http.IncomingMessage, import('node:net').Socket]
+      expect([answer.statusCode, answer.headers.upgrade]).toEqual([101, 'tea'])
+      socket.destroy()
+      const declined = http.get(`${url}${base}/pods/web:8080/proxy/`, { headers: { connection: 'Upgrade', upgrade: 'tea' } })
+      const [plain] = (await once(declined, 'response')) as [http.IncomingMessage]
+      expect((await Array.fromAsync(plain as AsyncIterable<Buffer>)).join('')).toMatch(/^pod=unknown/)
+    })
+  })
+
   describe('other clients by WebSocket', () => {
     interface Talk {
       readonly ws: WebSocket
