@@ -1,6 +1,7 @@
 /** Stock kubectl against a hub and the kubelet half of an agent with a real containerd: what is neither read nor written, but held open. */
 import { spawn } from 'node:child_process'
-import { existsSync, mkdtempSync, readFileSync, rmSync, writeFileSync } from 'node:fs'
+import { existsSync, mkdtempSync, readdirSync, readFileSync, rmSync, writeFileSync } from 'node:fs'
+import { readFile as readFileAsync } from 'node:fs/promises'
 import http from 'node:http'
 import { once } from 'node:events'
 import { connect, type AddressInfo } from 'node:net'
@@ -12,8 +13,9 @@ import { WebSocket } from 'ws'
 import { systemClock } from '../../api/clock.ts'
 import { silentLog } from '../../api/log.ts'
 import { createExec } from '../../agent/kernel/exec.ts'
+import { createPodUsage } from '../../agent/metrics/pod-usage.ts'
 import { goArchitecture } from '../../agent/metrics/node-facts.ts'
-import { createLink } from '../../agent/link/link.ts'
+import { createLink, type Link } from '../../agent/link/link.ts'
 import { createPodNetwork } from '../../agent/net/pod-network.ts'
 import { createForwards } from '../../agent/pods/forward/forwards.ts'
 import { createPods, type Pods } from '../../agent/pods/pods.ts'
@@ -44,9 +46,11 @@ describe.skipIf(missing)(`kubectl holds connections to pods${missing ? ` (skippe
   let hub: Hub
   let server: http.Server
   let pods: Pods
+  let link: Link
   let url: string
   let home: string
   const stop = new AbortController()
+  let linked: Promise<void> | undefined
 
   /** How connections were asked for. */
   const upgrades: string[] = []
@@ -158,7 +162,7 @@ describe.skipIf(missing)(`kubectl holds connections to pods${missing ? ` (skippe
     })
     pods.setRanges(['10.244.8.0/24'])
     const tables = createTables()
-    const link = createLink({
+    link = createLink({
       url,
       node: 'a',
       version: '0.1.0',
@@ -177,7 +181,7 @@ describe.skipIf(missing)(`kubectl holds connections to pods${missing ? ` (skippe
         exec: (call, signal, input) => pods.calls.exec(call, input, signal),
       },
     })
-    void link.run(stop.signal)
+    linked = link.run(stop.signal)
   }
 
   const manifest = (name: string, container: object = {}, spec: object = {}): string =>
@@ -199,6 +203,10 @@ describe.skipIf(missing)(`kubectl holds connections to pods${missing ? ` (skippe
   })
   afterAll(async () => {
     stop.abort()
+    await linked
+    // Their networks would outlive the containerd.
+    pods?.setPods([])
+    await waitFor('an empty node', () => !containerd || !readdirSync('/run/netns').some((name) => name.startsWith(`${containerd.netns}-`)))
     await pods?.close()
     await hub?.close()
     server?.closeAllConnections()
@@ -346,6 +354,22 @@ describe.skipIf(missing)(`kubectl holds connections to pods${missing ? ` (skippe
         }
       })
     })
+  })
+
+  test('top shows what cgroups say of pods, and what nodes report', async () => {
+    const amounts = { cpu: '1', memory: '1Gi' }
+    const node = { apiVersion: 'v1', kind: 'Node', metadata: { name: 'a' }, status: { capacity: amounts, allocatable: amounts } }
+    await inside.registry.create({ resource: 'nodes', namespace: '', name: 'a' }, node)
+    link.send({ kind: 'report', report: { kind: 'usage', usage: { cpuMillis: 250, memoryBytes: 512 * 2 ** 20, cpuCapacityMillis: 1000, memoryCapacityBytes: 2 ** 30 } } })
+    const sampler = createPodUsage({ mount: '/sys/fs/cgroup', readFile: (path) => readFileAsync(path, 'utf8'), now: () => performance.now() })
+    await sampler.sample(pods.running())
+    await kubectl(['exec', 'web', '--', 'sh', '-c', 'i=0; while [ $i -lt 200000 ]; do i=$((i+1)); done'])
+    const report = await sampler.sample(pods.running())
+    expect(report?.pods.find((pod) => pod.key === 'default/web')?.containers[0]?.cpuMillis).toBeGreaterThan(10)
+    link.send({ kind: 'report', report: report! })
+    await waitFor('top of pods', async () => /^web +\d+m +\d+Mi/m.test((await kubectl(['top', 'pod', 'web', '--containers=false'])).out))
+    expect((await kubectl(['top', 'nodes'])).out).toMatch(/^a +250m +25% +512Mi +50%/m)
+    expect((await kubectl(['top', 'pod', 'web', '--containers'])).out).toMatch(/^web +web +\d+m +\d+Mi/m)
   })
 
   describe('proxy', () => {

@@ -70,6 +70,7 @@ function toWebSocket(call: Call, { socket, head, take, protocol }: Agreed, use: 
   server.once('headers', (lines) => void lines.push(`Sec-WebSocket-Protocol: ${protocol}`))
   call.res.statusCode = 101
   take()
+  call.req.socket.setKeepAlive(true, keepAliveMs)
   return new Promise((resolve, reject) => {
     // The server itself refuses a client that does not ask as RFC 6455 wants it.
     call.signal.addEventListener('abort', () => resolve(), { once: true })
