@@ -20,6 +20,7 @@ import { createExec, type Exec } from './kernel/exec.ts'
 import { createOwnHands, type OwnHands } from './kernel/hands.ts'
 import { createLink, type Link, type LinkTls } from './link/link.ts'
 import { goArchitecture, readNodeFacts, readPressures, type NodeFacts } from './metrics/node-facts.ts'
+import { createPodUsage } from './metrics/pod-usage.ts'
 import { createCgroupUsage, createMachineUsage, type UsageSampler } from './metrics/usage.ts'
 import { sourceAddressTo } from './net/address.ts'
 import { createIp } from './net/ip.ts'
@@ -28,6 +29,8 @@ import { createRoutes } from './net/routes.ts'
 import { setForwarding } from './net/sysctls.ts'
 import { createNode, type NodeHalf } from './node.ts'
 import { PodError } from './pods/error.ts'
+import { createForwards } from './pods/forward/forwards.ts'
+import type { PodCalls } from './pods/pod-calls.ts'
 import { createPods, type Pods } from './pods/pods.ts'
 import { createCtrRuntime } from './pods/runtime/ctr.ts'
 import { createTidying, openMemory } from './memory.ts'
@@ -93,8 +96,16 @@ async function main(): Promise<void> {
         for (const { dataplane } of lanes) yield Buffer.from(await dataplane.print(callSignal))
       },
       async *logs(call, callSignal) {
-        if (!half) throw new PodError('CONTAINER_UNKNOWN', `node ${config.node} runs no pods: its agent was started with --services-only`)
-        yield* half.pods.logs(call, callSignal)
+        yield* podsOf(half, config).logs(call, callSignal)
+      },
+      async *attach(call, callSignal) {
+        yield* podsOf(half, config).attach(call, callSignal)
+      },
+      async *forward(call, callSignal, input) {
+        yield* podsOf(half, config).forward(call, input, callSignal)
+      },
+      async *exec(call, callSignal, input) {
+        yield* podsOf(half, config).exec(call, input, callSignal)
       },
     },
   })
@@ -102,6 +113,12 @@ async function main(): Promise<void> {
   await Promise.all([link.run(signal), services.run(signal), half?.node.run(signal), dns?.run(signal)])
   for (const { dataplane } of lanes) dataplane.close()
   log.info('the agent has stopped; rules and containers stay')
+}
+
+/** @throws PodError CONTAINER_UNKNOWN where this agent runs no pods */
+function podsOf(half: { readonly pods: Pods } | undefined, { node }: AgentConfig): PodCalls {
+  if (half) return half.pods.calls
+  throw new PodError('CONTAINER_UNKNOWN', `node ${node} runs no pods: its agent was started with --services-only`)
 }
 
 /** The families to serve: those of the pods' ranges. */
@@ -171,6 +188,7 @@ function createPodHalf({ config, address, exec, tables, log, send }: HalfParts):
   const pods = createPods({
     runtime,
     network,
+    forwards: createForwards({ exec, log, node: process.execPath, dir: join(config.state, 'forward') }),
     clock,
     log,
     node: config.node,
@@ -190,6 +208,7 @@ function createPodHalf({ config, address, exec, tables, log, send }: HalfParts):
     runtime,
     routes: createRoutes(createIp(exec)),
     usage: usageOf(config, facts),
+    podUsage: createPodUsage({ mount: '/sys/fs/cgroup', readFile: (path) => readFile(path, 'utf8'), now: () => performance.now() }),
     facts,
     pressures: () => readPressures(config.state),
     report,

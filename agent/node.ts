@@ -6,6 +6,7 @@ import type { NodeStatus } from '../api/objects.ts'
 import { version } from '../api/version.ts'
 import { nodeLabels, nodeStatus, type NodeStatusInput, type Pressures } from './metrics/node-status.ts'
 import type { NodeFacts } from './metrics/node-facts.ts'
+import type { PodUsageSampler } from './metrics/pod-usage.ts'
 import type { UsageSampler } from './metrics/usage.ts'
 import type { Routes } from './net/routes.ts'
 import type { Pods } from './pods/pods.ts'
@@ -22,6 +23,7 @@ export interface NodeDeps {
   readonly runtime: Runtime
   readonly routes: Routes
   readonly usage: UsageSampler
+  readonly podUsage: PodUsageSampler
   readonly facts: NodeFacts
   readonly pressures: () => Pressures
   readonly report: (report: NodeReport) => void
@@ -39,6 +41,7 @@ export interface NodeHalf {
 /** How often a node says that it is alive; the hub waits four times as long. */
 const leaseMs = 10_000
 const usageMs = 3_000
+const podUsageMs = 10_000
 const firstUsageMs = 200
 /** The status is told when it changed, and this often in any case, as the kubelet does. */
 const statusMs = 5 * 60_000
@@ -107,6 +110,10 @@ export function createNode(deps: NodeDeps): NodeHalf {
       await measure()
       await sleep(clock, firstUsageMs, signal).catch(() => {})
       every(usageMs, signal, measure)
+      every(podUsageMs, signal, async () => {
+        const report = await deps.podUsage.sample(pods.running())
+        if (report) deps.report(report)
+      })
       every(leaseMs, signal, async () => {
         await teller.tell(signal)
         deps.report({ kind: 'lease' })

@@ -46,14 +46,22 @@ const logs = fc.record(
   },
   { requiredKeys: ['method', 'namespace', 'pod', 'container', 'follow', 'previous', 'timestamps'] },
 )
+const streams = { namespace: name, pod: name, container: name, stdin: flag, stdout: flag, stderr: flag, tty: flag }
+const forward = fc.record({ method: fc.constant('forward'), namespace: name, pod: name, port: count, to: fc.constantFrom('loopback', 'address') })
+const attach = fc.record({ method: fc.constant('attach'), ...streams })
+const exec = fc.record({ method: fc.constant('exec'), ...streams, command: fc.array(text) })
 const hubFrames = {
   welcome: fc.record({ kind: fc.constant('welcome'), version: count, node: name, history: name, revision: count, resumed: flag, time: count }),
   set: fc.record({ kind: fc.constant('set'), resource, revision: count, object }),
   delete: fc.record({ kind: fc.constant('delete'), resource, revision: count, key: name }),
   sync: fc.record({ kind: fc.constant('sync'), revision: count }),
   reset: fc.record({ kind: fc.constant('reset') }),
-  call: fc.record({ kind: fc.constant('call'), id: count, call: fc.oneof(logs, fc.record({ method: fc.constant('rules') })) }),
+  call: fc.record({ kind: fc.constant('call'), id: count, call: fc.oneof(logs, exec, attach, forward, fc.record({ method: fc.constant('rules') })) }),
   cancel: fc.record({ kind: fc.constant('cancel'), id: count }),
+  input: fc.record({ kind: fc.constant('input'), id: count, bytes: fc.uint8Array({ maxLength: 300 }) }),
+  inputEnd: fc.record({ kind: fc.constant('inputEnd'), id: count }),
+  resize: fc.record({ kind: fc.constant('resize'), id: count, width: count, height: count }),
+  room: fc.record({ kind: fc.constant('room'), id: count, room: count }),
 } satisfies Record<HubFrame['kind'], unknown>
 const labels = fc.dictionary(fc.string().filter((f) => f !== '__proto__'), text, { maxKeys: 4 })
 const usage = fc.record({ cpuMillis: amount, memoryBytes: amount, cpuCapacityMillis: amount, memoryCapacityBytes: amount })
@@ -62,9 +70,11 @@ const about = fc.record(
   { requiredKeys: ['kind', 'name', 'uid'] },
 )
 const event = fc.record({ type: fc.constantFrom('Normal', 'Warning'), reason: text, message: text, about })
+const podUsage = fc.record({ key: name, containers: fc.array(fc.record({ name, cpuMillis: amount, memoryBytes: amount })) })
 const report = fc.oneof(
   fc.record({ kind: fc.constant('node'), labels, status: map }),
   fc.record({ kind: fc.constant('usage'), usage }),
+  fc.record({ kind: fc.constant('podUsage'), windowMs: amount, pods: fc.array(podUsage) }),
   fc.record({ kind: fc.constant('lease') }),
   fc.record({ kind: fc.constant('pod'), key: name, uid: text, status: map }),
   fc.record({ kind: fc.constant('podGone'), key: name, uid: text }),
@@ -80,8 +90,9 @@ const agentFrames = {
     { requiredKeys: ['kind', 'received', 'applied'] },
   ),
   report: fc.record({ kind: fc.constant('report'), report }),
-  data: fc.record({ kind: fc.constant('data'), id: count, bytes: fc.uint8Array({ maxLength: 300 }) }),
-  end: fc.record({ kind: fc.constant('end'), id: count, error: failure }, { requiredKeys: ['kind', 'id'] }),
+  data: fc.record({ kind: fc.constant('data'), id: count, bytes: fc.uint8Array({ maxLength: 300 }), err: flag }, { requiredKeys: ['kind', 'id', 'bytes'] }),
+  end: fc.record({ kind: fc.constant('end'), id: count, error: failure, exitCode: count }, { requiredKeys: ['kind', 'id'] }),
+  room: fc.record({ kind: fc.constant('room'), id: count, room: count }),
 } satisfies Record<AgentFrame['kind'], unknown>
 const hubFrame = fc.oneof(...Object.values(hubFrames)) as unknown as fc.Arbitrary<HubFrame>
 const agentFrame = fc.oneof(...Object.values(agentFrames)) as unknown as fc.Arbitrary<AgentFrame>
@@ -145,6 +156,7 @@ describe('what a peer may not send', () => {
   const set = { kind: 'set', resource: 'pods', revision: 1, object: { apiVersion: 'v1', kind: 'Pod', metadata: { name: 'a' } } }
   const { name: _, ...nameless } = set.object.metadata
   const call = { kind: 'call', id: 1, call: { method: 'rules' } }
+  const execCall = { method: 'exec', namespace: 'a', pod: 'b', container: 'c', stdin: true, stdout: true, stderr: true, tty: false }
   const hello = { kind: 'hello', version: 1, node: 'a', agent: 'x', time: 0 }
   const told = { kind: 'report', report: { kind: 'node', labels: {}, status: {} } }
 
@@ -165,7 +177,9 @@ describe('what a peer may not send', () => {
     ['an object without metadata', { ...set, object: { ...set.object, metadata: undefined } }, 'set: object.metadata is missing'],
     ['an object without a name', { ...set, object: { ...set.object, metadata: nameless } }, 'set: object.metadata.name is missing'],
     ['a list for an object', { ...set, object: [] }, 'set: object must be a map, but is a list'],
-    ['an unknown call', { ...call, call: { method: 'exec' } }, 'call: call.method must be one of logs, rules'],
+    ['an unknown call', { ...call, call: { method: 'tea' } }, 'call: call.method must be one of attach, exec, forward, logs, rules'],
+    ['a command that is no list', { ...call, call: { ...execCall, command: 'ls' } }, 'call: call.command must be a list'],
+    ['a command with a number', { ...call, call: { ...execCall, command: ['ls', 1] } }, 'call: call.command[1] must be text'],
     ['half a call', { ...call, call: { method: 'logs', namespace: 'a' } }, 'call: call.pod is missing'],
   ])('hub: %s', (_title, frame, message) => {
     expect(refusal(decodeHubFrame, raw.pack(dropped(frame)))).toEqual(malformed(message))

@@ -46,8 +46,10 @@ function decode(bytes: Uint8Array, shapes: Shapes, wrong: { readonly shapes: Sha
   if (typeof frame !== 'object' || frame === null || Array.isArray(frame)) throw malformed('not a frame: it is no map')
   const { kind } = frame as { readonly kind?: unknown }
   if (typeof kind !== 'string') throw malformed('frame without a kind: the field kind must be text')
-  if (Object.hasOwn(wrong.shapes, kind)) throw malformed(`frame ${kind}: it goes ${wrong.way}, not back`)
-  if (!Object.hasOwn(shapes, kind)) throw malformed(`frame of an unknown kind: ${JSON.stringify(kind.slice(0, 80))}`)
+  if (!Object.hasOwn(shapes, kind)) {
+    if (Object.hasOwn(wrong.shapes, kind)) throw malformed(`frame ${kind}: it goes ${wrong.way}, not back`)
+    throw malformed(`frame of an unknown kind: ${JSON.stringify(kind.slice(0, 80))}`)
+  }
   const wrongField = shapes[kind]!(frame, '')
   if (wrongField !== undefined) throw malformed(`frame ${kind}: ${wrongField}`)
   return frame

@@ -38,6 +38,8 @@ export const errorCodes = {
   IMAGE_ABSENT: 'an image is not on the node and its pull policy is Never',
   CONTAINER_CREATE: 'a container could not be created or started',
   CONTAINER_CONFIG: 'a container asks for something that this node does not offer',
+  CONTAINER_EXEC: 'a command could not be run in a container',
+  CONNECT_FAILED: 'a port of a pod could not be connected to',
   CONTAINER_UNKNOWN: 'no such container on this node',
   SANDBOX_NETWORK: 'the network of a pod could not be set up',
   // people

@@ -51,6 +51,18 @@ const map = (fields: Readonly<Record<string, Check>>): Check => {
   }
 }
 
+/** A list, each item of which must pass. */
+const listOf =
+  (check: Check): Check =>
+  (value, path) => {
+    if (!Array.isArray(value)) return be('a list', Array.isArray)(value, path)
+    for (const [at, item] of value.entries()) {
+      const fault = check(item, `${path}[${at}]`)
+      if (fault !== undefined) return fault
+    }
+    return undefined
+  }
+
 const texts: Check = (value, path) => {
   if (!isMap(value)) return anyMap(value, path)
   for (const [key, word] of Object.entries(value)) {
@@ -71,7 +83,12 @@ const failure = map({ code: text, message: text })
 /** Of an object only its name tags: what is in it was validated by the hub, and belongs to whoever reads it. */
 const object = map({ apiVersion: name, kind: name, metadata: map({ name }) })
 
+const container = { namespace: name, pod: name, container: name, stdin: flag, stdout: flag, stderr: flag, tty: flag }
+
 const calls = {
+  attach: map(container),
+  exec: map({ ...container, command: listOf(text) }),
+  forward: map({ namespace: name, pod: name, port: count, to: oneOf('loopback', 'address') }),
   logs: map({
     namespace: name,
     pod: name,
@@ -101,9 +118,12 @@ const event = map({
 
 const usage = map({ cpuMillis: amount, memoryBytes: amount, cpuCapacityMillis: amount, memoryCapacityBytes: amount })
 
+const podUsage = map({ key: name, containers: listOf(map({ name, cpuMillis: amount, memoryBytes: amount })) })
+
 const reports = {
   node: map({ labels: texts, status: anyMap }),
   usage: map({ usage }),
+  podUsage: map({ windowMs: amount, pods: listOf(podUsage) }),
   lease: map({}),
   pod: map({ key: name, uid: text, status: anyMap }),
   podGone: map({ key: name, uid: text }),
@@ -120,12 +140,17 @@ export const hubShapes: Readonly<Record<HubFrame['kind'], Check>> = {
   reset: map({}),
   call: map({ id: count, call: union('method', calls) }),
   cancel: map({ id: count }),
+  input: map({ id: count, bytes }),
+  inputEnd: map({ id: count }),
+  resize: map({ id: count, width: count, height: count }),
+  room: map({ id: count, room: count }),
 }
 
 export const agentShapes: Readonly<Record<AgentFrame['kind'], Check>> = {
   hello: map({ version: count, node: name, agent: text, revision: optional(count), history: optional(name), time: count }),
   ack: map({ received: count, applied: count, failed: optional(failure) }),
   report: map({ report: union('kind', reports) }),
-  data: map({ id: count, bytes }),
-  end: map({ id: count, error: optional(failure) }),
+  data: map({ id: count, bytes, err: optional(flag) }),
+  end: map({ id: count, error: optional(failure), exitCode: optional(count) }),
+  room: map({ id: count, room: count }),
 }

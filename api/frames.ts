@@ -9,7 +9,7 @@ import type { ContainerStatus, KubeObject, NodeStatus, PodStatus } from './objec
 import type { Resource } from './resources.ts'
 
 /** Raised with every change that an older peer would misread. */
-export const protocolVersion = 1
+export const protocolVersion = 2
 
 /** Bounds that both sides hold. Bytes, except where the name says otherwise. */
 export const limits = {
@@ -72,7 +72,10 @@ export interface SyncFrame {
 export interface ResetFrame {
   readonly kind: 'reset'
 }
-/** The hub asks the node for something; the answer is any number of `data` frames and one `end` with the same id. */
+/**
+ * The hub asks the node for something; the answer is any number of `data` frames and one `end` with the same id. Some calls
+ * have input too. Either side sends only as much as the other has room for (`call-flow.ts`).
+ */
 export interface CallFrame {
   readonly kind: 'call'
   readonly id: number
@@ -84,8 +87,56 @@ export interface CancelFrame {
   readonly id: number
 }
 
+/** Bytes for a call that takes input: what a process reads, or a connection. */
+export interface InputFrame {
+  readonly kind: 'input'
+  readonly id: number
+  readonly bytes: Uint8Array
+}
+/** The input of a call ends here; its answer goes on. */
+export interface InputEndFrame {
+  readonly kind: 'inputEnd'
+  readonly id: number
+}
+/** The size of the terminal that a call is shown on, in characters. */
+export interface ResizeFrame {
+  readonly kind: 'resize'
+  readonly id: number
+  readonly width: number
+  readonly height: number
+}
+/** Either way: so much was read, and may be sent again. */
+export interface RoomFrame {
+  readonly kind: 'room'
+  readonly id: number
+  readonly room: number
+}
+
+/** A container, and what of its inputs and outputs is wanted. With `tty`, `err` is silent: a terminal has one output. */
+export interface ContainerStreams {
+  readonly namespace: string
+  readonly pod: string
+  readonly container: string
+  readonly stdin: boolean
+  readonly stdout: boolean
+  readonly stderr: boolean
+  readonly tty: boolean
+}
+
 /** What a hub may ask of a node. */
 export type NodeCall =
+  /** What a container says from now on; its input goes to its stdin, if it has one. */
+  | ({ readonly method: 'attach' } & ContainerStreams)
+  /** A TCP connection to a port of a pod: `loopback` is the pod's own, `address` its first address. The input is what is sent. */
+  | {
+      readonly method: 'forward'
+      readonly namespace: string
+      readonly pod: string
+      readonly port: number
+      readonly to: 'loopback' | 'address'
+    }
+  /** A command in a container that runs. */
+  | ({ readonly method: 'exec'; readonly command: readonly string[] } & ContainerStreams)
   | {
       readonly method: 'logs'
       readonly namespace: string
@@ -102,7 +153,7 @@ export type NodeCall =
   /** The ruleset that the kernel holds, as `nft` prints it. */
   | { readonly method: 'rules' }
 
-export type HubFrame = WelcomeFrame | SetFrame | DeleteFrame | SyncFrame | ResetFrame | CallFrame | CancelFrame
+export type HubFrame = WelcomeFrame | SetFrame | DeleteFrame | SyncFrame | ResetFrame | CallFrame | CancelFrame | InputFrame | InputEndFrame | ResizeFrame | RoomFrame
 
 // ── agent to hub ────────────────────────────────────────────────────────────
 
@@ -134,12 +185,16 @@ export interface DataFrame {
   readonly kind: 'data'
   readonly id: number
   readonly bytes: Uint8Array
+  /** Set for what a process says on its second output. */
+  readonly err?: boolean
 }
 export interface EndFrame {
   readonly kind: 'end'
   readonly id: number
   /** Absent when the call was answered in full. */
   readonly error?: { readonly code: string; readonly message: string }
+  /** Of the process that was run, where the call was to run one. */
+  readonly exitCode?: number
 }
 
 /** What a node tells of itself. */
@@ -148,6 +203,8 @@ export type NodeReport =
   | { readonly kind: 'node'; readonly labels: Readonly<Record<string, string>>; readonly status: NodeStatus }
   /** Measured load, every few seconds; kept in memory by the hub and used by the scheduler. */
   | { readonly kind: 'usage'; readonly usage: NodeUsage }
+  /** Measured load of every container that runs, every some seconds; kept in memory by the hub for `kubectl top`. */
+  | { readonly kind: 'podUsage'; readonly windowMs: number; readonly pods: readonly PodUsage[] }
   /** The node is alive; the hub renews its Lease. */
   | { readonly kind: 'lease' }
   | { readonly kind: 'pod'; readonly key: string; readonly uid: string; readonly status: PodStatus }
@@ -165,6 +222,19 @@ export interface NodeUsage {
   readonly memoryCapacityBytes: number
 }
 
+/** Measured, of one pod. */
+export interface PodUsage {
+  /** `namespace/name` */
+  readonly key: string
+  readonly containers: readonly ContainerUsage[]
+}
+export interface ContainerUsage {
+  readonly name: string
+  /** Thousandths of a core, averaged over the window; may have a fraction. */
+  readonly cpuMillis: number
+  readonly memoryBytes: number
+}
+
 /** The makings of a core/v1 Event about an object on the node. */
 export interface NodeEvent {
   readonly type: 'Normal' | 'Warning'
@@ -180,6 +250,6 @@ export interface NodeEvent {
   }
 }
 
-export type AgentFrame = HelloFrame | AckFrame | ReportFrame | DataFrame | EndFrame
+export type AgentFrame = HelloFrame | AckFrame | ReportFrame | DataFrame | EndFrame | RoomFrame
 export type Frame = HubFrame | AgentFrame
 export type { ContainerStatus }

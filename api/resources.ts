@@ -16,14 +16,14 @@ export interface ResourceKind {
   readonly subresources: readonly Subresource[]
 }
 
-export type Subresource = 'status' | 'scale' | 'binding' | 'log' | 'eviction' | 'finalize'
+export type Subresource = 'status' | 'scale' | 'binding' | 'log' | 'eviction' | 'finalize' | 'exec' | 'attach' | 'portforward' | 'proxy'
 
 const rows = [
   // resource, version, kind, namespaced, short names, subresources, in `kubectl get all`
   ['namespaces', 'v1', 'Namespace', false, ['ns'], ['status', 'finalize'], false],
   ['nodes', 'v1', 'Node', false, ['no'], ['status'], false],
-  ['pods', 'v1', 'Pod', true, ['po'], ['status', 'binding', 'log', 'eviction'], true],
-  ['services', 'v1', 'Service', true, ['svc'], ['status'], true],
+  ['pods', 'v1', 'Pod', true, ['po'], ['status', 'binding', 'log', 'eviction', 'exec', 'attach', 'portforward', 'proxy'], true],
+  ['services', 'v1', 'Service', true, ['svc'], ['status', 'proxy'], true],
   ['endpoints', 'v1', 'Endpoints', true, ['ep'], [], false],
   ['configmaps', 'v1', 'ConfigMap', true, ['cm'], [], false],
   ['secrets', 'v1', 'Secret', true, [], [], false],

@@ -8,6 +8,7 @@ import type { TLSSocket } from 'node:tls'
 import { systemClock } from '../api/clock.ts'
 import { isWherryError } from '../api/errors.ts'
 import { createLog, errorKeys, type Log } from '../api/log.ts'
+import { createRegistry as createMetrics } from '../api/prometheus.ts'
 import { version } from '../api/version.ts'
 import { createAllocators } from './admit/allocators.ts'
 import { wordsOf } from './admit/words.ts'
@@ -20,9 +21,11 @@ import { adminName, openPki, type Pki } from './auth/pki.ts'
 import { writePrivateFile } from './auth/private-file.ts'
 import { openToken } from './auth/tokens.ts'
 import { bootstrap, isReachable, leadTo } from './bootstrap.ts'
+import { createChecks } from './checks.ts'
 import { parseConfig, type HubConfig } from './config.ts'
 import { createControllers } from './controllers/controllers.ts'
 import { createHub, type Hub } from './hub/hub.ts'
+import { addHubMeasures } from './hub/measures.ts'
 import { createUpgrade } from './hub/upgrade.ts'
 import { createElection, leaderFence, type ElectionDeps } from './leader/election.ts'
 import { keepPresence, type PresenceDeps } from './presence.ts'
@@ -60,6 +63,9 @@ async function main(): Promise<void> {
   if (!config.etcd) await leadTo(store, registry, [own])
 
   const hub = createHub({ store, registry, log: log.with({ room: 'hub' }), clock, version })
+  const metrics = createMetrics()
+  addHubMeasures(metrics, { store, sessions: hub, version })
+  const checks = createChecks(store)
   /** Starts what one hub alone runs, with writes that are good only while `over` takes them. */
   const lead = (over: Store): (() => Promise<void>) => {
     const deps = { store: over, registry: registryOver(over), clock, random, log }
@@ -77,7 +83,8 @@ async function main(): Promise<void> {
     log: log.with({ room: 'rest' }),
     clock,
     version,
-    checks: store.problem ? [{ name: 'etcd', readyOnly: true, run: () => store.problem?.() }] : [],
+    checks: checks.all,
+    metrics,
     hub: {
       status: () => ({ version, revision: store.revision, nodes: hub.nodes() }),
       snapshot: (signal) => streamSnapshot(store, config.data, signal),
@@ -88,11 +95,13 @@ async function main(): Promise<void> {
   const servers = await serve(config, pki, { rest, hub })
   const leavePresence = config.etcd && isReachable(own) ? joinHubs({ store, registry, clock, log, own }) : undefined
   const stopLeading = config.etcd ? joinElection({ store, registry, clock, random, log }, lead) : lead(store)
+  checks.started()
   const upkeep = keepUp(config, store, servers, log)
   log.info('the hub is serving', { listen: config.listen, revision: store.revision, version })
 
   const stop = async (): Promise<void> => {
     log.info('the hub stops')
+    checks.stopping()
     upkeep()
     for (const server of servers) server.close()
     await hub.close()

@@ -1,5 +1,6 @@
 import { expect, test } from 'vitest'
 import { protocolVersion, type AgentFrame, type HubFrame, type WelcomeFrame } from '../../api/frames.ts'
+import { noCalls } from '../../test/kit/calls.ts'
 import { createFakeClock } from '../../test/kit/clock.ts'
 import * as kit from '../../test/kit/objects.ts'
 import { createLines } from '../../test/scenarios/link-lines.ts'
@@ -22,7 +23,7 @@ function open() {
       handed.push(frame)
     },
     lastRevision: () => state.held,
-    handlers: { rules: () => ReadableStream.from<Uint8Array>([]), logs: () => ReadableStream.from<Uint8Array>([]) },
+    handlers: noCalls,
   })
   /** A new connection; what is said on it. */
   const connect = (): AgentFrame[] => {

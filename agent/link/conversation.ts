@@ -99,6 +99,10 @@ export function createConversation(deps: ConversationDeps): Conversation {
           return welcome(at, frame)
         case 'call':
         case 'cancel':
+        case 'input':
+        case 'inputEnd':
+        case 'resize':
+        case 'room':
           return at.calls.take(frame)
         case 'reset':
         case 'set':

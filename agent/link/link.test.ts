@@ -6,6 +6,7 @@ import { WebSocketServer, type WebSocket } from 'ws'
 import type { Clock } from '../../api/clock.ts'
 import { encode } from '../../api/codec.ts'
 import { closeCodes, protocolVersion } from '../../api/frames.ts'
+import { noCalls } from '../../test/kit/calls.ts'
 import { createLines } from '../../test/scenarios/link-lines.ts'
 import { createLink } from './link.ts'
 
@@ -54,7 +55,7 @@ function start(...ports: readonly number[]) {
     log: lines.log,
     onFrame: () => {},
     lastRevision: () => undefined,
-    handlers: { rules: () => ReadableStream.from<Uint8Array>([]), logs: () => ReadableStream.from<Uint8Array>([]) },
+    handlers: noCalls,
   })
   running = link.run(stop.signal)
   return { link, lines }

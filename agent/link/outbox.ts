@@ -64,6 +64,7 @@ export function createOutbox(): Outbox {
           if (!sent) events = [...events, frame].slice(-waitingEvents)
           return
         case 'usage':
+        case 'podUsage':
         case 'lease':
           // True at their moment only.
           return

@@ -1,5 +1,5 @@
 import { describe, expect, test } from 'vitest'
-import { createRegistry } from './prometheus.ts'
+import { createRegistry } from '../../api/prometheus.ts'
 import { createProxyMetrics, type MetricsMode } from './proxy-metrics.ts'
 
 /** The value of one sample line. */

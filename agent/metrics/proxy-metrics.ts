@@ -6,8 +6,8 @@
  */
 import { arch } from 'node:os'
 import { goArchitecture } from './node-facts.ts'
-import { addProcessMeasures } from './process-measures.ts'
-import { createRegistry, type Counter, type Gauge, type Shape } from './prometheus.ts'
+import { addProcessMeasures } from '../../api/process-measures.ts'
+import { createRegistry, type Counter, type Gauge, type Shape } from '../../api/prometheus.ts'
 
 export type MetricsMode = 'nftables' | 'iptables' | 'ipvs'
 

@@ -6,6 +6,7 @@
  * - A pod that is to end aborts what is being started for it; nothing is started for it any more.
  * - Closing the worker leaves everything as it is: containers go on without us.
  */
+import { join } from 'node:path'
 import { errorKeys, type Log } from '../../api/log.ts'
 import { keyOf, type Pod } from '../../api/objects.ts'
 import { defaultGraceSeconds, identityOf, type Attempts } from './attempts.ts'
@@ -36,10 +37,19 @@ export interface PodWorker {
   repeat(): void
   /** Whether an attempt has ended, as of the last look. One that is only about to run has not. */
   hasEnded(container: string, attempt: number): boolean
+  /** Containers that ran at the last look, and their cgroups. */
+  running(): readonly RunningContainer[]
   /** What the container waits for, for people; undefined where it does not wait. */
   waitsFor(container: string): string | undefined
   /** Nothing of the pod is left, or the worker was closed. */
   readonly ended: Promise<'gone' | 'closed'>
+}
+
+export interface RunningContainer {
+  readonly name: string
+  readonly id: string
+  /** Absolute cgroup path. */
+  readonly cgroup: string
 }
 
 /** After a step that should have worked: once more after so many ms. */
@@ -135,13 +145,21 @@ export function createPodWorker(first: Pod, options: WorkerOptions, closing: Abo
       teller.repeat()
       waker.wake()
     },
-    hasEnded(container, attempt) {
-      const known = life.attempts.get(container) ?? []
-      return life.gone || known.some((a) => a.attempt > attempt || (a.attempt === attempt && a.state.phase === 'exited'))
-    },
+    hasEnded: (container, attempt) => hasEnded(life, container, attempt),
+    running: () => runningOf(life.attempts, podCgroup(options.cgroupRoot, uid)),
     waitsFor: (container) => teller.last?.containerStatuses?.find((c) => c.name === container)?.state?.waiting?.reason,
     ended: live(),
   }
+}
+
+function hasEnded({ attempts, gone }: Life, container: string, attempt: number): boolean {
+  const known = attempts.get(container) ?? []
+  return gone || known.some((a) => a.attempt > attempt || (a.attempt === attempt && a.state.phase === 'exited'))
+}
+
+function runningOf(attempts: Attempts, cgroup: string): readonly RunningContainer[] {
+  const all = [...attempts.values()].flat().filter((a) => a.state.phase === 'running')
+  return all.map(({ container, state }) => ({ name: container, id: state.id, cgroup: join(cgroup, state.id) }))
 }
 
 /** @returns until when to pause before the next look (ms since 1970); undefined for not at all */

@@ -6,6 +6,7 @@ import type { NodeReport } from '../../api/frames.ts'
 import { silentLog } from '../../api/log.ts'
 import type { Pod, PodSpec, PodStatus } from '../../api/objects.ts'
 import { createFakeClock, settled, type FakeClock } from '../../test/kit/clock.ts'
+import { noForwards } from '../../test/kit/calls.ts'
 import { createFakePodNetwork, type FakePodNetwork } from '../net/fake.ts'
 import { attemptLabels, containerId } from './attempts.ts'
 import { createPods, type Pods } from './pods.ts'
@@ -42,6 +43,7 @@ const agent = (): Pods =>
     dir,
     runtime,
     network,
+    forwards: noForwards,
     clock,
     log: silentLog,
     cgroupRoot: '/none/wp-pods',
@@ -555,7 +557,7 @@ test('logs of a pod that is not here, of a container that it does not have, and 
   const first = async (name: string, of: string): Promise<string> => {
     const call = { method: 'logs', namespace: 'default', pod: name, container: of, follow: false, previous: false, timestamps: false } as const
     try {
-      for await (const _ of pods.logs(call, new AbortController().signal)) return 'bytes'
+      for await (const _ of pods.calls.logs(call, new AbortController().signal)) return 'bytes'
     } catch (e) {
       return (e as Error).message
     }

@@ -9,15 +9,16 @@
 import { sleep, type Clock } from '../../api/clock.ts'
 import type { NodeReport } from '../../api/frames.ts'
 import { errorKeys, type Log } from '../../api/log.ts'
-import type { Pod } from '../../api/objects.ts'
+import { keyOf, type Pod } from '../../api/objects.ts'
 import type { PodNetwork } from '../net/pod-network.ts'
 import { identityOf, type PodIdentity } from './attempts.ts'
 import { createContainerView } from './container-view.ts'
 import type { Downward } from './env.ts'
 import { createImages } from './images.ts'
-import { readLogs, type LogCall } from './logs.ts'
+import type { Forwards } from './forward/forwards.ts'
+import { createPodCalls, type PodCalls } from './pod-calls.ts'
 import { createPodFiles, type PodFilesOptions } from './pod-files.ts'
-import { createPodWorker, type PodWorker } from './pod-worker.ts'
+import { createPodWorker, type PodWorker, type RunningContainer } from './pod-worker.ts'
 import type { Runtime } from './runtime/runtime.ts'
 import { createSlots } from './slots.ts'
 import { createSteps, type StepTools } from './steps.ts'
@@ -26,6 +27,7 @@ import { createTeller, silentTeller, type Teller } from './teller.ts'
 export interface PodsOptions extends PodFilesOptions {
   readonly runtime: Runtime
   readonly network: PodNetwork
+  readonly forwards: Forwards
   readonly clock: Clock
   readonly log: Log
   /** See `StepTools`. */
@@ -43,12 +45,20 @@ export interface Pods {
   setPods(pods: readonly Pod[]): void
   /** `spec.podCIDRs` of this node; pods that need a network wait until there is one. */
   setRanges(ranges: readonly string[]): void
-  /** See `readLogs`. */
-  logs(call: LogCall, signal: AbortSignal): AsyncIterable<Uint8Array>
+  /** What the hub asks of pods while somebody waits. */
+  readonly calls: PodCalls
+  /** Pods of which a container ran at the last look. */
+  running(): readonly RunningPod[]
   /** Tells every status and every end again, for a hub that may have missed some. */
   repeat(): void
   /** Stops working; containers go on. Resolves when nothing of ours is under way. */
   close(): Promise<void>
+}
+
+export interface RunningPod {
+  /** `namespace/name` */
+  readonly key: string
+  readonly containers: readonly RunningContainer[]
 }
 
 /** How many containers and networks are made at once. */
@@ -58,7 +68,7 @@ const lookAgainMs = 30_000
 const retryMs = 2_000
 
 export function createPods(options: PodsOptions): Pods {
-  const { runtime, network, clock, log } = options
+  const { runtime, network, log } = options
   const report = (told: NodeReport): void => options.report(told)
   const closing = new AbortController()
   const view = createContainerView(runtime, closing.signal)
@@ -111,6 +121,7 @@ export function createPods(options: PodsOptions): Pods {
     files.keepOnly([...workers.values()].map((w) => identityOf(w.pod)))
   }
 
+  const find = (namespace: string, name: string): PodWorker | undefined => newest(workers.values(), namespace, name)
   const wakeAll = (): void => workers.forEach((worker) => worker.wake())
   const stopWatching = runtime.watch(wakeAll)
   background.push(everySoOften(wakeAll, options, closing.signal))
@@ -121,9 +132,10 @@ export function createPods(options: PodsOptions): Pods {
       network.setRanges(ranges)
       wakeAll()
     },
-    logs(call, signal) {
-      const find = (namespace: string, name: string): PodWorker | undefined => newest(workers.values(), namespace, name)
-      return readLogs(call, { files, clock, find }, signal)
+    calls: createPodCalls({ ...options, files, find }),
+    running() {
+      const all = [...workers.values()].map((worker) => ({ key: keyOf(worker.pod), containers: worker.running() }))
+      return all.filter((pod) => pod.containers.length > 0)
     },
     repeat() {
       for (const { metadata } of gone.values()) {
@@ -134,7 +146,7 @@ export function createPods(options: PodsOptions): Pods {
     async close() {
       closing.abort(new DOMException('the agent stops', 'AbortError'))
       stopWatching()
-      await Promise.all([...background, ...[...workers.values()].map((w) => w.ended)])
+      await Promise.all([...background, options.forwards.close(), ...[...workers.values()].map((w) => w.ended)])
     },
   }
 }

@@ -99,6 +99,10 @@ export function createTables(): Tables {
         case 'welcome':
         case 'call':
         case 'cancel':
+        case 'input':
+        case 'inputEnd':
+        case 'resize':
+        case 'room':
           return undefined
       }
     },

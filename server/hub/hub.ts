@@ -7,13 +7,13 @@ import type { Log } from '../../api/log.ts'
 import { writingAs } from '../registry/writing.ts'
 import type { Registry } from '../registry/registry.ts'
 import type { Store } from '../store/store.ts'
-import { unreachable } from './answers.ts'
+import { unreachable } from './exchanges.ts'
 import { createEncoder } from './encoder.ts'
 import { createFanout } from './fanout.ts'
 import type { ReportQueue } from './report-queue.ts'
 import { createReports, type Reports } from './reports.ts'
 import { openSession, type Session, type SessionBounds, type SessionDeps } from './session.ts'
-import type { Sessions } from './sessions.ts'
+import type { PodLoad, Sessions } from './sessions.ts'
 
 export interface HubDeps {
   readonly store: Store
@@ -57,6 +57,12 @@ export function createHub(deps: HubDeps): Hub {
     return member
   }
 
+  const open: Hub['open'] = (node, call, signal) => {
+    const session = members.get(node)?.session()
+    if (!session) throw unreachable(node)
+    return session.open(call, signal)
+  }
+
   return {
     accept(socket, node) {
       if (closed) return socket.close(closeCodes.leaving, 'the hub is stopping')
@@ -73,10 +79,10 @@ export function createHub(deps: HubDeps): Hub {
     },
     nodes: () => [...members.values()].map((m) => m.link()).toSorted((a, b) => (a.name < b.name ? -1 : 1)),
     usage: (node) => members.get(node)?.usage(),
+    podLoad: (node) => members.get(node)?.podLoad(),
+    open,
     async *call(node, call, signal) {
-      const session = members.get(node)?.session()
-      if (!session) throw unreachable(node)
-      yield* session.ask(call, signal)
+      for await (const part of open(node, call, signal).parts) if (part.kind !== 'exit') yield part.bytes
     },
     async close() {
       closed = true
@@ -98,6 +104,7 @@ interface Member {
   report(report: NodeReport): void
   link(): NodeLink
   usage(): NodeUsage | undefined
+  podLoad(): PodLoad | undefined
   idle(): Promise<void>
 }
 
@@ -112,9 +119,11 @@ function createMember(node: string, { reports, clock, log }: MemberDeps): Member
   let since = clock.now()
   let last: Omit<AckFrame, 'kind'> = { received: 0, applied: 0 }
   let measured: { readonly usage: NodeUsage; readonly at: number } | undefined
+  let load: PodLoad | undefined
   const queue: ReportQueue = reports.of(node, (reason) => session?.close(closeCodes.refused, reason))
 
-  const usage = (): NodeUsage | undefined => (measured && measured.at + usageMs >= clock.now() ? measured.usage : undefined)
+  const isFresh = ({ at }: { readonly at: number }): boolean => at + usageMs >= clock.now()
+  const usage = (): NodeUsage | undefined => (measured && isFresh(measured) ? measured.usage : undefined)
   return {
     enter(newer) {
       session?.close(closeCodes.replaced, 'a newer session of this node took its place')
@@ -136,13 +145,15 @@ function createMember(node: string, { reports, clock, log }: MemberDeps): Member
     },
     report(report) {
       if (report.kind === 'usage') measured = { usage: report.usage, at: clock.now() }
+      else if (report.kind === 'podUsage') load = { at: clock.now(), windowMs: report.windowMs, pods: report.pods }
       else queue.add(report)
     },
     link() {
-      const load = usage()
-      return { name: node, connected: session !== undefined, since: rfc3339(since), ...last, ...(load && { usage: load }) }
+      const used = usage()
+      return { name: node, connected: session !== undefined, since: rfc3339(since), ...last, ...(used && { usage: used }) }
     },
     usage,
+    podLoad: () => (load && isFresh(load) ? load : undefined),
     idle: () => queue.idle(),
   }
 }

@@ -66,6 +66,7 @@ function aboutWhat(report: NodeReport): string | undefined {
   switch (report.kind) {
     case 'node':
     case 'usage':
+    case 'podUsage':
     case 'lease':
       return report.kind
     case 'pod':

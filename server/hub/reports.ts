@@ -39,6 +39,7 @@ export function createReports(deps: ReportsDeps): Reports {
       case 'event':
         return events.keep(node, report.event)
       case 'usage':
+      case 'podUsage':
         // Never stored: the hub keeps the last one in memory.
         return Promise.resolve()
     }

@@ -7,9 +7,9 @@ import { closeCodes, protocolVersion } from '../../api/frames.ts'
 import type { AckFrame, AgentFrame, HelloFrame, NodeCall, NodeReport } from '../../api/frames.ts'
 import { errorKeys, type Log } from '../../api/log.ts'
 import type { Store } from '../store/store.ts'
-import { createAnswers, type Answers } from './answers.ts'
 import type { Encoder } from './encoder.ts'
 import type { Fanout } from './fanout.ts'
+import { createExchanges, type Exchange, type Exchanges } from './exchanges.ts'
 import { createFeed, type Feed } from './feed.ts'
 import { createOutflow } from './outflow.ts'
 import { startPulse } from '../../api/pulse.ts'
@@ -45,8 +45,8 @@ export interface SessionDeps {
 
 export interface Session {
   readonly node: string
-  /** A question to the node, as `Sessions.call`. */
-  ask(call: NodeCall, signal: AbortSignal): AsyncIterable<Uint8Array>
+  /** A question to the node, as `Sessions.open`. */
+  open(call: NodeCall, signal: AbortSignal): Exchange
   /** Ends the session; the agent is told why. */
   close(code: number, reason: string): void
   /** Ends the connection without a word. */
@@ -83,9 +83,9 @@ export function openSession(socket: WebSocket, node: string, deps: SessionDeps):
   }
 
   const outflow = createOutflow(socket, bounds, () => cut(`more than ${bounds.queueBytes} bytes wait for the agent`))
-  const answers = createAnswers(node, (frame) => outflow.push(encoder.frame(frame)))
+  const exchanges = createExchanges(node, (frame) => outflow.push(encoder.frame(frame)))
   const feed = createFeed({ ...deps, node, outflow })
-  const session: Session = { node, ask: (call, signal) => answers.ask(call, signal), close, cut, gone }
+  const session: Session = { node, open: (call, signal) => exchanges.open(call, signal), close, cut, gone }
   const beat = (): void => {
     socket.ping()
     feed.catchUp()
@@ -93,13 +93,13 @@ export function openSession(socket: WebSocket, node: string, deps: SessionDeps):
   const silent = (): void => cut('nothing was heard from the agent for two beats')
   const pulse = startPulse({ clock, everyMs: bounds.pingMs, beat, silent })
   const cancelDeadline = clock.after(bounds.helloMs, () => close(closeCodes.malformed, `no hello within ${bounds.helloMs} ms`))
-  const take = conversation({ deps: { ...deps, log }, session, feed, answers, ended: ended.signal, begun: cancelDeadline })
+  const take = conversation({ deps: { ...deps, log }, session, feed, exchanges, ended: ended.signal, begun: cancelDeadline })
 
   ended.signal.addEventListener('abort', () => {
     pulse.stop()
     cancelDeadline()
     feed.stop()
-    answers.close()
+    exchanges.close()
   })
   socket.on('message', (data, isBinary) => {
     if (ended.signal.aborted) return
@@ -121,14 +121,14 @@ interface Conversation {
   readonly deps: SessionDeps
   readonly session: Session
   readonly feed: Feed
-  readonly answers: Answers
+  readonly exchanges: Exchanges
   readonly ended: AbortSignal
   /** Called when the opening is ready to be sent. */
   readonly begun: () => void
 }
 
 /** Takes the agent's frames, each in its turn. */
-function conversation({ deps, session, feed, answers, ended, begun }: Conversation): (bytes: Uint8Array) => void {
+function conversation({ deps, session, feed, exchanges, ended, begun }: Conversation): (bytes: Uint8Array) => void {
   const { store, clock, log, events } = deps
   let turn: 'hello' | 'greeting' | 'live' = 'hello'
 
@@ -171,7 +171,8 @@ function conversation({ deps, session, feed, answers, ended, begun }: Conversati
         return events.report(frame.report)
       case 'data':
       case 'end':
-        return answers.take(frame)
+      case 'room':
+        return exchanges.take(frame)
     }
   }
 

@@ -115,6 +115,10 @@ function moveOf(of: ResourceKind, subresource: Subresource | undefined): (move: 
         return binding
       case 'log':
       case 'eviction':
+      case 'exec':
+      case 'attach':
+      case 'portforward':
+      case 'proxy':
     }
   }
   throw new StatusError('MethodNotAllowed', `${of.resource} have no subresource ${subresource} that could be updated`)

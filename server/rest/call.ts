@@ -3,6 +3,7 @@ import type { IncomingMessage, ServerResponse } from 'node:http'
 import type { Clock } from '../../api/clock.ts'
 import type { ClusterStatus, JoinAnswer, JoinRequest } from '../../api/hub.ts'
 import type { Log } from '../../api/log.ts'
+import type { Registry as Metrics } from '../../api/prometheus.ts'
 import type { User, Wish } from '../auth/auth.ts'
 import type { Verdict } from '../auth/authorize.ts'
 import type { Sessions } from '../hub/sessions.ts'
@@ -20,12 +21,12 @@ export interface HubHandlers {
   join(request: JoinRequest): Promise<JoinAnswer>
 }
 
-/** One line of /livez, /readyz and /healthz. `run` returns what is wrong, or undefined. */
+/** One line of /livez, /readyz and /healthz. `run` returns what is wrong, or undefined; it has a few seconds. */
 export interface HealthCheck {
   readonly name: string
   /** Checks that tell whether to send requests here, not whether to restart, are left out of /livez. */
   readonly readyOnly?: boolean
-  readonly run: () => string | undefined
+  readonly run: (signal: AbortSignal) => string | undefined | Promise<string | undefined>
 }
 
 export interface RestDeps {
@@ -42,6 +43,8 @@ export interface RestDeps {
   /** Without it the hub's own paths are 404. */
   readonly hub?: HubHandlers
   readonly checks?: readonly HealthCheck[]
+  /** What /metrics shows; the room adds its own measurements. Without it, only those are shown. */
+  readonly metrics?: Metrics
 }
 
 /** What every step of a request's way may need. `signal` aborts when the client goes away. */

@@ -20,10 +20,26 @@ export const subservedKinds: Readonly<Record<Subresource, SubresourceKind>> = {
   eviction: { group: 'policy', version: 'v1', kind: 'Eviction', verbs: ['create'] },
   log: { verbs: ['get'] },
   finalize: { verbs: ['update'] },
+  proxy: { verbs: ['create', 'delete', 'get', 'patch', 'update'] },
+  portforward: { kind: 'PodPortForwardOptions', verbs: ['create', 'get'] },
+  attach: { kind: 'PodAttachOptions', verbs: ['create', 'get'] },
+  exec: { kind: 'PodExecOptions', verbs: ['create', 'get'] },
 }
 
-const groupsServed = (): readonly string[] => [...new Set(servedKinds.map((k) => k.group))]
-const versionsOf = (group: string): readonly string[] => [...new Set(kindsOf(group).map((k) => k.version))]
+/** Measured load (`kubectl top`): kinds that are not stored, and can only be read. */
+export const usageGroup = {
+  group: 'metrics.k8s.io',
+  version: 'v1beta1',
+  kinds: [
+    { plural: 'nodes', kind: 'NodeMetrics', namespaced: false },
+    { plural: 'pods', kind: 'PodMetrics', namespaced: true },
+  ],
+  verbs: ['get', 'list'],
+} as const
+
+const groupsServed = (): readonly string[] => [...new Set([...servedKinds.map((k) => k.group), usageGroup.group])]
+const versionsOf = (group: string): readonly string[] =>
+  group === usageGroup.group ? [usageGroup.version] : [...new Set(kindsOf(group).map((k) => k.version))]
 const kindsOf = (group: string, version?: string): readonly ResourceKind[] =>
   servedKinds.filter((k) => k.group === group && (version === undefined || k.version === version))
 
@@ -51,7 +67,17 @@ export function apiGroup(group: string): unknown {
 
 /** `/api/v1` and `/apis/GROUP/VERSION`. */
 export function apiResourceList(group: string, version: string): unknown {
-  const resources = kindsOf(group, version).flatMap((k) => [
+  const resources = group === usageGroup.group ? usageResources() : storedResources(group, version)
+  return { kind: 'APIResourceList', apiVersion: 'v1', groupVersion: apiVersionOf({ group, version }), resources }
+}
+
+function usageResources(): readonly unknown[] {
+  const { kinds, verbs: allowed } = usageGroup
+  return kinds.map(({ plural, kind, namespaced }) => ({ name: plural, singularName: '', namespaced, kind, verbs: allowed }))
+}
+
+function storedResources(group: string, version: string): readonly unknown[] {
+  return kindsOf(group, version).flatMap((k) => [
     {
       name: k.plural,
       singularName: k.singular,
@@ -70,7 +96,6 @@ export function apiResourceList(group: string, version: string): unknown {
       verbs: subservedKinds[sub].verbs,
     })),
   ])
-  return { kind: 'APIResourceList', apiVersion: 'v1', groupVersion: apiVersionOf({ group, version }), resources }
 }
 
 /** The version of apidiscovery.k8s.io that an Accept header prefers over the plain form, if any. */
@@ -93,9 +118,20 @@ export function aggregated(legacy: boolean, version: 'v2' | 'v2beta1'): unknown 
     .filter((group) => (group === '') === legacy)
     .map((group) => ({
       metadata: { ...(group && { name: group }), creationTimestamp: null },
-      versions: versionsOf(group).map((v) => ({ version: v, resources: kindsOf(group, v).map(discovered), freshness: 'Current' })),
+      versions: versionsOf(group).map((v) => ({ version: v, resources: group === usageGroup.group ? usageDiscovered() : kindsOf(group, v).map(discovered), freshness: 'Current' })),
     }))
   return { kind: 'APIGroupDiscoveryList', apiVersion: `apidiscovery.k8s.io/${version}`, metadata: {}, items }
+}
+
+function usageDiscovered(): readonly unknown[] {
+  const { group, version, kinds, verbs: allowed } = usageGroup
+  return kinds.map(({ plural, kind, namespaced }) => ({
+    resource: plural,
+    responseKind: { group, version, kind },
+    scope: namespaced ? 'Namespaced' : 'Cluster',
+    singularResource: '',
+    verbs: allowed,
+  }))
 }
 
 function discovered(k: ResourceKind): unknown {

@@ -1,23 +1,63 @@
 /** /livez, /readyz and /healthz, and /version. */
 import type { Call, HealthCheck } from './call.ts'
 import { flag } from './query.ts'
-import { sendText, sendValue } from './reply.ts'
+import { nothingHere, sendText, sendValue } from './reply.ts'
 
-/** Answers `ok`, or 500 with every check by name; `?verbose` gives the names always, `?exclude=NAME` leaves one out. */
-export function health(call: Call, endpoint: 'livez' | 'readyz' | 'healthz'): void {
+export type HealthEndpoint = 'livez' | 'readyz' | 'healthz'
+
+/** A check that says nothing for so long counts as failed. Milliseconds. */
+const checkMs = 3_000
+
+/**
+ * Answers `ok`, or 500 with every check by name; `?verbose` gives the names always, `?exclude=NAME` leaves one out.
+ * @param name of the one check that is asked for
+ * @throws StatusError NotFound where there is no such check
+ */
+export async function health(call: Call, endpoint: HealthEndpoint, name?: string): Promise<void> {
+  const all: readonly HealthCheck[] = [{ name: 'ping', run: () => undefined }, ...(call.deps.checks ?? [])]
+  const checks = all.filter((check) => endpoint !== 'livez' || !check.readyOnly)
+  if (name === undefined) return several(call, endpoint, checks)
+  const one = checks.find((check) => check.name === name)
+  if (!one) throw nothingHere()
+  const wrong = await outcome(call, one)
+  reply(call, wrong === undefined ? 'ok' : `internal server error: ${name} failed: ${wrong}\n`, wrong === undefined)
+}
+
+async function several(call: Call, endpoint: HealthEndpoint, checks: readonly HealthCheck[]): Promise<void> {
   const excluded = new Set(call.query.getAll('exclude'))
-  const checks: readonly HealthCheck[] = [{ name: 'ping', run: () => undefined }, ...(call.deps.checks ?? [])]
-  const results = checks
-    .filter((check) => endpoint !== 'livez' || !check.readyOnly)
-    .map((check) => ({ name: check.name, wrong: excluded.has(check.name) ? undefined : check.run(), left: excluded.has(check.name) }))
-  const healthy = results.every((r) => r.wrong === undefined)
-  const lines = results.map(({ name, wrong, left }) => {
-    if (wrong !== undefined) return `[-]${name} failed: ${wrong}`
-    return left ? `[+]${name} excluded: ok` : `[+]${name} ok`
-  })
-  const verbose = !healthy || flag(call.query, 'verbose')
-  const text = verbose ? `${[...lines, `${endpoint} check ${healthy ? 'passed' : 'failed'}`].join('\n')}\n` : 'ok'
+  const verbose = flag(call.query, 'verbose')
+  const lines = await Promise.all(
+    checks.map(async (check) => {
+      if (excluded.delete(check.name)) return `[+]${check.name} excluded: ok`
+      const wrong = await outcome(call, check)
+      return wrong === undefined ? `[+]${check.name} ok` : `[-]${check.name} failed: ${wrong}`
+    }),
+  )
+  const healthy = !lines.some((line) => line.startsWith('[-]'))
+  const unknown = [...excluded].map((word) => `warn: there is no check ${JSON.stringify(word)} to exclude`)
+  const text = `${[...lines, ...unknown, `${endpoint} check ${healthy ? 'passed' : 'failed'}`].join('\n')}\n`
+  reply(call, verbose || !healthy ? text : 'ok', healthy)
+}
+
+function reply(call: Call, text: string, healthy: boolean): void {
   sendText(call, text, { code: healthy ? 200 : 500, type: 'text/plain; charset=utf-8' })
+}
+
+/** What is wrong, if anything; a check that fails or is too slow is wrong too. */
+async function outcome({ deps, signal }: Call, check: HealthCheck): Promise<string | undefined> {
+  const late = new AbortController()
+  const tooLate = Promise.withResolvers<string>()
+  const cancel = deps.clock.after(checkMs, () => {
+    late.abort(new DOMException('the check takes too long', 'TimeoutError'))
+    tooLate.resolve(`no answer within ${checkMs} ms`)
+  })
+  try {
+    return await Promise.race([check.run(AbortSignal.any([signal, late.signal])), tooLate.promise])
+  } catch (e) {
+    return e instanceof Error ? e.message : String(e)
+  } finally {
+    cancel()
+  }
 }
 
 /** The Kubernetes version whose API is spoken here, with our own behind the plus. */

@@ -4,6 +4,7 @@ import type { Pod, Service } from '../../api/objects.ts'
 import { StatusError } from '../../api/status.ts'
 import type { Status } from '../../api/status.ts'
 import { failureOf } from '../../test/kit/api.ts'
+import { noSessions } from '../../test/kit/calls.ts'
 import { freshWaitMs } from './read.ts'
 import { startTrial } from '../../test/kit/trial.ts'
 import type { Trial } from '../../test/kit/trial.ts'
@@ -262,8 +263,7 @@ describe('subresources', () => {
   test('logs come from the node', async () => {
     const asked: unknown[] = []
     const sessions = {
-      nodes: () => [],
-      usage: () => undefined,
+      ...noSessions,
       async *call(node: string, call: unknown) {
         asked.push(node, call)
         yield Buffer.from('one\n')
@@ -285,7 +285,7 @@ describe('subresources', () => {
 
   /** A trial with a running pod on a node whose logs are what `bytes` yields. */
   async function withLogs(bytes: () => AsyncIterable<Uint8Array>): Promise<Trial> {
-    const trial = await start({ sessions: { nodes: () => [], usage: () => undefined, call: bytes } })
+    const trial = await start({ sessions: { ...noSessions, call: bytes } })
     const containerStatuses = [{ name: 'a', image: 'a:1', imageID: '', ready: true, restartCount: 0, state: { running: {} } }]
     await trial.api.create(pods, pod('a'))
     await trial.api.create(`${pods}/a/binding`, { target: { kind: 'Node', name: 'n1' } })
@@ -384,6 +384,38 @@ describe('the other paths', () => {
     expect([answer.code, answer.text]).toEqual([500, '[+]ping ok\n[+]store ok\n[-]agents failed: none is here\nreadyz check failed\n'])
     expect((await api.send('GET', '/livez')).code).toBe(200)
     expect((await api.send('GET', '/readyz?exclude=agents')).code).toBe(200)
+    const one = async (path: string) => (({ code, text }) => [code, text])(await api.send('GET', path))
+    expect(await one('/readyz/store')).toEqual([200, 'ok'])
+    expect(await one('/readyz/agents')).toEqual([500, 'internal server error: agents failed: none is here\n'])
+    expect((await api.send('GET', '/livez/agents')).code).toBe(404)
+    expect((await api.send('GET', '/livez?verbose&exclude=none')).text).toContain('warn: there is no check "none" to exclude')
+  })
+
+  test('a check that fails or never answers is wrong, and the others are told all the same', async () => {
+    const checks = [
+      { name: 'breaks', run: () => Promise.reject(new Error('planted')) },
+      { name: 'hangs', run: () => new Promise<undefined>(() => {}) },
+    ]
+    const { api, clock } = await start({ checks })
+    const answer = api.send('GET', '/livez')
+    await clock.armed(3_000)
+    await clock.advance(3_000)
+    expect((await answer).text).toBe('[+]ping ok\n[-]breaks failed: planted\n[-]hangs failed: no answer within 3000 ms\nlivez check failed\n')
+  })
+
+  test('metrics count requests by what they asked and how they were answered', async () => {
+    const { api } = await start()
+    await api.get('/api/v1/namespaces/default')
+    await failureOf(api.get('/api/v1/namespaces/none'))
+    await api.send('BREW', '/teapot')
+    const { text, headers } = await api.send('GET', '/metrics')
+    expect(headers['content-type']).toBe('text/plain; version=0.0.4; charset=utf-8')
+    const labels = 'verb="GET",group="",version="v1",resource="namespaces",subresource="",scope="resource"'
+    expect(text).toContain(`apiserver_request_total{${labels},code="200"} 1\n`)
+    expect(text).toContain(`apiserver_request_total{${labels},code="404"} 1\n`)
+    expect(text).toContain(`apiserver_request_duration_seconds_bucket{${labels},le="+Inf"} 2\n`)
+    expect(text).toContain('apiserver_current_inflight_requests{request_kind="readOnly"} 1\n')
+    expect(text).not.toContain('BREW')
   })
 
   test('discovery in both forms names the same', async () => {

@@ -12,10 +12,13 @@ import { isWherryError } from '../../api/errors.ts'
 import type { User, Wish } from '../auth/auth.ts'
 import type { Call, RestDeps } from './call.ts'
 import { createOpenApi } from './openapi/openapi.ts'
+import { createRequestMetrics } from './metrics.ts'
 import { flag } from './query.ts'
 import { sendFailure } from './reply.ts'
 import { route, wishOf } from './routes.ts'
 import type { Shared } from './routes.ts'
+import { createProxy } from './proxy/proxy.ts'
+import { createConnect, isConnection } from './streams/connect.ts'
 import { parseTarget } from './target.ts'
 import type { Target } from './target.ts'
 import { createEventTexts } from './watch/encode.ts'
@@ -32,15 +35,14 @@ export interface Rest {
   upgrade(req: IncomingMessage, socket: Duplex, head: Buffer): boolean
 }
 
-/** What kubectl opens a WebSocket for and the hub does not serve. */
-const notOffered = /^\/api\/v1\/namespaces\/[^/]+\/pods\/[^/]+\/(exec|attach|portforward)(?:\?|$)/
 const anonymous = 'system:anonymous'
 /** A WebSocket of a watch is only listened to for its end. */
 const maxIncomingBytes = 1024
 
 export function createRest(deps: RestDeps): Rest {
-  const shared: Shared = { openapi: createOpenApi(deps.version), texts: createEventTexts() }
+  const shared: Shared = { openapi: createOpenApi(deps.version), texts: createEventTexts(), requests: createRequestMetrics(deps), proxy: createProxy() }
   const sockets = new WebSocketServer({ noServer: true, maxPayload: maxIncomingBytes })
+  const connect = createConnect()
 
   const run = (req: IncomingMessage, res: ServerResponse, answer: Answer): void => {
     answerTo(req, res, answer).catch((e: unknown) => {
@@ -51,15 +53,19 @@ export function createRest(deps: RestDeps): Rest {
   const answerTo = async (req: IncomingMessage, res: ServerResponse, answer: Answer): Promise<void> => {
     const started = deps.clock.now()
     const { call, gone } = open(deps, req, res)
+    let ended: () => void = () => {}
     try {
       const { target, path } = locate(req)
-      if (target.kind !== 'hubJoin') authorize(call, wishOf(call, target, path))
+      const wish = wishOf(call, target, path)
+      ended = shared.requests.begun(call, target, wish)
+      if (target.kind !== 'hubJoin') authorize(call, wish)
       await answer(call, target)
     } catch (e) {
       fail(call, e)
     }
     if (!res.writableEnded && !res.destroyed) await gone
     const ms = deps.clock.now() - started
+    ended()
     deps.log.debug('request', { method: req.method, url: req.url, user: call.user.name, code: res.statusCode, ms })
   }
 
@@ -73,14 +79,15 @@ export function createRest(deps: RestDeps): Rest {
       res.on('finish', () => socket.end())
       socket.on('error', (e) => deps.log.debug('socket failed', errorKeys(e)))
       run(req, res, async (call, target) => {
-        const stream = notOffered.exec(req.url ?? '')?.[1]
-        if (stream) throw badRequest(`pods/${stream} is not offered; a command in the network of a node is run by: wherry exec NODE -- COMMAND`)
+        const take = (): void => res.detachSocket(socket as Parameters<typeof res.detachSocket>[0])
+        if (target.kind === 'proxy') return shared.proxy.upgrade(call, target, { socket, head, take })
+        if (isConnection(target)) return connect(call, target, { socket, head, take })
         if (target.kind !== 'resource' || target.subresource || !flag(call.query, 'watch')) {
           throw badRequest('a WebSocket here must be a watch: GET on a collection with ?watch=1')
         }
         const follow = await prepareWatch(call, target, shared.texts)
         if (call.signal.aborted) return
-        res.detachSocket(socket as Parameters<typeof res.detachSocket>[0])
+        take()
         sockets.handleUpgrade(req, socket, head, (ws) => {
           ws.on('error', (e) => deps.log.debug('socket failed', errorKeys(e)))
           follow(socketSink(ws)).catch((e: unknown) => {

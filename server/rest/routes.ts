@@ -3,9 +3,12 @@ import type { ResourceKind } from '../../api/resources.ts'
 import { StatusError } from '../../api/status.ts'
 import type { Wish } from '../auth/auth.ts'
 import type { Call } from './call.ts'
-import { aggregated, aggregatedType, aggregatedVersion, apiGroup, apiGroupList, apiResourceList, apiVersions } from './discovery.ts'
+import { aggregated, aggregatedType, aggregatedVersion, apiGroup, apiGroupList, apiResourceList, apiVersions, usageGroup } from './discovery.ts'
 import { flag } from './query.ts'
 import { health, version } from './health.ts'
+import { metrics } from './metrics.ts'
+import type { RequestMetrics } from './metrics.ts'
+import { usage } from './usage.ts'
 import { hubJoin, hubRules, hubSnapshot, hubStatus } from './hub.ts'
 import { logs } from './logs.ts'
 import type { OpenApi } from './openapi/openapi.ts'
@@ -14,6 +17,8 @@ import { get, list } from './read.ts'
 import { remove, removeCollection } from './remove.ts'
 import { nothingHere, sendText, sendValue } from './reply.ts'
 import { bind, evict, getScale, setScale } from './subresource.ts'
+import type { Proxy } from './proxy/proxy.ts'
+import { upgradeRequired } from './streams/connect.ts'
 import type { ResourceTarget, Target } from './target.ts'
 import type { EventTexts } from './watch/encode.ts'
 import { httpSink } from './watch/sink.ts'
@@ -24,6 +29,8 @@ import { create, patch, update } from './write.ts'
 export interface Shared {
   readonly openapi: OpenApi
   readonly texts: EventTexts
+  readonly requests: RequestMetrics
+  readonly proxy: Proxy
 }
 
 type Handler = (call: Call, target: ResourceTarget, shared: Shared) => Promise<void>
@@ -53,6 +60,8 @@ const onObject: Methods = {
   PATCH: { verb: 'patch', run: patch },
   DELETE: { verb: 'delete', run: remove },
 }
+/** What becomes a connection of another kind; see `streams/connect.ts`. A WebSocket begins with GET, SPDY with POST. */
+const connected: Methods = { GET: { verb: 'get', run: upgradeRequired }, POST: { verb: 'create', run: upgradeRequired } }
 const { PUT, PATCH } = onObject
 const onSubresource: Readonly<Record<NonNullable<ResourceTarget['subresource']>, Methods>> = {
   status: { GET: { verb: 'get', run: get }, PUT: PUT!, PATCH: PATCH! },
@@ -61,6 +70,11 @@ const onSubresource: Readonly<Record<NonNullable<ResourceTarget['subresource']>,
   binding: { POST: { verb: 'create', run: bind } },
   eviction: { POST: { verb: 'create', run: evict } },
   log: { GET: { verb: 'get', run: logs } },
+  exec: connected,
+  attach: connected,
+  portforward: connected,
+  // Its paths are a target of their own.
+  proxy: {},
 }
 
 /** The methods of a target; a list over all namespaces can only be read and deleted. */
@@ -96,6 +110,15 @@ export function wishOf(call: Call, target: Target, path: string): Wish {
       ...nameOf(call, target),
     }
   }
+  if (target.kind === 'proxy') {
+    const { of, namespace, name } = target
+    return { verb, path, resource: of, subresource: 'proxy', namespace, name }
+  }
+  if (target.kind === 'usage') {
+    const { of, namespace, name } = target
+    const readVerb = method === 'GET' ? (name === '' ? 'list' : 'get') : verb
+    return { verb: readVerb, path, resource: `${of}.${usageGroup.group}`, ...(namespace && { namespace }), ...(name && { name }) }
+  }
   if (target.kind !== 'unknown' || target.resource === undefined) return { verb, path }
   const { resource, group, namespace } = target
   return { verb, path, resource: group ? `${resource}.${group}` : resource, ...(namespace && { namespace }) }
@@ -126,6 +149,7 @@ export async function route(call: Call, target: Target, shared: Shared): Promise
     return handler.run(call, target, shared)
   }
   if (target.kind === 'unknown') throw nothingHere()
+  if (target.kind === 'proxy') return shared.proxy.pass(call, target)
   const expected = target.kind === 'hubJoin' ? 'POST' : 'GET'
   if (methodOf(call) !== expected) {
     call.res.setHeader('Allow', expected)
@@ -134,9 +158,9 @@ export async function route(call: Call, target: Target, shared: Shared): Promise
   return routeOther(call, target, shared)
 }
 
-type Other = Exclude<Target, { readonly kind: 'resource' | 'unknown' }>
+type Other = Exclude<Target, { readonly kind: 'resource' | 'unknown' | 'proxy' }>
 
-async function routeOther(call: Call, target: Other, { openapi }: Shared): Promise<void> {
+async function routeOther(call: Call, target: Other, { openapi, requests }: Shared): Promise<void> {
   switch (target.kind) {
     case 'groups':
       return groups(call, target.legacy)
@@ -147,7 +171,11 @@ async function routeOther(call: Call, target: Other, { openapi }: Shared): Promi
     case 'version':
       return version(call)
     case 'health':
-      return health(call, target.check)
+      return health(call, target.check, target.name)
+    case 'metrics':
+      return metrics(call, requests)
+    case 'usage':
+      return usage(call, target)
     case 'openapi2':
       return openapi.v2(call)
     case 'openapi3':

@@ -42,6 +42,10 @@ describe('paths', () => {
     ['/', 'unknown'],
     ['/nothing', 'unknown'],
     // The others.
+    ['/api/v1/namespaces/a/pods/p/proxy', 'proxy'],
+    ['/api/v1/namespaces/a/services/https:s:443/proxy/x%2fy/z', 'proxy'],
+    ['/api/v1/namespaces/a/services/ftp:s:21/proxy/', 'unknown'],
+    ['/api/v1/namespaces/a/configmaps/c/proxy/', 'unknown'],
     ['/api', 'groups'],
     ['/apis', 'groups'],
     ['/apis/apps', 'group'],
@@ -65,6 +69,14 @@ describe('paths', () => {
   test('an unknown kind keeps the words that authorization needs', () => {
     expect(parseTarget('/apis/batch/v1/namespaces/a/jobs/j')).toEqual({ kind: 'unknown', group: 'batch', resource: 'jobs', namespace: 'a' })
     expect(parseTarget('/api/v1/namespaces/a/widgets/w')).toEqual({ kind: 'unknown', group: '', resource: 'widgets', namespace: 'a' })
+  })
+
+  test('a proxied path is taken apart, and what follows stays as it came', () => {
+    const web = { kind: 'proxy', of: 'services', namespace: 'a', scheme: 'http', name: 'web', port: '' }
+    const base = '/api/v1/namespaces/a/services'
+    expect(parseTarget(`${base}/web/proxy`)).toEqual({ ...web, prefix: `${base}/web/proxy`, rest: '' })
+    expect(parseTarget(`${base}/web:http/proxy/`)).toEqual({ ...web, port: 'http', prefix: `${base}/web:http/proxy`, rest: '/' })
+    expect(parseTarget(`${base}/https:web:8443/proxy/a%2fb//c`)).toEqual({ ...web, scheme: 'https', port: '8443', prefix: `${base}/https:web:8443/proxy`, rest: '/a%2fb//c' })
   })
 
   test('broken percent-encoding is told apart', () => {

@@ -1,6 +1,7 @@
 /** What a URL's path points at. */
 import { servedKinds } from '../../api/resources.ts'
 import type { ResourceKind, Subresource } from '../../api/resources.ts'
+import { usageGroup } from './discovery.ts'
 import { hubPaths } from '../../api/hub.ts'
 
 /** A collection (`name` is '') or an object of a kind. `namespace` is '' for cluster-wide kinds and for lists over all namespaces. */
@@ -12,6 +13,27 @@ export interface ResourceTarget {
   readonly subresource?: Subresource
 }
 
+/** Measured load in metrics.k8s.io/v1beta1: of one object, or of all (`name` is ''), those of one namespace where it is not ''. */
+export interface UsageTarget {
+  readonly kind: 'usage'
+  readonly of: 'nodes' | 'pods'
+  readonly namespace: string
+  readonly name: string
+}
+
+/** What a pod serves, itself or as one behind a service. `port` is a name, a number or ''. */
+export interface ProxyTarget {
+  readonly kind: 'proxy'
+  readonly of: 'pods' | 'services'
+  readonly namespace: string
+  readonly name: string
+  readonly scheme: 'http' | 'https'
+  readonly port: string
+  /** The path up to `/proxy`, and what follows it, both as they came, percent-encoded; '' where not even a slash follows. */
+  readonly prefix: string
+  readonly rest: string
+}
+
 export type Target =
   | ResourceTarget
   /** Legacy and aggregated discovery: `/api` and `/apis`. */
@@ -19,7 +41,11 @@ export type Target =
   | { readonly kind: 'group'; readonly group: string }
   | { readonly kind: 'groupVersion'; readonly group: string; readonly version: string }
   | { readonly kind: 'version' }
-  | { readonly kind: 'health'; readonly check: 'livez' | 'readyz' | 'healthz' }
+  /** All checks, or with `name` one of them. */
+  | { readonly kind: 'health'; readonly check: 'livez' | 'readyz' | 'healthz'; readonly name?: string }
+  | { readonly kind: 'metrics' }
+  | ProxyTarget
+  | UsageTarget
   | { readonly kind: 'openapi2' }
   /** The index (`path` is ''), or the document of one group version (`api/v1`, `apis/apps/v1`). */
   | { readonly kind: 'openapi3'; readonly path: string }
@@ -37,13 +63,16 @@ const healthChecks: ReadonlySet<string> = new Set(['livez', 'readyz', 'healthz']
  * @throws URIError where the percent-encoding is broken
  */
 export function parseTarget(path: string): Target {
+  const proxied = proxyPath.exec(path)
+  if (proxied) return proxyTarget(proxied)
   const parts = path.split('/').filter((part) => part !== '').map(decodeURIComponent)
   const [first = '', second, third] = parts
   if (parts.some((part) => part.includes('/'))) return { kind: 'unknown' }
   if (first === 'api') return parts.length === 1 ? { kind: 'groups', legacy: true } : inGroup('', parts.slice(1))
   if (first === 'apis') return parts.length === 1 ? { kind: 'groups', legacy: false } : inGroup(second!, parts.slice(2))
   if (first === 'version' && parts.length === 1) return { kind: 'version' }
-  if (healthChecks.has(first) && parts.length === 1) return { kind: 'health', check: first as 'livez' }
+  if (healthChecks.has(first) && parts.length <= 2) return { kind: 'health', check: first as 'livez', ...(second !== undefined && { name: second }) }
+  if (first === 'metrics' && parts.length === 1) return { kind: 'metrics' }
   if (first === 'openapi' && second === 'v2' && parts.length === 2) return { kind: 'openapi2' }
   if (first === 'openapi' && second === 'v3') return { kind: 'openapi3', path: parts.slice(2).join('/') }
   if (`/${parts.join('/')}` === hubPaths.status) return { kind: 'hubStatus' }
@@ -55,7 +84,19 @@ export function parseTarget(path: string): Target {
   return { kind: 'unknown' }
 }
 
+const proxyPath = /^(\/api\/v1\/namespaces\/([^/]+)\/(pods|services)\/([^/]+)\/proxy)(\/.*)?$/
+
+/** The name may have a scheme before it and a port behind it: `https:web:443`, `web:80`, `web`. */
+function proxyTarget([, prefix = '', namespace = '', of, words = '', rest = '']: readonly (string | undefined)[]): Target {
+  const parts = decodeURIComponent(words).split(':')
+  const [scheme, name = '', port = ''] = parts.length === 3 ? parts : ['', ...parts]
+  const where = { of: of as ProxyTarget['of'], namespace: decodeURIComponent(namespace), name, port, prefix, rest }
+  if (parts.length > 3 || !['', 'http', 'https'].includes(scheme!)) return { kind: 'unknown', group: '', resource: where.of, namespace: where.namespace }
+  return { kind: 'proxy', ...where, scheme: scheme === 'https' ? 'https' : 'http' }
+}
+
 function inGroup(group: string, parts: readonly string[]): Target {
+  if (group === usageGroup.group) return inUsage(parts)
   const known = servedKinds.filter((k) => k.group === group)
   const [version, ...rest] = parts
   if (known.length === 0) return inVersion([], group, rest)
@@ -63,6 +104,18 @@ function inGroup(group: string, parts: readonly string[]): Target {
   const served = known.filter((k) => k.version === version)
   if (rest.length === 0) return served.length > 0 ? { kind: 'groupVersion', group, version } : { kind: 'unknown', group }
   return inVersion(served, group, rest)
+}
+
+function inUsage([version, ...rest]: readonly string[]): Target {
+  const { group } = usageGroup
+  if (version === undefined) return { kind: 'group', group }
+  if (version !== usageGroup.version) return { kind: 'unknown', group }
+  if (rest.length === 0) return { kind: 'groupVersion', group, version }
+  const [first = '', second = '', third, name = ''] = rest
+  if (first === 'namespaces' && third === 'pods' && rest.length <= 4) return { kind: 'usage', of: 'pods', namespace: second, name }
+  if (first === 'nodes' && rest.length <= 2) return { kind: 'usage', of: 'nodes', namespace: '', name: second }
+  if (first === 'pods' && rest.length === 1) return { kind: 'usage', of: 'pods', namespace: '', name: '' }
+  return { kind: 'unknown', group, resource: first === 'namespaces' ? (third ?? first) : first }
 }
 
 function inVersion(served: readonly ResourceKind[], group: string, parts: readonly string[]): Target {

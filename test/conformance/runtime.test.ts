@@ -35,6 +35,14 @@ describe('the runtime in memory', () => {
   const runtime = createFakeRuntime(() => Date.parse('2026-01-01T00:00:00Z'))
   runtime.images.add(echoImageName)
   runtime.brokenCommands.add('/none')
+  runtime.programs.set('cat', async function* (_spec, input) {
+    for await (const part of input) if (part.kind === 'bytes') yield { kind: 'out', bytes: part.bytes }
+    yield { kind: 'exit', code: 0 }
+  })
+  runtime.programs.set('sh', async function* () {
+    yield { kind: 'err', bytes: Buffer.from('no\n') }
+    yield { kind: 'exit', code: 3 }
+  })
   runtimeLaws(() => ({
     runtime,
     image: echoImageName,

@@ -1,5 +1,6 @@
 /** The laws of a container runtime, for the one in memory and for the real one. */
 import { expect, test } from 'vitest'
+import type { CallInput } from '../../api/call-flow.ts'
 import { isWherryError, type ErrorCode } from '../../api/errors.ts'
 import type { ContainerSpec, ContainerState, Runtime } from '../../agent/pods/runtime/runtime.ts'
 
@@ -28,6 +29,8 @@ export const laws = [
   'SIGKILL ends with 137',
   'a watcher is told of an end, until it goes',
   'an image that no registry has cannot be pulled',
+  'a command runs beside the container: its outputs, its input, its exit code',
+  'a command that is not there, or in a container that is not, is refused',
   'a runtime has a name and a version',
 ] as const
 
@@ -153,6 +156,26 @@ export function runtimeLaws(subject: () => Subject): void {
     'an image that no registry has cannot be pulled': async () => {
       expect(await refusal(subject().runtime.pullImage(subject().absentImage, deadline()))).toBe('IMAGE_PULL')
       expect(await subject().runtime.hasImage(subject().image, deadline())).toBe(true)
+    },
+    'a command runs beside the container: its outputs, its input, its exit code': async () => {
+      await start('busy', { kind: 'serve' })
+      const input: readonly CallInput[] = [{ kind: 'bytes', bytes: Buffer.from('hello') }]
+      const said = async (command: readonly string[]): Promise<unknown[]> => {
+        const parts = await Array.fromAsync(subject().runtime.exec({ id: 'busy', command, stdin: true, tty: false }, ReadableStream.from(input), deadline()))
+        return parts.map((part) => (part.kind === 'exit' ? part : { ...part, bytes: Buffer.from(part.bytes).toString() }))
+      }
+      expect(await said(['cat'])).toEqual([{ kind: 'out', bytes: 'hello' }, { kind: 'exit', code: 0 }])
+      expect(await said(['sh', '-c', 'echo no >&2; exit 3'])).toEqual([{ kind: 'err', bytes: 'no\n' }, { kind: 'exit', code: 3 }])
+      await end('busy')
+    },
+    'a command that is not there, or in a container that is not, is refused': async () => {
+      await start('idle', { kind: 'serve' })
+      const run = (id: string, command: string): Promise<unknown> =>
+        Array.fromAsync(subject().runtime.exec({ id, command: [command], stdin: false, tty: false }, ReadableStream.from<CallInput>([]), deadline()))
+      expect(await refusal(run('idle', 'nonesuch'))).toBe('CONTAINER_EXEC')
+      expect(await refusal(run('gone', 'cat'))).toBe('CONTAINER_UNKNOWN')
+      expect((await find('idle'))?.phase).toBe('running')
+      await end('idle')
     },
     'a runtime has a name and a version': async () => {
       expect(await subject().runtime.version(deadline())).toMatch(/^containerd:\/\/\d+\.\d+/)

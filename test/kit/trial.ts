@@ -5,9 +5,9 @@ import type { AddressInfo } from 'node:net'
 import { createLog } from '../../api/log.ts'
 import { createApi } from './api.ts'
 import type { Api } from './api.ts'
+import { noSessions } from './calls.ts'
 import { createFakeClock } from './clock.ts'
 import type { FakeClock } from './clock.ts'
-import type { Sessions } from '../../server/hub/sessions.ts'
 import type { Registry } from '../../server/registry/registry.ts'
 import type { Store } from '../../server/store/store.ts'
 import { openSqliteStore } from '../../server/store/sqlite.ts'
@@ -61,13 +61,6 @@ export interface Trial {
   /** Lines logged so far at warn and error. */
   readonly complaints: readonly string[]
   close(): Promise<void>
-}
-
-const noSessions: Sessions = {
-  nodes: () => [],
-  usage: () => undefined,
-  // oxlint-disable-next-line require-yield
-  async *call() {},
 }
 
 /** Starts with the namespace `default`, and an anonymous who may do everything; `deps` changes what is handed to the room. */

@@ -18,6 +18,7 @@ import type { ContainerState, Runtime } from '../../agent/pods/runtime/runtime.t
 import { createTables } from '../../agent/state/tables.ts'
 import { echoImageName } from '../../cli/lab/image/image.ts'
 import { inNamespace } from '../kit/netns.ts'
+import { noForwards } from '../kit/calls.ts'
 import { endpointSlice, service, stored } from '../kit/objects.ts'
 import { waitFor } from '../kit/wait.ts'
 import { noContainerd, startContainerd, type TestContainerd } from './containerd.ts'
@@ -87,6 +88,7 @@ describe.skipIf(noContainerd)(`pods on containerd${noContainerd ? ` (skipped: ${
       dir: join(containerd.dir, 'agent'),
       runtime,
       network,
+      forwards: noForwards,
       clock,
       log: silentLog,
       cgroupRoot: containerd.cgroup,
@@ -124,7 +126,7 @@ describe.skipIf(noContainerd)(`pods on containerd${noContainerd ? ` (skipped: ${
   const logs = async (pod: string, more: Partial<LogCall> = {}): Promise<string> => {
     const call = { method: 'logs', namespace: 'default', pod, container: 'web', follow: false, previous: false, timestamps: false, ...more } as const
     const parts: Uint8Array[] = []
-    for await (const part of pods.logs(call, deadline())) parts.push(part)
+    for await (const part of pods.calls.logs(call, deadline())) parts.push(part)
     return Buffer.concat(parts).toString()
   }
   /** From the node, until somebody answers: a container that runs does not have to listen yet. */

@@ -17,6 +17,7 @@ import { createHub, type Hub, type HubDeps } from '../../server/hub/hub.ts'
 import { wanted } from '../../server/hub/interest.ts'
 import { project } from '../../server/hub/project.ts'
 import { createUpgrade } from '../../server/hub/upgrade.ts'
+import { noCalls } from '../kit/calls.ts'
 import { openInside, type Inside } from '../kit/registry.ts'
 import { createLines, type Lines } from './link-lines.ts'
 
@@ -50,11 +51,6 @@ export interface Agent {
 
 /** Beats so slow that no test meets one by chance. */
 const quiet = { pingMs: 10_000_000 }
-
-const noCalls: CallHandlers = {
-  logs: () => ReadableStream.from<Uint8Array>([]),
-  rules: () => ReadableStream.from<Uint8Array>([]),
-}
 
 export async function openStage(options: Partial<HubDeps> = {}): Promise<Stage> {
   const inside = await openInside()

@@ -91,6 +91,6 @@ function mountText(mount: ContainerSpec['mounts'][number]): string {
  * The shim starts the program with one query key and its value as arguments, and with nothing of the environment.
  * (It reads the query into a hash map, so more than one pair would come in any order.)
  */
-export function loggerUri(node: string, script: string, logPath: string): string {
-  return `binary://${encodeURI(node)}?${encodeURIComponent(script)}=${encodeURIComponent(logPath)}`
+export function loggerUri(node: string, script: string, argument: string): string {
+  return `binary://${encodeURI(node)}?${encodeURIComponent(script)}=${encodeURIComponent(argument)}`
 }

@@ -10,6 +10,7 @@ import { join } from 'node:path'
 import { rfc3339, type Clock } from '../../../api/clock.ts'
 import { errorKeys, type Log } from '../../../api/log.ts'
 import type { Exec } from '../../kernel/exec.ts'
+import { createCommands } from './commands.ts'
 import { loggerUri, runArgs } from './ctr-args.ts'
 import { createCtr, type Ctr, type CtrResult } from './ctr-command.ts'
 import { followCtrEvents } from './ctr-events.ts'
@@ -18,9 +19,12 @@ import { createCtrList, type CtrList } from './ctr-list.ts'
 import * as output from './ctr-output.ts'
 import { RuntimeError } from './error.ts'
 import { createExits, type Exits } from './exits.ts'
+import { createGrpc } from './grpc.ts'
 import { createHostNames, type HostNames } from './host-name.ts'
+import { follow, livePath } from './live.ts'
 import { createRecords } from './records.ts'
 import type { ContainerSpec, Runtime } from './runtime.ts'
+import { createTasks } from './tasks.ts'
 
 export interface CtrOptions {
   readonly exec: Exec
@@ -60,6 +64,7 @@ export function createCtrRuntime(options: CtrOptions): Runtime {
   const { exec, clock, log, address, namespace = 'wherry', stateDir } = options
   const target = { exec, address, namespace }
   const ctr = createCtr(target)
+  const commands = createCommands({ ...options, tasks: createTasks(createGrpc(address, namespace)), dir: join(stateDir, 'exec') })
   const exits = createExits(createRecords(join(stateDir, 'records')))
   const parts: Parts = {
     ctr,
@@ -71,6 +76,8 @@ export function createCtrRuntime(options: CtrOptions): Runtime {
   return {
     run: (spec, signal) => run(spec, { ...parts, options }, signal),
     remove: (id, signal) => remove(id, parts, signal),
+    attach: (id, signal) => follow(livePath(stateDir, id), signal),
+    exec: (spec, input, signal) => commands.run(spec, input, signal),
     list: (signal) => parts.containers.list(signal),
     hasImage: (image, signal) => parts.images.has(image, signal),
     pullImage: (image, signal) => parts.images.pull(image, signal),
@@ -107,7 +114,7 @@ async function run(spec: ContainerSpec, parts: Parts & { readonly options: CtrOp
   exits.expect(spec.id, spec.cgroup)
   try {
     const uts = spec.netns === undefined ? undefined : await hostNames.make(spec.id, spec.hostname, signal)
-    const logUri = loggerUri(options.node, join(import.meta.dirname, 'logger.ts'), spec.logPath)
+    const logUri = loggerUri(options.node, join(import.meta.dirname, 'logger.ts'), `${spec.logPath}\n${livePath(options.stateDir, spec.id)}`)
     const runcRoot = options.runcRoot ?? defaultRuncRoot(options.address)
     const args = runArgs(spec, { image, logUri, runcRoot, ...(uts && { uts }) })
     const { exitCode, stderr } = await ctr(['run', ...args], signal, runMs)

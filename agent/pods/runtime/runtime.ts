@@ -1,4 +1,5 @@
 /** The agent's contract with a container runtime. `ctr.ts` drives containerd; `fake.ts` keeps the same laws in memory. */
+import type { CallInput, CallPart } from '../../../api/call-flow.ts'
 
 export interface Runtime {
   /** e.g. `containerd://1.6.20`, as in `Node.status.nodeInfo.containerRuntimeVersion`. */
@@ -18,8 +19,26 @@ export interface Runtime {
    * @throws RuntimeError CONTAINER_CREATE if it runs
    */
   remove(id: string, signal: AbortSignal): Promise<void>
+  /**
+   * Runs a command in a container that runs: yields what it says as it is read, and its exit code last. Input reaches its
+   * stdin, which ends where the input does. Leaving the loop, or an abort, ends the process.
+   * @throws RuntimeError CONTAINER_EXEC if it could not be started, CONTAINER_UNKNOWN if the container does not run
+   */
+  exec(spec: ExecSpec, input: AsyncIterable<CallInput>, signal: AbortSignal): AsyncIterable<CallPart>
+  /** What a container says from now on, until it ends. @throws RuntimeError CONTAINER_UNKNOWN */
+  attach(id: string, signal: AbortSignal): AsyncIterable<CallPart>
   /** Called whenever a container may have changed state, so that nobody has to poll. Returns the way to stop. */
   watch(onChange: () => void): () => void
+}
+
+export interface ExecSpec {
+  /** The container's. */
+  readonly id: string
+  readonly command: readonly string[]
+  /** Whether it has a stdin; without one it reads nothing. */
+  readonly stdin: boolean
+  /** Whether it has a terminal; all it says is then `out`. */
+  readonly tty: boolean
 }
 
 export interface ContainerSpec {

@@ -11,7 +11,13 @@ export interface Gauge {
 }
 
 export interface Histogram {
-  observe(value: number): void
+  observe(value: number, labels?: Labels): void
+}
+
+/** One value of a measurement that has labels. */
+export interface Sample {
+  readonly labels: Labels
+  readonly value: number
 }
 
 export type Shape = 'plain' | 'labelled'
@@ -20,12 +26,15 @@ export interface Registry {
   /** A plain one is there from the start, with 0; a labelled one when its first labels are. */
   counter(name: string, help: string, shape?: Shape): Counter
   gauge(name: string, help: string, shape?: Shape): Gauge
-  /** @param buckets upper bounds, going up; `+Inf` is added */
-  histogram(name: string, help: string, buckets: readonly number[]): Histogram
+  /** @param buckets upper bounds, going up; `+Inf` is added. A series is there when its labels are, the one without from the start */
+  histogram(name: string, help: string, buckets: readonly number[], shape?: Shape): Histogram
   /** Measured when somebody asks. Undefined leaves it out. */
-  measured(name: string, kind: 'counter' | 'gauge', options: { readonly help: string; readonly value: () => number | undefined }): void
+  measured(name: string, kind: 'counter' | 'gauge', options: { readonly help: string; readonly value: () => Measured }): void
   text(): string
 }
+
+/** Nothing, one value, or one for each set of labels. */
+export type Measured = number | undefined | readonly Sample[]
 
 type Family = () => string
 
@@ -49,26 +58,29 @@ export function createRegistry(): Registry {
       add(name, 'gauge', help, values.lines)
       return { set: (value, labels) => values.set(labels, value) }
     },
-    histogram(name, help, buckets) {
-      const counts = [...buckets, Infinity].map(() => 0)
-      let sum = 0
-      add(name, 'histogram', help, () => {
-        let below = 0
-        const lines = [...buckets, Infinity].map((bound, i) => `${name}_bucket{le="${number(bound)}"} ${(below += counts[i]!)}`)
-        return [...lines, `${name}_sum ${number(sum)}`, `${name}_count ${below}`]
-      })
+    histogram(name, help, buckets, shape = 'plain') {
+      const bounds = [...buckets, Infinity]
+      const series = new Map<string, Buckets>()
+      const of = (pairs: string): Buckets => {
+        let found = series.get(pairs)
+        if (!found) series.set(pairs, (found = { counts: bounds.map(() => 0), sum: 0 }))
+        return found
+      }
+      if (shape === 'plain') of('')
+      add(name, 'histogram', help, () => [...series].flatMap(([pairs, one]) => bucketLines({ name, pairs, bounds }, one)))
       return {
-        observe(value) {
-          const i = buckets.findIndex((bound) => value <= bound)
-          counts[i < 0 ? buckets.length : i]!++
-          sum += value
+        observe(value, labels) {
+          const one = of(pairsOf(labels))
+          one.counts[bounds.findIndex((bound) => value <= bound)]!++
+          one.sum += value
         },
       }
     },
     measured(name, kind, { help, value }) {
       add(name, kind, help, () => {
-        const now = value()
-        return now === undefined ? [] : [`${name} ${number(now)}`]
+        const now = value() ?? []
+        if (typeof now === 'number') return [`${name} ${number(now)}`]
+        return now.map((sample) => `${name}${written(sample.labels)} ${number(sample.value)}`)
       })
     },
     text: () => [...families.values()].map((family) => family()).join(''),
@@ -91,11 +103,33 @@ function createSeries(name: string, shape: Shape): Series {
   }
 }
 
+interface Buckets {
+  readonly counts: number[]
+  sum: number
+}
+
+interface BucketHead {
+  readonly name: string
+  readonly pairs: string
+  readonly bounds: readonly number[]
+}
+
+function bucketLines({ name, pairs, bounds }: BucketHead, { counts, sum }: Buckets): readonly string[] {
+  const [before, alone] = pairs === '' ? ['', ''] : [`${pairs},`, `{${pairs}}`]
+  let below = 0
+  const lines = bounds.map((bound, i) => `${name}_bucket{${before}le="${number(bound)}"} ${(below += counts[i]!)}`)
+  return [...lines, `${name}_sum${alone} ${number(sum)}`, `${name}_count${alone} ${below}`]
+}
+
 function written(labels: Labels | undefined): string {
+  const pairs = pairsOf(labels)
+  return pairs && `{${pairs}}`
+}
+
+function pairsOf(labels: Labels | undefined): string {
   const pairs = Object.entries(labels ?? {})
-  if (pairs.length === 0) return ''
   const escaped = (text: string): string => text.replaceAll('\\', '\\\\').replaceAll('"', '\\"').replaceAll('\n', '\\n')
-  return `{${pairs.map(([key, value]) => `${key}="${escaped(value)}"`).join(',')}}`
+  return pairs.map(([key, value]) => `${key}="${escaped(value)}"`).join(',')
 }
 
 function number(value: number): string {
