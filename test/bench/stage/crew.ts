@@ -2,7 +2,7 @@
 import { join, resolve } from 'node:path'
 import { smallHeap } from '../../../cli/lab/children.ts'
 import type { ModeName } from '../../../rules/mode.ts'
-import { ownNode } from './cluster.ts'
+import { ownNode, responderPort } from './cluster.ts'
 import { startMember, type Member } from './member.ts'
 import type { Namespace } from './namespace.ts'
 
@@ -25,6 +25,8 @@ export interface Crew {
   dismissAgent(): Promise<void>
   /** A program of this folder. */
   run(file: string, ...args: readonly string[]): Member
+  /** Somebody who answers on every address of a namespace. */
+  answerIn(namespace: Namespace): Promise<Member>
   /** Ends all of them, at once. */
   kill(): Promise<void>
 }
@@ -35,15 +37,17 @@ const root = resolve(import.meta.dirname, '../../..')
 const flags = ['--experimental-ffi', '--disable-warning=ExperimentalWarning']
 const env = { ...process.env, NODE_COMPILE_CACHE: join(root, 'node_modules/.cache/wherry') }
 
-export function createCrew({ path, dir }: Namespace): Crew {
+export function createCrew(namespace: Namespace): Crew {
+  const { dir } = namespace
   const members: Member[] = []
   let hub: Member | undefined
   let agent: { readonly member: Member; readonly ownHub: boolean } | undefined
-  const start = (...args: readonly string[]): Member => {
+  const startIn = ({ path }: Namespace, ...args: readonly string[]): Member => {
     const member = startMember({ command: 'nsenter', args: [`--net=${path}`, '--', process.execPath, ...flags, ...args], cwd: root, env })
     members.push(member)
     return member
   }
+  const start = (...args: readonly string[]): Member => startIn(namespace, ...args)
   return {
     get hub() {
       if (!hub) throw new Error('no hub was started')
@@ -71,6 +75,11 @@ export function createCrew({ path, dir }: Namespace): Crew {
       agent = undefined
     },
     run: (file, ...args) => start(join(import.meta.dirname, file), ...args),
+    async answerIn(annex) {
+      const responder = startIn(annex, join(import.meta.dirname, 'responder.ts'), String(responderPort))
+      await responder.said('listening')
+      return responder
+    },
     async kill() {
       await Promise.all(members.map((member) => member.kill()))
     },

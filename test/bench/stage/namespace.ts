@@ -1,4 +1,4 @@
-/** A network namespace of the bench, named after the process that made it, and a folder of the same name for its files. */
+/** Network namespaces of the bench, named after the process that made them, and a folder for the files of each. */
 import { execFileSync } from 'node:child_process'
 import { existsSync, mkdirSync, readdirSync, rmSync } from 'node:fs'
 import { tmpdir } from 'node:os'
@@ -10,7 +10,7 @@ export interface Namespace {
   readonly path: string
   /** A folder for what lives in it. */
   readonly dir: string
-  /** Ends every process in it, this one aside, and takes it away with its folder. */
+  /** Ends every process in it, this one aside, and takes it away with its folder and its annexes. */
   remove(): void
 }
 
@@ -21,12 +21,9 @@ const nodeAddress = '198.18.0.11'
 
 export function openNamespace(): Namespace {
   sweep()
-  const name = nextName()
-  const dir = join(tmpdir(), name)
-  mkdirSync(dir, { mode: 0o700 })
-  ip('netns', 'add', name)
+  const namespace = make(nextName())
+  const { name } = namespace
   try {
-    ip('-n', name, 'link', 'set', 'lo', 'up')
     ip('-n', name, 'addr', 'add', `${nodeAddress}/32`, 'dev', 'lo')
     // Every pod address answers here, and virtual IPs have a route, as they have on a node.
     ip('-n', name, 'route', 'add', 'local', '10.244.0.0/16', 'dev', 'lo')
@@ -35,6 +32,19 @@ export function openNamespace(): Namespace {
     remove(name)
     throw e
   }
+  return namespace
+}
+
+/** One more that belongs to another and goes with it, with nothing but loopback. */
+export function openAnnex({ name }: Namespace, title: string): Namespace {
+  return make(`${name}-${title}`)
+}
+
+function make(name: string): Namespace {
+  const dir = join(tmpdir(), name)
+  mkdirSync(dir, { mode: 0o700 })
+  ip('netns', 'add', name)
+  ip('-n', name, 'link', 'set', 'lo', 'up')
   return { name, path: join(home, name), dir, remove: () => remove(name) }
 }
 
@@ -54,6 +64,7 @@ function sweep(): void {
 }
 
 function remove(name: string): void {
+  for (const annex of present()) if (annex.startsWith(`${name}-`)) remove(annex)
   for (const pid of ip('netns', 'pids', name).split('\n').filter(Boolean).map(Number)) if (pid !== process.pid) end(pid)
   ip('netns', 'del', name)
   rmSync(join(tmpdir(), name), { recursive: true, force: true })

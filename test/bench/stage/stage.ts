@@ -10,10 +10,11 @@ import { joinNode, publicKeyHash } from '../../../cli/join.ts'
 import { createApi, type Api } from '../../kit/api.ts'
 import { inNamespace } from '../../kit/netns.ts'
 import { ask } from './ask.ts'
-import { ownNode, podsOf, populate, responderPort, vipOf, type Pod } from './cluster.ts'
+import { ownNode, podsOf, populate, vipOf, type Pod } from './cluster.ts'
 import { createCrew, hubUrl, type Crew } from './crew.ts'
 import type { Member } from './member.ts'
 import { openNamespace } from './namespace.ts'
+import { openPods, type Pods } from './pods.ts'
 
 export interface Stage extends Pick<Crew, 'startHub' | 'startAgent' | 'run'> {
   readonly hub: Member
@@ -27,6 +28,8 @@ export interface Stage extends Pick<Crew, 'startHub' | 'startAgent' | 'run'> {
   serving(): Promise<Member>
   /** Ends the agent and takes its rules away. */
   clear(): Promise<void>
+  /** Two pods in place of the node that has every pod address, for a while. */
+  pods(): Promise<Pods>
   /** The PEM text of a file that the hub made. */
   pem(name: string): string
   /** Asks again and again. @throws Error naming `what` when that takes too long, and when the stage closes */
@@ -61,7 +64,7 @@ export async function openStage(): Promise<Stage> {
     return (closed ??= crew.kill().finally(() => namespace.remove()))
   }
   try {
-    await Promise.all([crew.startHub(), crew.run('responder.ts', String(responderPort)).said('listening')])
+    await Promise.all([crew.startHub(), crew.answerIn(namespace)])
     const token = readFileSync(join(namespace.dir, 'hub', 'join-token'), 'utf8').trim()
     const dir = join(namespace.dir, ownNode)
     await inside(() => joinNode({ url: hubUrl, token, caHash: publicKeyHash(pem('ca.crt')), node: ownNode, dir, signal: AbortSignal.any([signal, AbortSignal.timeout(30_000)]) }))
@@ -71,10 +74,11 @@ export async function openStage(): Promise<Stage> {
   }
   const api = createApi({ url: hubUrl, tls: { ca: pem('ca.crt'), cert: pem('admin.crt'), key: pem('admin.key') } })
   signal.addEventListener('abort', () => api.close())
-  return faceOf(crew, { api, pem, signal, inside, close })
+  const pods = (): Promise<Pods> => openPods(namespace, (annex) => crew.answerIn(annex))
+  return faceOf(crew, { api, pods, pem, signal, inside, close })
 }
 
-function faceOf(crew: Crew, own: Pick<Stage, 'api' | 'pem' | 'signal' | 'inside' | 'close'>): Stage {
+function faceOf(crew: Crew, own: Pick<Stage, 'api' | 'pods' | 'pem' | 'signal' | 'inside' | 'close'>): Stage {
   const { api, signal } = own
   let services = 0
   const rest = (ms: number): Promise<void> => sleep(ms, undefined, { signal })
