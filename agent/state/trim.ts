@@ -76,9 +76,17 @@ export function createTrim(): Trim {
       ports: slice.ports?.map(({ name, port, protocol }) => ({ name: once(name ?? undefined), port, protocol: once(protocol) })),
     }) as EndpointSlice
 
-  return (resource, object) => {
+  const trimmed = (resource: string, object: KubeObject): KubeObject => {
     if (resource === 'services') return trimService(object as Service)
     return resource === 'endpointslices.discovery.k8s.io' ? trimSlice(object as EndpointSlice) : object
+  }
+  return (resource, object) => {
+    try {
+      return trimmed(resource, object)
+    } catch {
+      // Of a shape that nobody can read: who reads it says so, by its name.
+      return object
+    }
   }
 }
 
