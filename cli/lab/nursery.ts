@@ -8,7 +8,7 @@ import { type CgroupLayout, enterGroup, parseLayout, planCgroup, takeCgroupSteps
 import { type Charge, type ChildSpec, readCharge } from './children.ts'
 import { createListener, type Listener } from './listener.ts'
 import { createProcesses, endProcess, type Identity, type Processes } from './process.ts'
-import { createRecords, type Records } from './records.ts'
+import { createRecords, type ProcessRecord, type Records } from './records.ts'
 import { type Farewell, type Running, supervise, type SupervisorDeps } from './supervisor.ts'
 
 export interface SuperviseDeps {
@@ -31,9 +31,11 @@ export async function superviseLab(runDir: string, deps: SuperviseDeps, farewell
   const other = records.read(supervisorName)
   if (other && other.pid !== process.pid && processes.isAlive(other))
     return deps.log.warn('a supervisor runs already', { pid: other.pid })
+  // Whoever reads the record may count on us: that a hub's end closes nothing.
+  const hands = createHands(charge, { ...deps, processes, records })
   records.write({ ...self(processes), name: supervisorName, argv: process.argv })
   try {
-    await supervise(charge.children, createHands(charge, { ...deps, processes, records }), farewell)
+    await supervise(charge.children, hands, farewell)
   } finally {
     if (records.read(supervisorName)?.pid === process.pid) records.drop(supervisorName)
   }
@@ -48,16 +50,22 @@ function createHands(charge: Charge, deps: HandsDeps): SupervisorDeps {
   const { clock, log, processes, records } = deps
   const layout = parseLayout(readFileSync('/proc/self/mountinfo', 'utf8'))
   const listener = createListener(charge.port)
+  const alive = (child: ChildSpec): ProcessRecord | undefined => {
+    const record = records.read(child.name)
+    return record && processes.isAlive(record) ? record : undefined
+  }
+  for (const child of charge.children) {
+    const record = child.listens ? alive(child) : undefined
+    if (record) listener.takeFrom(record.pid)
+  }
   return {
     clock,
     log,
     exists: existsSync,
     launch: (child) => launch(child, { ...deps, layout, listener }),
     adopt(child, signal) {
-      const record = records.read(child.name)
-      if (!record || !processes.isAlive(record)) return undefined
-      if (child.listens) listener.takeFrom(record.pid)
-      return { identity: record, ended: watch(record, processes, clock, signal) }
+      const record = alive(child)
+      return record && { identity: record, ended: watch(record, processes, clock, signal) }
     },
     async end(child, running) {
       const how = await endProcess(running.identity, {
