@@ -1,8 +1,9 @@
 /** Tells our own changes of iptables from other people's: what is seen is compared with what our own transactions have left. */
-import { sleep, type Clock } from '../../api/clock.ts'
+import type { Clock } from '../../api/clock.ts'
 import { errorKeys, type Log } from '../../api/log.ts'
 import { strays, type Listing } from '../../rules/iptables/index.ts'
 import type { ForeignChange } from './kernel.ts'
+import { rested } from './pace.ts'
 
 export interface IptablesWatchDeps {
   readonly clock: Clock
@@ -33,14 +34,5 @@ export async function watchIptables(deps: IptablesWatchDeps, tell: (change: Fore
     } finally {
       pause = Math.max(looks.everyMs, (clock.now() - began) / looks.share)
     }
-  }
-}
-
-async function rested(clock: Clock, ms: number, signal: AbortSignal): Promise<boolean> {
-  try {
-    await sleep(clock, ms, signal)
-    return true
-  } catch {
-    return false
   }
 }

@@ -12,6 +12,7 @@ import { createSeen, openSign, type OpenSign, type Sign } from './iptables-signs
 import { findIptables, type IptablesTools } from './iptables-tools.ts'
 import { watchIptables } from './iptables-watch.ts'
 import type { Kernel } from './kernel.ts'
+import { createTurns } from './pace.ts'
 
 export interface IptablesKernelOptions {
   readonly family: Family
@@ -125,17 +126,5 @@ async function signOf({ openSign: open = openSign, tools, log, family }: Deps): 
     if (!isWherryError(e, 'SETUP')) throw e
     log.warn('The rules are listed again and again to notice changes by other programs.', { family, ...errorKeys(e) })
     return undefined
-  }
-}
-
-/** One after the other. */
-function createTurns(): { take<T>(work: () => Promise<T>): Promise<T> } {
-  let last: Promise<unknown> = Promise.resolve()
-  return {
-    take(work) {
-      const mine = last.then(work, work)
-      last = mine.catch(() => {})
-      return mine
-    },
   }
 }

@@ -1,8 +1,9 @@
 /** Tells our own changes from other people's: what is seen is compared with what our own steps have left. */
-import { sleep, type Clock } from '../../api/clock.ts'
+import type { Clock } from '../../api/clock.ts'
 import { errorKeys, type Log } from '../../api/log.ts'
 import { isRecorded, tableName, type Listing } from '../../rules/ipvs/index.ts'
 import type { ForeignChange } from './kernel.ts'
+import { rested } from './pace.ts'
 
 export interface WatchDeps {
   readonly clock: Clock
@@ -51,15 +52,6 @@ export async function watchForStrays(deps: WatchDeps, tell: (change: ForeignChan
     } finally {
       pause = Math.max(looks.everyMs, (clock.now() - began) / looks.share)
     }
-  }
-}
-
-async function rested(clock: Clock, ms: number, signal: AbortSignal): Promise<boolean> {
-  try {
-    await sleep(clock, ms, signal)
-    return true
-  } catch {
-    return false
   }
 }
 

@@ -20,6 +20,7 @@ import { watchForStrays } from './ipvs-watch.ts'
 import type { Kernel } from './kernel.ts'
 import { isTorn } from './listing.ts'
 import { openNftProcess } from './nft-process.ts'
+import { createTurns } from './pace.ts'
 
 export interface IpvsKernelOptions {
   readonly family: Family
@@ -134,18 +135,6 @@ function createIpvsKernel(deps: Deps): Kernel<Listing, Transaction> {
       if (device?.addresses.length === 0) await tools.batch(`link delete ${deviceName}\n`, signal)
     },
     close: () => rules.close(),
-  }
-}
-
-/** One after the other. */
-function createTurns(): { take<T>(work: () => Promise<T>): Promise<T> } {
-  let last: Promise<unknown> = Promise.resolve()
-  return {
-    take(work) {
-      const mine = last.then(work, work)
-      last = mine.catch(() => {})
-      return mine
-    },
   }
 }
 
