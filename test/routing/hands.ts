@@ -38,6 +38,7 @@ export function createHands(): Hands {
   const servers: (net.Server | dgram.Socket)[] = []
   const accepted = new Set<net.Socket>()
   let turn: Promise<unknown> = Promise.resolve()
+  const localPort = createPorts()
   /** One at a time: there is one main thread. */
   const inside = <T>(netns: Netns, run: () => T | Promise<T>): Promise<T> => {
     const mine = turn.then(() => inNamespace(netns, run))
@@ -70,12 +71,11 @@ export function createHands(): Hands {
         }
       }),
     async ask(netns, errand) {
-      const start = errand.protocol === 'tcp' ? askTcp : askUdp
-      const asked = await inside(netns, () => start(errand))
+      const asked = await inside(netns, () => (errand.protocol === 'tcp' ? askTcp(errand, localPort) : askUdp(errand)))
       return Promise.all(asked.map((attempt) => attempt()))
     },
     async open(netns, { to, port, patienceMs }) {
-      const socket = await inside(netns, () => connectTcp({ to, port }, undefined))
+      const socket = await inside(netns, () => connectTcp({ to, port }, localPort()))
       return connectionOver(socket, patienceMs)
     },
     close() {
@@ -85,21 +85,31 @@ export function createHands(): Hands {
   }
 }
 
+/**
+ * No two connections of a lab begin at one port: of a client that talks to one endpoint by two virtual addresses from one port,
+ * IPVS cannot tell which answer belongs to which.
+ */
+function createPorts(): () => number {
+  const [first, count] = [10_000, 20_000]
+  let next = 0
+  return () => first + (next++ % count)
+}
+
 /** Goes on outside the namespace. */
 type Attempt = () => Promise<string>
 
 /** net.connect makes its socket in the next tick. */
-async function connectTcp({ to, port }: Pick<Errand, 'to' | 'port'>, source: string | undefined): Promise<net.Socket> {
-  const socket = net.connect({ host: to, port, ...(source !== undefined && { localAddress: source }) })
+async function connectTcp({ to, port }: Pick<Errand, 'to' | 'port'>, localPort: number): Promise<net.Socket> {
+  const socket = net.connect({ host: to, port, localPort })
   socket.on('error', ignore)
   await new Promise((resolve) => setImmediate(resolve))
   return socket
 }
 
-async function askTcp(errand: Errand): Promise<readonly Attempt[]> {
+async function askTcp(errand: Errand, localPort: () => number): Promise<readonly Attempt[]> {
   const started = errand.sources.map((source) => {
     const { promise, resolve } = Promise.withResolvers<string>()
-    const socket = net.connect({ host: errand.to, port: errand.port, ...(source !== undefined && { localAddress: source }) })
+    const socket = net.connect({ host: errand.to, port: errand.port, localPort: localPort(), ...(source !== undefined && { localAddress: source }) })
     socket.once('data', (data) => resolve(String(data).trim()))
     socket.once('error', (e) => resolve(failure(e)))
     socket.once('end', () => resolve('ended'))

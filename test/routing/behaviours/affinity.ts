@@ -55,7 +55,7 @@ export const affinityBehaviours: readonly Behaviour[] = [
       if (gap > 1_500) return
     }
     s.same('all who were away for six seconds are remembered', 'some of them chose again')
-  }),
+  }, { except: { ipvs: 'a client is remembered at least until IPVS has forgotten its connections, too: ten seconds after a reset, two minutes after a close' } }),
   onKernel('S3', 'affinity yields: nobody is bound to an endpoint that may not be chosen', async (s) => {
     const fronts = await web(s, ['b1'], affinity(100))
     s.same(await s.who({ to: fronts.vip, port: 80 }, crowd), each('b1'))
