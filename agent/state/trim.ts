@@ -76,17 +76,9 @@ export function createTrim(): Trim {
       ports: slice.ports?.map(({ name, port, protocol }) => ({ name: once(name ?? undefined), port, protocol: once(protocol) })),
     }) as EndpointSlice
 
-  const trimmed = (resource: string, object: KubeObject): KubeObject => {
+  return (resource, object) => {
     if (resource === 'services') return trimService(object as Service)
     return resource === 'endpointslices.discovery.k8s.io' ? trimSlice(object as EndpointSlice) : object
-  }
-  return (resource, object) => {
-    try {
-      return trimmed(resource, object)
-    } catch {
-      // Of a shape that nobody can read: who reads it says so, by its name.
-      return object
-    }
   }
 }
 
@@ -119,9 +111,9 @@ function createPool() {
   return { once, onceValue }
 }
 
-/** A text that keeps nothing but itself. */
+/** A text that keeps nothing but itself. What should be a text and is none stays what it is: who reads it says so. */
 function copy<T extends string | undefined>(text: T): T {
-  return text ? (Buffer.from(text).toString() as T) : text
+  return typeof text === 'string' && text !== '' ? (Buffer.from(text).toString() as T) : text
 }
 
 /** What the absence of conditions says, too. */
