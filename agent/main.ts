@@ -34,7 +34,7 @@ import type { PodCalls } from './pods/pod-calls.ts'
 import { createPods, type Pods } from './pods/pods.ts'
 import { createCtrRuntime } from './pods/runtime/ctr.ts'
 import { createTidying, openMemory } from './memory.ts'
-import { openMode } from './modes.ts'
+import { openMode, removeRules } from './modes.ts'
 import { createServices, type LaneDeps } from './services.ts'
 import { createTables, type Tables } from './state/tables.ts'
 import { onStopSignal } from './stop-signal.ts'
@@ -62,11 +62,18 @@ async function main(): Promise<void> {
 
   // The halves send through the link, and the link hands frames to the halves.
   const send: Link['send'] = (frame) => link.send(frame)
+  let isServed = false
   const services = createServices({
     node: config.node,
     tables,
     lanes,
-    onAck: send,
+    onAck(ack) {
+      send(ack)
+      if (isServed || ack.failed || ack.applied === 0) return
+      isServed = true
+      // What another mode left serves until ours does.
+      removeRules({ exec, log, clock }, signal, config.proxyMode).catch((e: unknown) => log.warn('rules of another mode could not be taken away', errorKeys(e)))
+    },
     onPass: ({ plan }) => tidying.worked(plan),
     onProblem: (problem) => send({ kind: 'report', report: { kind: 'event', event: problemEvent(problem) } }),
     clock,

@@ -7,7 +7,7 @@ import { endpointView, nodeConfigOf, nodeView, portView, serviceView } from '../
 import { waitFor } from '../test/kit/wait.ts'
 import { createOwnHands } from './kernel/hands.ts'
 import type { ForeignChange } from './kernel/kernel.ts'
-import { openMode } from './modes.ts'
+import { openMode, removeRules } from './modes.ts'
 
 const families = ['ip', 'ip6'] as const
 const addressOf = (family: Family, net: number, n: number): string =>
@@ -75,4 +75,35 @@ describeAsRoot('nftables in both families, by one pair of hands', () => {
       for (const { plane } of lanes) plane.close()
     })
   }, 60_000)
+})
+
+describeAsRoot('what another mode left', () => {
+  const lab = netnsLab()
+  let netns: Netns
+  beforeAll(async () => {
+    netns = await lab.create()
+  })
+
+  test('goes, and the mode that serves stays; without one everything goes', () =>
+    inNamespace(netns, async () => {
+      const signal = AbortSignal.timeout(30_000)
+      const options = { exec: netns.exec, log: silentLog, clock: systemClock }
+      for (const mode of ['iptables', 'nftables'] as const)
+        for (const family of families) {
+          const plane = await openMode(mode, { ...options, family, door: 'auto' }, signal)
+          await plane.bring(nodeView([serviceView({ clusterIPs: [addressOf(family, 96, 1)], ports: [portView({ endpoints: [endpointView(addressOf(family, 244, 1))] })] })], config), 'all', signal)
+          plane.close()
+        }
+      const rules = async () => {
+        const [nft, ...saved] = await Promise.all([['nft', 'list', 'tables'], ['iptables-save'], ['ip6tables-save']].map(([command = '', ...args]) => execIn(netns, command, args)))
+        return { nftables: nft!.stdout.match(/table ip6? wherry$/gm) ?? [], iptables: saved.map(({ stdout }) => stdout.includes('WHERRY')) }
+      }
+      const ours = ['table ip wherry', 'table ip6 wherry']
+      expect(await rules()).toEqual({ nftables: ours, iptables: [true, true] })
+      await removeRules(options, signal, 'nftables')
+      expect(await rules()).toEqual({ nftables: ours, iptables: [false, false] })
+      await removeRules(options, signal)
+      expect(await rules()).toEqual({ nftables: [], iptables: [false, false] })
+      await removeRules(options, signal)
+    }))
 })

@@ -1,8 +1,9 @@
 /** The ways of serving virtual IPs, and how each is opened. The only file that knows all of them. */
 import type { Clock } from '../api/clock.ts'
-import type { Log } from '../api/log.ts'
+import { isWherryError } from '../api/errors.ts'
+import { errorKeys, type Log } from '../api/log.ts'
 import { iptablesMode } from '../rules/iptables/index.ts'
-import { createIpvsMode } from '../rules/ipvs/index.ts'
+import { createIpvsMode, deviceName } from '../rules/ipvs/index.ts'
 import type { ModeName } from '../rules/mode.ts'
 import type { Family } from '../rules/model.ts'
 import { nftMode } from '../rules/nft/index.ts'
@@ -52,4 +53,43 @@ export async function openMode(name: ModeName, options: ModeOptions, signal: Abo
   const open = modes[name]
   if (!open) throw new KernelError('SETUP', `mode ${name} is not served; use one of these: ${modeNames.join(', ')}`)
   return open(options, signal)
+}
+
+/**
+ * Takes away everything that any mode ever wrote here; nothing is no error.
+ * @param but a mode that is to stay
+ */
+export async function removeRules(options: Pick<ModeOptions, 'exec' | 'log' | 'clock'>, signal: AbortSignal, but?: ModeName): Promise<void> {
+  for (const mode of modeNames) {
+    if (mode === but || (mode === 'ipvs' && !(await hasIpvsDevice(options.exec, signal)))) continue
+    for (const family of ['ip', 'ip6'] as const) await removeMode(mode, { ...options, family, door: 'auto' }, signal)
+  }
+}
+
+async function removeMode(mode: ModeName, options: ModeOptions, signal: AbortSignal): Promise<void> {
+  let dataplane: Dataplane
+  try {
+    dataplane = await openMode(mode, options, signal)
+  } catch (e) {
+    if (!isWherryError(e, 'SETUP')) throw e
+    // What cannot be reached was never written to.
+    options.log.debug('a mode is not there to be cleaned up', { mode, family: options.family, ...errorKeys(e) })
+    return
+  }
+  try {
+    await dataplane.remove(signal)
+  } finally {
+    dataplane.close()
+  }
+}
+
+/** Opening IPVS loads its module and changes settings of the kernel, so it is not opened to find nothing: its device comes first and goes last. */
+async function hasIpvsDevice(exec: Exec, signal: AbortSignal): Promise<boolean> {
+  try {
+    await exec.run({ command: 'ip', args: ['link', 'show', 'dev', deviceName] }, signal)
+    return true
+  } catch (e) {
+    if (signal.aborted) throw e
+    return false
+  }
 }

@@ -22,11 +22,12 @@ import { readAccess } from './kube/access.ts'
 import { createApiClient, type ApiClient } from './kube/client.ts'
 import { createCredentials } from './kube/credentials.ts'
 import { addressesIn, machineAddresses } from './local-addresses.ts'
-import { openServedMode, removeRules } from './mode.ts'
+import { openServedMode } from './mode.ts'
 import { createOwnNode, type NodeFacts } from './own-node.ts'
 import { createProxy } from './proxy.ts'
 import { applySettings, oomSetting, settingsOf } from './settings.ts'
 import { usage } from './usage.ts'
+import { removeRules } from '../modes.ts'
 import { onStopSignal } from '../stop-signal.ts'
 
 const clock = systemClock

@@ -2,7 +2,6 @@
 import type { Clock } from '../../api/clock.ts'
 import { isWherryError } from '../../api/errors.ts'
 import { errorKeys, type Log } from '../../api/log.ts'
-import type { ModeName } from '../../rules/mode.ts'
 import type { Family } from '../../rules/model.ts'
 import { createConntrack } from '../kernel/conntrack.ts'
 import { createFlowTable } from '../kernel/flow-table.ts'
@@ -74,31 +73,5 @@ export async function openServedMode(config: ProxyConfig, deps: KernelDeps & { r
     close() {
       for (const plane of planes) plane.close()
     },
-  }
-}
-
-/**
- * Takes away everything that the proxy ever wrote, in any mode; nothing is no error.
- * @param but a mode that is to stay
- */
-export async function removeRules({ exec, clock, log }: KernelDeps, signal: AbortSignal, but?: ModeName): Promise<void> {
-  for (const mode of modeNames) {
-    if (mode === but) continue
-    for (const family of families) {
-      let plane: Dataplane
-      try {
-        plane = await openMode(mode, { family, exec, log, clock, door: 'auto' }, signal)
-      } catch (e) {
-        if (!isWherryError(e, 'SETUP')) throw e
-        // What cannot be reached was never written to.
-        log.debug('a mode is not there to be cleaned up', { mode, family, ...errorKeys(e) })
-        continue
-      }
-      try {
-        await plane.remove(signal)
-      } finally {
-        plane.close()
-      }
-    }
   }
 }
