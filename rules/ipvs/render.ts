@@ -1,6 +1,6 @@
 /** The one printer: each step as the text that its tool reads, that is tested, and that is logged. */
 import type { Family } from '../model.ts'
-import type { Element, Operation as RuleOperation } from '../nft/model.ts'
+import { ruleLine } from '../nft/render.ts'
 import type { AddressOperation, RealKey, ServerOperation, Step, Transaction, VirtualKey } from './model.ts'
 import { deviceName, prefixLength, tableName, virtualOf } from './names.ts'
 
@@ -15,7 +15,11 @@ const tools = { rules: 'nft -f -', servers: 'ipvsadm -R', addresses: 'ip -batch 
 export function renderStep(family: Family, step: Step): string {
   switch (step.kind) {
     case 'rules':
-      return lines(step.operations, (operation) => ruleLine(`${family} ${tableName}`, operation))
+      // There may be no table to delete, which would be an error.
+      return lines(step.operations, (operation) => {
+        const line = ruleLine(`${family} ${tableName}`, operation)
+        return operation.kind === 'delete-table' ? `add table ${family} ${tableName}\n${line}` : line
+      })
     case 'servers':
       return lines(step.operations, (operation) => serverLine(family, operation))
     case 'addresses':
@@ -25,32 +29,6 @@ export function renderStep(family: Family, step: Step): string {
 
 function lines<T>(operations: readonly T[], line: (operation: T) => string): string {
   return operations.map((operation) => `${line(operation)}\n`).join('')
-}
-
-/** nft(8) */
-function ruleLine(table: string, operation: RuleOperation): string {
-  switch (operation.kind) {
-    case 'add-table':
-      return `add table ${table}`
-    case 'delete-table':
-      // There may be none, which would be an error.
-      return `add table ${table}\ndelete table ${table}`
-    case 'add-set':
-      return `add ${operation.set.kind} ${table} ${operation.set.name} { ${operation.set.type} }`
-    case 'add-chain':
-      return `add chain ${table} ${operation.chain}${operation.base === undefined ? '' : ` { ${operation.base} }`}`
-    case 'add-rule':
-      return `add rule ${table} ${operation.chain} ${operation.rule}`
-    case 'add-elements':
-      return `add element ${table} ${operation.set} { ${operation.elements.map(elementText).join(', ')} }`
-    case 'delete-elements':
-      return `delete element ${table} ${operation.set} { ${operation.keys.join(', ')} }`
-  }
-}
-
-function elementText({ key, value, comment }: Element): string {
-  const named = comment === undefined ? key : `${key} comment "${comment}"`
-  return value === undefined ? named : `${named} : ${value}`
 }
 
 /** ipvsadm(8), options of one invocation to a line. */

@@ -5,10 +5,11 @@ import { tableName } from './names.ts'
 /** One line for each operation, each ended by a line feed; empty for a transaction without operations. */
 export function render(transaction: Transaction): string {
   const table = `${transaction.family} ${tableName}`
-  return transaction.operations.map((operation) => `${line(table, operation)}\n`).join('')
+  return transaction.operations.map((operation) => `${ruleLine(table, operation)}\n`).join('')
 }
 
-function line(table: string, operation: Operation): string {
+/** @param table family and name, `ip wherry` */
+export function ruleLine(table: string, operation: Operation): string {
   switch (operation.kind) {
     case 'add-table':
       return `add table ${table}`
