@@ -247,9 +247,15 @@ function asked(port: number): Promise<string> {
   })
 }
 
+/** Below those that the kernel gives to whoever asks for none: while nobody listens on it, nobody else gets it by chance. */
 function freePort(): number {
-  const socket = new BoundSocket({ host: '127.0.0.1' })
-  const { port } = socket.address()
-  socket.close()
-  return port
+  for (;;) {
+    const port = 20_000 + Math.floor(Math.random() * 10_000)
+    try {
+      new BoundSocket({ host: '127.0.0.1', port }).close()
+      return port
+    } catch (e) {
+      if ((e as NodeJS.ErrnoException).code !== 'EADDRINUSE') throw e
+    }
+  }
 }

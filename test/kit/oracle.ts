@@ -14,11 +14,14 @@ export type Verdict = string
 export function expectedVerdicts(family: Family, view: NodeView, host: Host, packet: Packet): readonly Verdict[] {
   const { routes, clusterIPs } = winners(family, view)
   const { destination, protocol, destinationPort } = packet
+  // Whether an endpoint is here is a matter of its address, whatever one service says: its hairpin is masqueraded for all.
+  const here = new Set([...routes.values()].flatMap(({ endpoints, outsiders = [] }) => [...endpoints, ...outsiders].filter(({ node }) => node !== 'elsewhere').map(({ address }) => address)))
+  const place: Place = { config: view.config, host, here }
   const route = routes.get(`${destination} ${protocol} ${destinationPort}`)
-  if (route) return fates(route, view.config, host, packet)
+  if (route) return fates(route, place, packet)
   if (clusterIPs.has(destination)) return ['refused']
   const nodePort = routes.get(`* ${protocol} ${destinationPort}`)
-  if (nodePort && takesNodePorts(view.config, host, destination)) return fates(nodePort, view.config, host, packet)
+  if (nodePort && takesNodePorts(view.config, host, destination)) return fates(nodePort, place, packet)
   // NodePorts on 127.0.0.1 open a way that others must not take.
   return view.config.localhostNodePorts && packet.hook === 'prerouting' && destination.startsWith('127.') ? ['dropped'] : ['passed']
 }
@@ -51,7 +54,14 @@ function takesNodePorts(config: NodeConfig, host: Host, destination: string): bo
   return config.nodePortAddresses.some((range) => cidrContains(range, destination))
 }
 
-function fates(route: Route, config: NodeConfig, host: Host, packet: Packet): readonly Verdict[] {
+interface Place {
+  readonly config: NodeConfig
+  readonly host: Host
+  /** Addresses of endpoints that may be on this node. */
+  readonly here: ReadonlySet<string>
+}
+
+function fates(route: Route, { config, host, here }: Place, packet: Packet): readonly Verdict[] {
   const { source } = packet
   if (route.sources && !route.sources.some((range) => cidrContains(range, source))) return ['dropped']
   const isPod = comesFromPod(config, packet)
@@ -59,9 +69,9 @@ function fates(route: Route, config: NodeConfig, host: Host, packet: Packet): re
   const chosen = route.outsiders && !isPod && !isNode ? route.outsiders : route.endpoints
   if (route.endpoints.length === 0) return [route.otherwise === 'drop' ? 'dropped' : 'refused']
   if (chosen.length === 0) return ['dropped']
-  const words = chosen.map(({ address, port, node }) => {
+  const words = chosen.map(({ address, port }) => {
     const asked = { all: true, node: isNode && !isPod, strangers: config.masqueradeAll || (config.pods.kind !== 'none' && !isPod) }
-    const wants = asked[route.masquerade] || (source === address && node !== 'elsewhere')
+    const wants = asked[route.masquerade] || (source === address && here.has(address))
     // What ends on the node itself leaves through no interface.
     const leaves = packet.hook === 'output' || !host.addresses.includes(address)
     return `to ${address}:${port}${wants && leaves ? ' hidden' : ''}`
