@@ -3,7 +3,7 @@ import type { Clock } from '../api/clock.ts'
 import { isWherryError } from '../api/errors.ts'
 import { errorKeys, type Log } from '../api/log.ts'
 import { iptablesMode } from '../rules/iptables/index.ts'
-import { createIpvsMode, deviceName } from '../rules/ipvs/index.ts'
+import { createIpvsMode, deviceName, tableName } from '../rules/ipvs/index.ts'
 import type { ModeName } from '../rules/mode.ts'
 import type { Family } from '../rules/model.ts'
 import { nftMode } from '../rules/nft/index.ts'
@@ -26,6 +26,8 @@ export interface ModeOptions {
   readonly hands?: OwnHands
   readonly ipvs?: { readonly scheduler: string; readonly strictARP: boolean }
 }
+
+const families: readonly Family[] = ['ip', 'ip6']
 
 type Open = (options: ModeOptions, signal: AbortSignal) => Promise<Dataplane>
 
@@ -61,8 +63,8 @@ export async function openMode(name: ModeName, options: ModeOptions, signal: Abo
  */
 export async function removeRules(options: Pick<ModeOptions, 'exec' | 'log' | 'clock'>, signal: AbortSignal, but?: ModeName): Promise<void> {
   for (const mode of modeNames) {
-    if (mode === but || (mode === 'ipvs' && !(await hasIpvsDevice(options.exec, signal)))) continue
-    for (const family of ['ip', 'ip6'] as const) await removeMode(mode, { ...options, family, door: 'auto' }, signal)
+    if (mode === but || (mode === 'ipvs' && !(await hasIpvsTraces(options.exec, signal)))) continue
+    for (const family of families) await removeMode(mode, { ...options, family, door: 'auto' }, signal)
   }
 }
 
@@ -83,13 +85,22 @@ async function removeMode(mode: ModeName, options: ModeOptions, signal: AbortSig
   }
 }
 
-/** Opening IPVS loads its module and changes settings of the kernel, so it is not opened to find nothing: its device comes first and goes last. */
-async function hasIpvsDevice(exec: Exec, signal: AbortSignal): Promise<boolean> {
-  try {
-    await exec.run({ command: 'ip', args: ['link', 'show', 'dev', deviceName] }, signal)
-    return true
-  } catch (e) {
-    if (signal.aborted) throw e
-    return false
+/**
+ * Opening IPVS loads its module and changes settings of the kernel, so it is not opened to find nothing. Whatever it wrote stands
+ * on record in its table, or waits behind its device.
+ */
+async function hasIpvsTraces(exec: Exec, signal: AbortSignal): Promise<boolean> {
+  const signs = [
+    { command: 'ip', args: ['link', 'show', 'dev', deviceName] },
+    ...families.map((family) => ({ command: 'nft', args: ['-t', 'list', 'table', family, tableName] })),
+  ]
+  for (const sign of signs) {
+    try {
+      await exec.run(sign, signal)
+      return true
+    } catch (e) {
+      if (signal.aborted) throw e
+    }
   }
+  return false
 }
