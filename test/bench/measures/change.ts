@@ -1,7 +1,7 @@
 /** One endpoint change after another: from the API's answer to the first connection that the new endpoint answers. */
 import { judge, quantiles } from '../figures.ts'
 import { ask } from '../stage/ask.ts'
-import { newPod, podsOf, setEndpoints, vipOf } from '../stage/cluster.ts'
+import { newPod, podsOf, scattered, setEndpoints, vipOf } from '../stage/cluster.ts'
 import type { Stage } from '../stage/stage.ts'
 import type { Measure } from './measure.ts'
 
@@ -97,7 +97,7 @@ export async function changeOneByOne(stage: Stage, { changes, first = 0 }: Chang
   const before = agent.cpuSeconds()
   const taken: number[] = []
   for (let n = first; n < first + changes; n++) {
-    const i = (n * 7919) % services
+    const i = scattered(n, services)
     const host = vipOf(i)
     const pod = newPod(n)
     const reach = (what: string, reached: (answer: string) => boolean): Promise<void> =>

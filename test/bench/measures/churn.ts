@@ -3,7 +3,7 @@
  * of the agent alone, fed by a stand-in for the hub, which has more to tell. One endpoint of a service is replaced each time.
  */
 import { judge, quantiles, type Figure, type Target } from '../figures.ts'
-import { newPod, podsOf, setEndpoints, together, type Pod } from '../stage/cluster.ts'
+import { newPod, podsOf, scattered, setEndpoints, together, type Pod } from '../stage/cluster.ts'
 import { timeOf } from '../stage/member.ts'
 import type { Stage } from '../stage/stage.ts'
 import { openStandIn, type StandIn } from '../stage/stand-in.ts'
@@ -47,7 +47,7 @@ function figuresOf(what: string, services: number, { lags, perSecond, cpuMs, cha
 }
 
 const changed = (n: number, services: number): { readonly service: number; readonly pods: readonly Pod[] } => {
-  const service = (n * 7919) % services
+  const service = scattered(n, services)
   const [, ...others] = podsOf(service)
   return { service, pods: [newPod(n), ...others] }
 }

@@ -5,7 +5,7 @@
 import { closeSync } from 'node:fs'
 import { dlopen } from 'node:ffi'
 import { judge, quantiles, type Figure, type Target } from '../figures.ts'
-import { podsOf, responderPort, vipOf } from '../stage/cluster.ts'
+import { podsOf, responderPort, scattered, vipOf } from '../stage/cluster.ts'
 import type { Measure } from './measure.ts'
 
 /** Of each kind. */
@@ -59,7 +59,7 @@ function connectInTurns(services: number, client: string): Connect {
   const direct: Sample[] = []
   const virtual: Sample[] = []
   for (let n = 0; n < samples; n++) {
-    const i = (n * 7919) % services
+    const i = scattered(n, services)
     const [pod] = podsOf(i)
     const toPod = (): void => void direct.push(knock(pod!.address, responderPort))
     const toService = (): void => void virtual.push(knock(vipOf(i), 80))

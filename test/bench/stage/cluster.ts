@@ -12,6 +12,9 @@ export interface Pod {
   readonly node: string
 }
 
+/** The service that the n-th of many changes or connections is about: far from the one before, and all in the end. */
+export const scattered = (n: number, services: number): number => (n * 7919) % services
+
 export const vipOf = (i: number): string => `10.${100 + (i >> 16)}.${(i >> 8) & 255}.${i & 255}`
 const sliceName = (i: number): string => `svc-${i}-bench`
 const servicesPath = '/api/v1/namespaces/default/services'
