@@ -33,6 +33,10 @@ const rows = [
   ['replicasets.apps', 'v1', 'ReplicaSet', true, ['rs'], ['status', 'scale'], true],
   ['endpointslices.discovery.k8s.io', 'v1', 'EndpointSlice', true, [], [], false],
   ['leases.coordination.k8s.io', 'v1', 'Lease', true, [], [], false],
+  ['roles.rbac.authorization.k8s.io', 'v1', 'Role', true, [], [], false],
+  ['rolebindings.rbac.authorization.k8s.io', 'v1', 'RoleBinding', true, [], [], false],
+  ['clusterroles.rbac.authorization.k8s.io', 'v1', 'ClusterRole', false, [], [], false],
+  ['clusterrolebindings.rbac.authorization.k8s.io', 'v1', 'ClusterRoleBinding', false, [], [], false],
 ] as const
 
 export type Resource = (typeof rows)[number][0]
@@ -65,6 +69,30 @@ export const servedKinds: readonly ResourceKind[] = [
   ...resourceKinds,
   { ...resourceKinds.find((k) => k.resource === 'events')!, group: 'events.k8s.io' },
 ]
+
+/** A kind that is a question: it is created, answered in its status, and kept nowhere. */
+export type ReviewKind = Omit<ResourceKind, 'resource'>
+
+const reviewRows = [
+  ['selfsubjectaccessreviews.authorization.k8s.io', 'SelfSubjectAccessReview', false],
+  ['subjectaccessreviews.authorization.k8s.io', 'SubjectAccessReview', false],
+  ['localsubjectaccessreviews.authorization.k8s.io', 'LocalSubjectAccessReview', true],
+  ['selfsubjectrulesreviews.authorization.k8s.io', 'SelfSubjectRulesReview', false],
+  ['selfsubjectreviews.authentication.k8s.io', 'SelfSubjectReview', false],
+] as const
+
+/** Every kind that is a question. */
+export const reviewKinds: readonly ReviewKind[] = reviewRows.map(([resource, kind, namespaced]) => ({
+  group: resource.slice(resource.indexOf('.') + 1),
+  version: 'v1',
+  plural: resource.slice(0, resource.indexOf('.')),
+  singular: kind.toLowerCase(),
+  kind,
+  namespaced,
+  shortNames: [],
+  categories: [],
+  subresources: [],
+}))
 
 const byResource = new Map(resourceKinds.map((k) => [k.resource, k]))
 const byType = new Map(resourceKinds.map((k) => [`${apiVersionOf(k)} ${k.kind}`, k]))

@@ -12,7 +12,6 @@ import { version } from '../api/version.ts'
 import { createAllocators } from './admit/allocators.ts'
 import { proxyName } from './auth/auth.ts'
 import { authenticate } from './auth/authenticate.ts'
-import { mayDo } from './auth/authorize.ts'
 import { createJoin } from './auth/join.ts'
 import { kubeconfig } from './auth/kubeconfig.ts'
 import { adminName, openPki, type Pki } from './auth/pki.ts'
@@ -23,6 +22,11 @@ import { parseConfig, type HubConfig } from './config.ts'
 import { createControllers } from './controllers/controllers.ts'
 import { createHub, type Hub } from './hub/hub.ts'
 import { createUpgrade } from './hub/upgrade.ts'
+import { createAuthorizer } from './rbac/authorizer.ts'
+import { bootstrapPolicy } from './rbac/bootstrap.ts'
+import { escalationCheck } from './rbac/escalation.ts'
+import { createGuard } from './rbac/guard.ts'
+import { createPolicy } from './rbac/policy.ts'
 import { createRegistry } from './registry/verbs.ts'
 import { createRest, type Rest } from './rest/rest.ts'
 import { createScheduler } from './scheduler/scheduler.ts'
@@ -47,6 +51,7 @@ async function main(): Promise<void> {
   const allocators = createAllocators({ store, random, serviceCIDR: config.serviceCIDR })
   const registry = createRegistry({ store, clock, random, uuid: () => crypto.randomUUID(), allocators, log })
   await bootstrap(store, registry, { address: config.listen.host, port: config.listen.port, clusterIP: allocators.firstIP })
+  await bootstrapPolicy(store, registry)
 
   const hub = createHub({ store, registry, log: log.with({ room: 'hub' }), clock, version })
   const deps = { store, registry, clock, random, log }
@@ -54,12 +59,16 @@ async function main(): Promise<void> {
     ...createControllers({ ...deps, clusterCIDR: config.clusterCIDR }),
     createScheduler({ ...deps, usage: (node) => hub.usage(node) }),
   ]
+  const policy = createPolicy(store)
+  const authorize = createAuthorizer(policy)
   const rest = createRest({
     store,
     registry,
     sessions: hub,
     authenticate: (req) => authenticate(req.socket as TLSSocket),
-    authorize: mayDo,
+    authorize,
+    policy,
+    guard: createGuard(registry, [escalationCheck({ policy, authorize })]),
     log: log.with({ room: 'rest' }),
     clock,
     version,

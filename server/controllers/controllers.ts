@@ -1,5 +1,6 @@
 /** All controllers of the hub, in one list. */
 import type { Controller, ControllerDeps } from './controller.ts'
+import { createClusterRoleController } from './cluster-roles.ts'
 import { createDeploymentController } from './deployment.ts'
 import { createEndpointsController } from './endpoints.ts'
 import { createGarbageController } from './garbage.ts'
@@ -17,5 +18,6 @@ export function createControllers(deps: ControllerDeps & { readonly clusterCIDR:
     createNodeLifeController(deps),
     createNamespaceController(deps),
     createGarbageController(deps),
+    createClusterRoleController(deps),
   ]
 }

@@ -74,6 +74,10 @@ const valid = new Map(
     kit.replicaSet(),
     kit.endpointSlice(),
     kit.lease(),
+    kit.role(),
+    kit.clusterRole(),
+    kit.roleBinding(),
+    kit.clusterRoleBinding(),
   ].map((draft) => [String(draft.kind), { ...draft, metadata: {} }] as const),
 )
 

@@ -6,6 +6,7 @@ import type { Log } from '../../api/log.ts'
 import type { User, Wish } from '../auth/auth.ts'
 import type { Verdict } from '../auth/authorize.ts'
 import type { Sessions } from '../hub/sessions.ts'
+import type { Policy } from '../rbac/policy.ts'
 import type { Registry } from '../registry/registry.ts'
 import type { Store } from '../store/store.ts'
 
@@ -33,6 +34,10 @@ export interface RestDeps {
   /** Who is asking; never throws, an unknown caller is `system:anonymous`. */
   readonly authenticate: (req: IncomingMessage) => User
   readonly authorize: (user: User, wish: Wish) => Verdict
+  /** The rules that hold for a user; without it a SelfSubjectRulesReview is answered as incomplete. */
+  readonly policy?: Pick<Policy, 'rulesFor'>
+  /** The registry behind the checks of what a user may write; without it the registry as it is. */
+  readonly guard?: (user: User) => Registry
   readonly log: Log
   readonly clock: Clock
   /** Wherry's own version, e.g. `0.1.0`. */

@@ -4,7 +4,7 @@ import { tmpdir } from 'node:os'
 import path from 'node:path'
 import { execa } from 'execa'
 import { afterAll, beforeAll, describe, expect, test } from 'vitest'
-import { resourceKinds } from '../../api/resources.ts'
+import { resourceKinds, reviewKinds } from '../../api/resources.ts'
 import { startTrial } from '../../test/kit/trial.ts'
 import type { Trial } from '../../test/kit/trial.ts'
 
@@ -64,7 +64,7 @@ describe.skipIf(!kubectl)('stock kubectl (skipped where there is none on PATH)',
   test('version and api-resources', async () => {
     expect(await ok(['version'])).toContain('v1.32.0+wherry-0.1.0')
     const names = (await ok(['api-resources', '--no-headers'])).split('\n').map((line) => words(line)[0])
-    expect(new Set(names)).toEqual(new Set(resourceKinds.map((k) => k.plural)))
+    expect(new Set(names)).toEqual(new Set([...resourceKinds, ...reviewKinds].map((k) => k.plural)))
   })
 
   test('apply creates, leaves, tries and changes', async () => {

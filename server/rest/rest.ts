@@ -8,11 +8,13 @@ import type { Duplex } from 'node:stream'
 import { WebSocketServer } from 'ws'
 import { errorKeys } from '../../api/log.ts'
 import { StatusError, badRequest } from '../../api/status.ts'
-import type { User, Wish } from '../auth/auth.ts'
+import type { User } from '../auth/auth.ts'
 import type { Call, RestDeps } from './call.ts'
 import { createOpenApi } from './openapi/openapi.ts'
+import { impersonated } from './impersonate.ts'
 import { flag } from './query.ts'
 import { sendFailure } from './reply.ts'
+import { authorize } from './permit.ts'
 import { route, wishOf } from './routes.ts'
 import type { Shared } from './routes.ts'
 import { parseTarget } from './target.ts'
@@ -33,7 +35,6 @@ export interface Rest {
 
 /** What kubectl opens a WebSocket for and the hub does not serve. */
 const notOffered = /^\/api\/v1\/namespaces\/[^/]+\/pods\/[^/]+\/(exec|attach|portforward)(?:\?|$)/
-const anonymous = 'system:anonymous'
 /** A WebSocket of a watch is only listened to for its end. */
 const maxIncomingBytes = 1024
 
@@ -49,9 +50,12 @@ export function createRest(deps: RestDeps): Rest {
   }
   const answerTo = async (req: IncomingMessage, res: ServerResponse, answer: Answer): Promise<void> => {
     const started = deps.clock.now()
-    const { call, gone } = open(deps, req, res)
+    const opened = open(deps, req, res)
+    const { gone } = opened
+    let { call } = opened
     try {
       const { target, path } = locate(req)
+      call = actingAs(call, impersonated(call))
       if (target.kind !== 'hubJoin') authorize(call, wishOf(call, target, path))
       await answer(call, target)
     } catch (e) {
@@ -120,28 +124,11 @@ function locate(req: IncomingMessage): { target: Target; path: string } {
   }
 }
 
-/** @throws StatusError Unauthorized for an unknown caller, else Forbidden */
-function authorize({ deps, user }: Call, wish: Wish): void {
-  const { allowed, why } = deps.authorize(user, wish)
-  if (allowed) return
-  if (user.name === anonymous) throw new StatusError('Unauthorized', 'Unauthorized')
-  throw forbidden(user, wish, why)
-}
-
-/** In the words that clients know, and then why. */
-function forbidden(user: User, wish: Wish, why: string): StatusError {
-  const { verb, path, resource, subresource, namespace, name = '' } = wish
-  const because = why && `: ${why}`
-  if (resource === undefined) {
-    return new StatusError('Forbidden', `forbidden: User ${JSON.stringify(user.name)} cannot ${verb} path ${JSON.stringify(path)}${because}`)
-  }
-  const [plural = '', ...groups] = resource.split('.')
-  const group = groups.join('.')
-  const what = subresource ? `${plural}/${subresource}` : plural
-  const where = namespace ? `in the namespace "${namespace}"` : 'at the cluster scope'
-  const subject = name ? `${resource} "${name}"` : resource
-  const message = `${subject} is forbidden: User ${JSON.stringify(user.name)} cannot ${verb} resource "${what}" in API group "${group}" ${where}${because}`
-  return new StatusError('Forbidden', message, { ...(name && { name }), ...(group && { group }), kind: plural })
+/** The request as one of this user: its writes pass the checks of what the user may write. */
+function actingAs(call: Call, user: User): Call {
+  const { guard } = call.deps
+  if (!guard && user === call.user) return call
+  return { ...call, user, deps: guard ? { ...call.deps, registry: guard(user) } : call.deps }
 }
 
 function fail(call: Call, e: unknown): void {

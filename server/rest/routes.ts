@@ -12,6 +12,7 @@ import type { OpenApi } from './openapi/openapi.ts'
 import { get, list } from './read.ts'
 import { remove, removeCollection } from './remove.ts'
 import { nothingHere, sendValue } from './reply.ts'
+import { review } from './review.ts'
 import { bind, evict, getScale, setScale } from './subresource.ts'
 import type { ResourceTarget, Target } from './target.ts'
 import type { EventTexts } from './watch/encode.ts'
@@ -89,16 +90,24 @@ export function wishOf(call: Call, target: Target, path: string): Wish {
     return {
       verb: watching ? 'watch' : known,
       path,
-      resource: target.of.resource,
+      resource: qualified(target.of),
       ...(target.subresource && { subresource: target.subresource }),
       ...(target.namespace && { namespace: target.namespace }),
       ...nameOf(call, target),
+      ...(call.query.has('fieldSelector') && { fieldSelector: call.query.get('fieldSelector')! }),
     }
   }
-  if (target.kind !== 'unknown' || target.resource === undefined) return { verb, path }
-  const { resource, group, namespace } = target
-  return { verb, path, resource: group ? `${resource}.${group}` : resource, ...(namespace && { namespace }) }
+  if (target.kind === 'review') {
+    return { verb, path, resource: qualified(target.of), ...(target.namespace && { namespace: target.namespace }) }
+  }
+  // What is no resource is asked for in HTTP's own words, as roles have them in `nonResourceURLs`.
+  if (target.kind !== 'unknown' || target.resource === undefined) return { verb: (call.req.method ?? 'GET').toLowerCase(), path }
+  const { resource, group = '', namespace } = target
+  return { verb, path, resource: qualified({ plural: resource, group }), ...(namespace && { namespace }) }
 }
+
+/** In the group of the path: an event is the same object in two of them. */
+const qualified = ({ plural, group }: Pick<ResourceKind, 'plural' | 'group'>): string => (group ? `${plural}.${group}` : plural)
 
 /** A list of one name (`metadata.name=x`) is asked for as that object, so that who may see it may watch it. */
 function nameOf(call: Call, { name }: ResourceTarget): { readonly name?: string } {
@@ -125,7 +134,7 @@ export async function route(call: Call, target: Target, shared: Shared): Promise
     return handler.run(call, target, shared)
   }
   if (target.kind === 'unknown') throw nothingHere()
-  const expected = target.kind === 'hubJoin' ? 'POST' : 'GET'
+  const expected = target.kind === 'hubJoin' || target.kind === 'review' ? 'POST' : 'GET'
   if (methodOf(call) !== expected) {
     call.res.setHeader('Allow', expected)
     throw notAllowed(call)
@@ -151,6 +160,8 @@ async function routeOther(call: Call, target: Other, { openapi }: Shared): Promi
       return openapi.v2(call)
     case 'openapi3':
       return openapi.v3(call, target.path)
+    case 'review':
+      return review(call, target)
     case 'hubStatus':
       return hubStatus(call)
     case 'hubRules':

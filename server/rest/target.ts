@@ -1,6 +1,6 @@
 /** What a URL's path points at. */
-import { servedKinds } from '../../api/resources.ts'
-import type { ResourceKind, Subresource } from '../../api/resources.ts'
+import { reviewKinds, servedKinds } from '../../api/resources.ts'
+import type { ResourceKind, ReviewKind, Subresource } from '../../api/resources.ts'
 import { hubPaths } from '../../api/hub.ts'
 
 /** A collection (`name` is '') or an object of a kind. `namespace` is '' for cluster-wide kinds and for lists over all namespaces. */
@@ -23,6 +23,8 @@ export type Target =
   | { readonly kind: 'openapi2' }
   /** The index (`path` is ''), or the document of one group version (`api/v1`, `apis/apps/v1`). */
   | { readonly kind: 'openapi3'; readonly path: string }
+  /** A question that is created, and answered at once; `namespace` is '' where it has none. */
+  | { readonly kind: 'review'; readonly of: ReviewKind; readonly namespace: string }
   | { readonly kind: 'hubStatus' }
   | { readonly kind: 'hubRules'; readonly node: string }
   | { readonly kind: 'hubJoin' }
@@ -56,11 +58,22 @@ export function parseTarget(path: string): Target {
 function inGroup(group: string, parts: readonly string[]): Target {
   const known = servedKinds.filter((k) => k.group === group)
   const [version, ...rest] = parts
-  if (known.length === 0) return inVersion([], group, rest)
+  const reviews = reviewKinds.filter((k) => k.group === group)
+  if (known.length + reviews.length === 0) return inVersion([], group, rest)
   if (version === undefined) return { kind: 'group', group }
   const served = known.filter((k) => k.version === version)
-  if (rest.length === 0) return served.length > 0 ? { kind: 'groupVersion', group, version } : { kind: 'unknown', group }
+  const asked = reviewIn(reviews, version, rest)
+  if (asked) return asked
+  if (rest.length === 0) return [...served, ...reviews].some((k) => k.version === version) ? { kind: 'groupVersion', group, version } : { kind: 'unknown', group }
   return inVersion(served, group, rest)
+}
+
+/** Questions have a collection, and nothing in it. */
+function reviewIn(reviews: readonly ReviewKind[], version: string, parts: readonly string[]): Target | undefined {
+  const inNamespace = parts[0] === 'namespaces' && parts.length === 3
+  const [plural, ...more] = inNamespace ? parts.slice(2) : parts
+  const of = reviews.find((k) => k.version === version && k.plural === plural && k.namespaced === inNamespace)
+  return of && more.length === 0 ? { kind: 'review', of, namespace: inNamespace ? parts[1]! : '' } : undefined
 }
 
 function inVersion(served: readonly ResourceKind[], group: string, parts: readonly string[]): Target {

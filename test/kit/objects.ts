@@ -9,6 +9,10 @@ import type { IDeployment } from 'kubernetes-models/apps/v1/Deployment'
 import type { IReplicaSet } from 'kubernetes-models/apps/v1/ReplicaSet'
 import type { ILease } from 'kubernetes-models/coordination.k8s.io/v1/Lease'
 import type { IEndpointSlice } from 'kubernetes-models/discovery.k8s.io/v1/EndpointSlice'
+import type { IClusterRole } from 'kubernetes-models/rbac.authorization.k8s.io/v1/ClusterRole'
+import type { IClusterRoleBinding } from 'kubernetes-models/rbac.authorization.k8s.io/v1/ClusterRoleBinding'
+import type { IRole } from 'kubernetes-models/rbac.authorization.k8s.io/v1/Role'
+import type { IRoleBinding } from 'kubernetes-models/rbac.authorization.k8s.io/v1/RoleBinding'
 import type { IConfigMap } from 'kubernetes-models/v1/ConfigMap'
 import type { IEndpoints } from 'kubernetes-models/v1/Endpoints'
 import type { IEvent } from 'kubernetes-models/v1/Event'
@@ -103,6 +107,26 @@ export const lease = builder<ILease>({
   kind: 'Lease',
   metadata: { name: 'node1', namespace: 'kube-node-lease' },
   spec: { holderIdentity: 'node1', leaseDurationSeconds: 40, renewTime: '2026-01-01T00:00:00.000000Z' },
+})
+const rules = [{ apiGroups: [''], resources: ['pods'], verbs: ['get'] }]
+const apiGroup = 'rbac.authorization.k8s.io'
+const apiVersion = 'rbac.authorization.k8s.io/v1'
+export const role = builder<IRole>({ apiVersion, kind: 'Role', metadata: inDefault('reader'), rules })
+export const clusterRole = builder<IClusterRole>({ apiVersion, kind: 'ClusterRole', metadata: { name: 'system:reader' }, rules })
+const subjects = [{ kind: 'User', apiGroup, name: 'jane' }]
+export const roleBinding = builder<IRoleBinding>({
+  apiVersion,
+  kind: 'RoleBinding',
+  metadata: inDefault('read'),
+  roleRef: { apiGroup, kind: 'Role', name: 'reader' },
+  subjects,
+})
+export const clusterRoleBinding = builder<IClusterRoleBinding>({
+  apiVersion,
+  kind: 'ClusterRoleBinding',
+  metadata: { name: 'system:read' },
+  roleRef: { apiGroup, kind: 'ClusterRole', name: 'system:reader' },
+  subjects,
 })
 export const event = builder<IEvent>({
   apiVersion: 'v1',

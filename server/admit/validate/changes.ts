@@ -10,6 +10,7 @@ import type {
   Pod,
   PodSpec,
   ReplicaSet,
+  RoleBinding,
   Secret,
   Service,
   ServiceSpec,
@@ -56,6 +57,11 @@ function validateKindChange(resource: Resource, step: Step<KubeObject>): Iterabl
       return sliceChange(step as unknown as Step<EndpointSlice>)
     case 'nodes':
       return nodeChange(step as Step<Node>)
+    case 'rolebindings.rbac.authorization.k8s.io':
+    case 'clusterrolebindings.rbac.authorization.k8s.io':
+      return bindingChange(step as Step<RoleBinding>)
+    case 'roles.rbac.authorization.k8s.io':
+    case 'clusterroles.rbac.authorization.k8s.io':
     case 'namespaces':
     case 'endpoints':
     case 'serviceaccounts':
@@ -158,6 +164,11 @@ function* dataChange({ before, after }: Step<ConfigMap | Secret>): Causes {
 
 function* sliceChange({ before, after }: Step<EndpointSlice>): Causes {
   if (before.addressType !== after.addressType) yield immutable('addressType', after.addressType)
+}
+
+/** Whoever sees a binding may rely on what it gives: another role is another binding. */
+function* bindingChange({ before, after }: Step<RoleBinding>): Causes {
+  if (!isDeepStrictEqual(before.roleRef, after.roleRef)) yield wrong('roleRef', after.roleRef, 'cannot change roleRef: delete the binding and create it anew')
 }
 
 function* nodeChange({ before, after }: Step<Node>): Causes {

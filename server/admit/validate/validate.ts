@@ -1,5 +1,7 @@
 /** The meaning of an object's fields, kind by kind. Takes objects whose structure was checked and that have their defaults. */
 import type {
+  ClusterRole,
+  ClusterRoleBinding,
   ConfigMap,
   Deployment,
   Endpoints,
@@ -11,6 +13,8 @@ import type {
   Node,
   Pod,
   ReplicaSet,
+  Role,
+  RoleBinding,
   Secret,
   Service,
 } from '../../../api/objects.ts'
@@ -21,6 +25,7 @@ import { validateEndpoints, validateEndpointSlice } from './endpoints.ts'
 import { validateMeta } from './meta.ts'
 import { validateConfigMap, validateEvent, validateLease, validateNamespace, validateNode, validateSecret } from './others.ts'
 import { validatePod } from './pod.ts'
+import { validateRole, validateRoleBinding } from './roles.ts'
 import { validateService } from './service.ts'
 import { validateDeployment, validateReplicaSet } from './workload.ts'
 
@@ -68,6 +73,12 @@ function validateKind(resource: Resource, object: KubeObject): Iterable<StatusCa
       return validateEndpointSlice(object as EndpointSlice)
     case 'leases.coordination.k8s.io':
       return validateLease(object as Lease)
+    case 'roles.rbac.authorization.k8s.io':
+    case 'clusterroles.rbac.authorization.k8s.io':
+      return validateRole(object as Role | ClusterRole)
+    case 'rolebindings.rbac.authorization.k8s.io':
+    case 'clusterrolebindings.rbac.authorization.k8s.io':
+      return validateRoleBinding(object as RoleBinding | ClusterRoleBinding)
     case 'serviceaccounts':
       return []
   }

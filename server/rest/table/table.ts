@@ -6,6 +6,7 @@ import type { Cell, Column } from './columns.ts'
 import { eventColumns } from './events.ts'
 import { nodeColumns } from './nodes.ts'
 import { podColumns } from './pods.ts'
+import { bindingColumns, roleColumns } from './roles.ts'
 import { endpointsColumns, serviceColumns, sliceColumns } from './services.ts'
 import { deploymentColumns, replicaSetColumns } from './workloads.ts'
 
@@ -84,6 +85,10 @@ const columns: Readonly<Record<Resource, readonly Column<never>[]>> = {
   secrets: secretColumns,
   serviceaccounts: serviceAccountColumns,
   'leases.coordination.k8s.io': leaseColumns,
+  'roles.rbac.authorization.k8s.io': roleColumns,
+  'clusterroles.rbac.authorization.k8s.io': roleColumns,
+  'rolebindings.rbac.authorization.k8s.io': bindingColumns,
+  'clusterrolebindings.rbac.authorization.k8s.io': bindingColumns,
 }
 
 const columnsOf = (resource: Resource): readonly Column<KubeObject>[] => columns[resource] as readonly Column<KubeObject>[]
