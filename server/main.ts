@@ -14,6 +14,8 @@ import { proxyName } from './auth/auth.ts'
 import { authenticate } from './auth/authenticate.ts'
 import { createJoin } from './auth/join.ts'
 import { kubeconfig } from './auth/kubeconfig.ts'
+import { createNodeAuthorizer } from './auth/node-authorize.ts'
+import { nodeRestriction } from './auth/node-restriction.ts'
 import { adminName, openPki, type Pki } from './auth/pki.ts'
 import { writePrivateFile } from './auth/private-file.ts'
 import { openToken } from './auth/tokens.ts'
@@ -60,7 +62,7 @@ async function main(): Promise<void> {
     createScheduler({ ...deps, usage: (node) => hub.usage(node) }),
   ]
   const policy = createPolicy(store)
-  const authorize = createAuthorizer(policy)
+  const authorize = createAuthorizer(policy, [createNodeAuthorizer(store)])
   const rest = createRest({
     store,
     registry,
@@ -68,7 +70,7 @@ async function main(): Promise<void> {
     authenticate: (req) => authenticate(req.socket as TLSSocket),
     authorize,
     policy,
-    guard: createGuard(registry, [escalationCheck({ policy, authorize })]),
+    guard: createGuard(registry, [escalationCheck({ policy, authorize }), nodeRestriction]),
     log: log.with({ room: 'rest' }),
     clock,
     version,
