@@ -16,7 +16,7 @@ export interface ResourceKind {
   readonly subresources: readonly Subresource[]
 }
 
-export type Subresource = 'status' | 'scale' | 'binding' | 'log' | 'eviction' | 'finalize'
+export type Subresource = 'status' | 'scale' | 'binding' | 'log' | 'eviction' | 'finalize' | 'token'
 
 const rows = [
   // resource, version, kind, namespaced, short names, subresources, in `kubectl get all`
@@ -27,7 +27,7 @@ const rows = [
   ['endpoints', 'v1', 'Endpoints', true, ['ep'], [], false],
   ['configmaps', 'v1', 'ConfigMap', true, ['cm'], [], false],
   ['secrets', 'v1', 'Secret', true, [], [], false],
-  ['serviceaccounts', 'v1', 'ServiceAccount', true, ['sa'], [], false],
+  ['serviceaccounts', 'v1', 'ServiceAccount', true, ['sa'], ['token'], false],
   ['events', 'v1', 'Event', true, ['ev'], [], false],
   ['deployments.apps', 'v1', 'Deployment', true, ['deploy'], ['status', 'scale'], true],
   ['replicasets.apps', 'v1', 'ReplicaSet', true, ['rs'], ['status', 'scale'], true],
@@ -78,6 +78,7 @@ const reviewRows = [
   ['subjectaccessreviews.authorization.k8s.io', 'SubjectAccessReview', false],
   ['localsubjectaccessreviews.authorization.k8s.io', 'LocalSubjectAccessReview', true],
   ['selfsubjectrulesreviews.authorization.k8s.io', 'SelfSubjectRulesReview', false],
+  ['tokenreviews.authentication.k8s.io', 'TokenReview', false],
   ['selfsubjectreviews.authentication.k8s.io', 'SelfSubjectReview', false],
 ] as const
 

@@ -17,6 +17,8 @@ export interface HubConfig {
   readonly clusterCIDR: string
   /** One range, or one of each family with a comma between them. */
   readonly serviceCIDR: string
+  /** The `iss` of the tokens of service accounts. */
+  readonly serviceAccountIssuer: string
   readonly logLevel: LogLevel
 }
 
@@ -29,6 +31,7 @@ export const usage = `Usage: hub --data DIR [options]
   --tls-san NAME[,NAME]      further names or addresses for the server's certificate
   --cluster-cidr CIDR        pod addresses (default 10.244.0.0/16)
   --service-cidr CIDR[,CIDR] virtual IPs (default 10.96.0.0/12); for both families 10.96.0.0/12,fd00:10:96::/112
+  --service-account-issuer URL  who signs the tokens of service accounts (default https://kubernetes.default.svc.cluster.local)
   --log-level LEVEL          error, warn, info, debug or trace (default info; or WHERRY_LOG)
 `
 
@@ -55,6 +58,7 @@ export function parseConfig(argv: readonly string[], env: Readonly<Record<string
     tlsSans: (values['tls-san'] ?? '').split(',').filter((s) => s !== ''),
     clusterCIDR,
     serviceCIDR: values['service-cidr'],
+    serviceAccountIssuer: values['service-account-issuer'],
     logLevel: logLevel as LogLevel,
   }
 }
@@ -79,6 +83,7 @@ function read(argv: readonly string[]) {
         'tls-san': { type: 'string' },
         'cluster-cidr': { type: 'string', default: '10.244.0.0/16' },
         'service-cidr': { type: 'string', default: '10.96.0.0/12' },
+        'service-account-issuer': { type: 'string', default: 'https://kubernetes.default.svc.cluster.local' },
         'log-level': { type: 'string' },
       },
     })

@@ -4,14 +4,15 @@ import type { IncomingMessage } from 'node:http'
 import { createServer, type Server } from 'node:https'
 import { networkInterfaces } from 'node:os'
 import { join } from 'node:path'
-import type { TLSSocket } from 'node:tls'
 import { systemClock } from '../api/clock.ts'
 import { isWherryError } from '../api/errors.ts'
 import { createLog, errorKeys, type Log } from '../api/log.ts'
 import { version } from '../api/version.ts'
 import { createAllocators } from './admit/allocators.ts'
-import { proxyName } from './auth/auth.ts'
-import { authenticate } from './auth/authenticate.ts'
+import { proxyName, type User } from './auth/auth.ts'
+import { openAccountKeys } from './auth/account-key.ts'
+import { createAccountTokens } from './auth/account-tokens.ts'
+import { createAuthenticate, createBootstrapTokens } from './auth/bearer.ts'
 import { createJoin } from './auth/join.ts'
 import { kubeconfig } from './auth/kubeconfig.ts'
 import { createNodeAuthorizer } from './auth/node-authorize.ts'
@@ -61,13 +62,18 @@ async function main(): Promise<void> {
     ...createControllers({ ...deps, clusterCIDR: config.clusterCIDR }),
     createScheduler({ ...deps, usage: (node) => hub.usage(node) }),
   ]
+  const now = () => clock.now()
+  const keys = openAccountKeys(join(config.data, 'pki'))
+  const tokens = createAccountTokens({ store, keys, issuer: config.serviceAccountIssuer, now, uuid: () => crypto.randomUUID() })
+  const authenticate = createAuthenticate({ tokens, bootstrap: createBootstrapTokens(store, now) })
   const policy = createPolicy(store)
   const authorize = createAuthorizer(policy, [createNodeAuthorizer(store)])
   const rest = createRest({
     store,
     registry,
     sessions: hub,
-    authenticate: (req) => authenticate(req.socket as TLSSocket),
+    authenticate,
+    tokens,
     authorize,
     policy,
     guard: createGuard(registry, [escalationCheck({ policy, authorize }), nodeRestriction]),
@@ -80,7 +86,7 @@ async function main(): Promise<void> {
       join: createJoin({ pki, token }),
     },
   })
-  const servers = await serve(config, pki, { rest, hub })
+  const servers = await serve(config, pki, { rest, hub, authenticate })
   const stopControllers = controllers.map((c) => c.start())
   const upkeep = keepUp(config, store, servers, log)
   log.info('the hub is serving', { listen: config.listen, revision: store.revision, version })
@@ -121,8 +127,14 @@ const tlsOf = (pki: Pki) => ({
   rejectUnauthorized: false,
 })
 
-async function serve(config: HubConfig, pki: Pki, { rest, hub }: { rest: Rest; hub: Hub }): Promise<readonly Server[]> {
-  const agents = createUpgrade({ authenticate: (req: IncomingMessage) => authenticate(req.socket as TLSSocket), accept: (socket, node) => hub.accept(socket, node) })
+interface Doors {
+  readonly rest: Rest
+  readonly hub: Hub
+  readonly authenticate: (req: IncomingMessage) => User
+}
+
+async function serve(config: HubConfig, pki: Pki, { rest, hub, authenticate }: Doors): Promise<readonly Server[]> {
+  const agents = createUpgrade({ authenticate, accept: (socket, node) => hub.accept(socket, node) })
   const open = (where: { host: string; port: number } | { fd: number }): Promise<Server> =>
     new Promise((resolve, reject) => {
       const server = createServer({ ...tlsOf(pki), keepAliveTimeout: 90_000 })

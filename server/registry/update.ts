@@ -82,6 +82,7 @@ function moveOf(of: ResourceKind, subresource: Subresource | undefined): (move: 
         return binding
       case 'log':
       case 'eviction':
+      case 'token':
     }
   }
   throw new StatusError('MethodNotAllowed', `${of.resource} have no subresource ${subresource} that could be updated`)

@@ -3,6 +3,7 @@ import type { IncomingMessage, ServerResponse } from 'node:http'
 import type { Clock } from '../../api/clock.ts'
 import type { ClusterStatus, JoinAnswer, JoinRequest } from '../../api/hub.ts'
 import type { Log } from '../../api/log.ts'
+import type { AccountTokens } from '../auth/account-tokens.ts'
 import type { User, Wish } from '../auth/auth.ts'
 import type { Verdict } from '../auth/authorize.ts'
 import type { Sessions } from '../hub/sessions.ts'
@@ -36,6 +37,8 @@ export interface RestDeps {
   readonly authorize: (user: User, wish: Wish) => Verdict
   /** The rules that hold for a user; without it a SelfSubjectRulesReview is answered as incomplete. */
   readonly policy?: Pick<Policy, 'rulesFor'>
+  /** Without it there are no tokens of service accounts. */
+  readonly tokens?: AccountTokens
   /** The registry behind the checks of what a user may write; without it the registry as it is. */
   readonly guard?: (user: User) => Registry
   readonly log: Log

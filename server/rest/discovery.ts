@@ -19,6 +19,7 @@ export const subservedKinds: Readonly<Record<Subresource, SubresourceKind>> = {
   binding: { kind: 'Binding', verbs: ['create'] },
   eviction: { group: 'policy', version: 'v1', kind: 'Eviction', verbs: ['create'] },
   log: { verbs: ['get'] },
+  token: { group: 'authentication.k8s.io', version: 'v1', kind: 'TokenRequest', verbs: ['create'] },
   finalize: { verbs: ['update'] },
 }
 

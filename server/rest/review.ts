@@ -2,16 +2,18 @@
 import { rfc3339 } from '../../api/clock.ts'
 import { apiVersionOf } from '../../api/resources.ts'
 import { invalid } from '../../api/status.ts'
-import type { StatusCause } from '../../api/status.ts'
 import { required, wrong } from '../admit/causes.ts'
 import type { User, Wish } from '../auth/auth.ts'
 import { negotiate } from './accept.ts'
 import { asObject, readBody } from './body.ts'
 import type { Call } from './call.ts'
 import { kindInData, metadataOf } from './draft.ts'
+import { createFields } from './fields.ts'
+import type { Fields } from './fields.ts'
 import { dryRun } from './query.ts'
 import { sendValue } from './reply.ts'
 import type { Target } from './target.ts'
+import { tokenReview } from './token.ts'
 
 type JsonMap = { readonly [field: string]: unknown }
 type ReviewTarget = Extract<Target, { readonly kind: 'review' }>
@@ -42,6 +44,10 @@ function answerTo(call: Call, { of, namespace }: ReviewTarget, { spec, fields }:
   switch (of.kind) {
     case 'SelfSubjectReview':
       return () => ({ metadata: { creationTimestamp: rfc3339(deps.clock.now()) }, status: { userInfo: userInfo(user) } })
+    case 'TokenReview': {
+      const status = tokenReview(call, spec, fields)
+      return () => ({ spec, status: status() })
+    }
     case 'SelfSubjectRulesReview': {
       const where = fields.text('spec.namespace', spec.namespace)
       if (where === '') fields.causes.push(required('spec.namespace', 'rules are asked for in one namespace'))
@@ -111,38 +117,4 @@ function userIn(spec: JsonMap, fields: Fields): User {
   const uid = fields.text('spec.uid', spec.uid)
   const extra = Object.entries(fields.map('spec.extra', spec.extra) ?? {}).map(([key, value]) => [key, fields.texts(`spec.extra[${key}]`, value)] as const)
   return { name, groups, ...(uid && { uid }), ...(extra.length > 0 && { extra: Object.fromEntries(extra) }) }
-}
-
-/** Reads fields and notes what has the wrong type. */
-export interface Fields {
-  readonly causes: StatusCause[]
-  map(field: string, value: unknown): JsonMap | undefined
-  text(field: string, value: unknown): string
-  texts(field: string, value: unknown): readonly string[]
-}
-
-export function createFields(): Fields {
-  const causes: StatusCause[] = []
-  const absent = (value: unknown): boolean => value === undefined || value === null
-  return {
-    causes,
-    map(field, value) {
-      if (absent(value)) return undefined
-      if (typeof value === 'object' && !Array.isArray(value)) return value as JsonMap
-      causes.push(wrong(field, value, 'must be an object'))
-      return undefined
-    },
-    text(field, value) {
-      if (absent(value)) return ''
-      if (typeof value === 'string') return value
-      causes.push(wrong(field, value, 'must be a string'))
-      return ''
-    },
-    texts(field, value) {
-      if (absent(value)) return []
-      if (Array.isArray(value) && value.every((v) => typeof v === 'string')) return value as readonly string[]
-      causes.push(wrong(field, value, 'must be a list of strings'))
-      return []
-    },
-  }
 }

@@ -13,6 +13,7 @@ import { get, list } from './read.ts'
 import { remove, removeCollection } from './remove.ts'
 import { nothingHere, sendValue } from './reply.ts'
 import { review } from './review.ts'
+import { createToken, openid } from './token.ts'
 import { bind, evict, getScale, setScale } from './subresource.ts'
 import type { ResourceTarget, Target } from './target.ts'
 import type { EventTexts } from './watch/encode.ts'
@@ -61,6 +62,7 @@ const onSubresource: Readonly<Record<NonNullable<ResourceTarget['subresource']>,
   binding: { POST: { verb: 'create', run: bind } },
   eviction: { POST: { verb: 'create', run: evict } },
   log: { GET: { verb: 'get', run: logs } },
+  token: { POST: { verb: 'create', run: createToken } },
 }
 
 /** The methods of a target; a list over all namespaces can only be read and deleted. */
@@ -160,6 +162,8 @@ async function routeOther(call: Call, target: Other, { openapi }: Shared): Promi
       return openapi.v2(call)
     case 'openapi3':
       return openapi.v3(call, target.path)
+    case 'openid':
+      return openid(call, target.document)
     case 'review':
       return review(call, target)
     case 'hubStatus':

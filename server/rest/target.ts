@@ -25,6 +25,7 @@ export type Target =
   | { readonly kind: 'openapi3'; readonly path: string }
   /** A question that is created, and answered at once; `namespace` is '' where it has none. */
   | { readonly kind: 'review'; readonly of: ReviewKind; readonly namespace: string }
+  | { readonly kind: 'openid'; readonly document: 'configuration' | 'keys' }
   | { readonly kind: 'hubStatus' }
   | { readonly kind: 'hubRules'; readonly node: string }
   | { readonly kind: 'hubJoin' }
@@ -47,8 +48,11 @@ export function parseTarget(path: string): Target {
   if (healthChecks.has(first) && parts.length === 1) return { kind: 'health', check: first as 'livez' }
   if (first === 'openapi' && second === 'v2' && parts.length === 2) return { kind: 'openapi2' }
   if (first === 'openapi' && second === 'v3') return { kind: 'openapi3', path: parts.slice(2).join('/') }
-  if (`/${parts.join('/')}` === hubPaths.status) return { kind: 'hubStatus' }
-  if (`/${parts.join('/')}` === hubPaths.join) return { kind: 'hubJoin' }
+  const whole = `/${parts.join('/')}`
+  if (whole === '/.well-known/openid-configuration') return { kind: 'openid', document: 'configuration' }
+  if (whole === '/openid/v1/jwks') return { kind: 'openid', document: 'keys' }
+  if (whole === hubPaths.status) return { kind: 'hubStatus' }
+  if (whole === hubPaths.join) return { kind: 'hubJoin' }
   if (`/${first}/${second}/${third}` === hubPaths.nodes && parts.length === 5 && parts[4] === 'rules') {
     return { kind: 'hubRules', node: parts[3]! }
   }
