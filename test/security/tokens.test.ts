@@ -1,5 +1,5 @@
 /** Tokens of service accounts and bootstrap tokens, over the real hub with stock kubectl. */
-import { createPublicKey, verify, type JsonWebKey } from 'node:crypto'
+import { createPublicKey, verify, type JsonWebKeyInput } from 'node:crypto'
 import { readFileSync, rmSync, statSync } from 'node:fs'
 import path from 'node:path'
 import { afterAll, beforeAll, describe, expect, test } from 'vitest'
@@ -105,7 +105,7 @@ describe('a token', () => {
     const token = await tokenFor('robot', { audiences: ['a'] })
     const configuration = await hub.bearer(await tokenFor('robot')).get<Record<string, string>>('/.well-known/openid-configuration')
     expect(configuration).toMatchObject({ issuer: claimsOf(token)['iss'], jwks_uri: `${hub.url}/openid/v1/jwks` })
-    const { keys } = await hub.api.get<{ keys: readonly (JsonWebKey & { kid: string })[] }>('/openid/v1/jwks')
+    const { keys } = await hub.api.get<{ keys: readonly (JsonWebKeyInput['key'] & { kid: string })[] }>('/openid/v1/jwks')
     const [head, body, signature] = token.split('.') as [string, string, string]
     const { kid } = JSON.parse(Buffer.from(head, 'base64url').toString()) as { kid: string }
     const key = createPublicKey({ key: keys.find((k) => k.kid === kid)!, format: 'jwk' })
