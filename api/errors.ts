@@ -12,6 +12,7 @@ export const errorCodes = {
   STORE_CONFLICT: 'the object changed since it was read',
   STORE_COMPACTED: 'the asked-for revision is older than the history that is kept',
   STORE_CLOSED: 'the store was closed',
+  SEAL_BROKEN: 'a sealed value could not be opened',
   STORE_BROKEN: 'the store on disk could not be read or written',
   // rules
   RULES_UNREADABLE: 'a listing of the rules, or a rule in it, is nothing that the reader knows',

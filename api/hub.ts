@@ -8,6 +8,8 @@ export const hubPaths = {
   status: '/wherry/v1/status',
   /** GET /wherry/v1/nodes/NAME/rules: the node's ruleset as text. */
   nodes: '/wherry/v1/nodes',
+  /** POST: secrets get a new key. Answered with a KeyChange. */
+  secrets: '/wherry/v1/secrets/rotate',
   /** POST JoinRequest, answered with a JoinAnswer; authenticated by the token alone. */
   join: '/wherry/v1/join',
 } as const
@@ -28,6 +30,13 @@ export interface NodeLink {
   readonly applied: number
   readonly failed?: { readonly code: string; readonly message: string }
   readonly usage?: NodeUsage
+}
+
+export interface KeyChange {
+  /** The key that seals from now on. */
+  readonly key: string
+  /** How many values, history included, were sealed anew. */
+  readonly rewritten: number
 }
 
 export interface JoinRequest {

@@ -1,8 +1,10 @@
 /** What each command does, with everything it may touch given to it. */
+import { randomInt } from 'node:crypto'
 import { readFileSync } from 'node:fs'
 import { hostname } from 'node:os'
 import { join } from 'node:path'
 import type { Clock } from '../api/clock.ts'
+import { hubPaths, type KeyChange } from '../api/hub.ts'
 import type { Log } from '../api/log.ts'
 import { describeCluster, readCluster } from './cluster.ts'
 import type { CliConfig } from './config.ts'
@@ -10,7 +12,7 @@ import { CliError } from './error.ts'
 import type { Exec } from './exec.ts'
 import { createHubClient, type HubClient } from './hub.ts'
 import { type AgentIdentity, joinNode } from './join.ts'
-import { readKubeconfig } from './kubeconfig.ts'
+import { type HubAccess, readKubeconfig } from './kubeconfig.ts'
 import { labDown } from './lab/down.ts'
 import { recallPlan, type LabWish } from './lab/memory.ts'
 import { listNamespaces } from './lab/namespaces.ts'
@@ -23,6 +25,7 @@ import { labUp } from './lab/up.ts'
 import { createSteps } from './progress.ts'
 import { nodeRules, serviceMarks } from './rules.ts'
 import { onlyService } from './ruleset-text.ts'
+import { createJoinToken } from './token.ts'
 
 export interface CommandDeps {
   readonly config: CliConfig
@@ -40,6 +43,12 @@ export interface CommandDeps {
 
 export interface ClusterWish extends LabWish {
   readonly kubeconfig?: string
+}
+
+export interface TokenWish extends ClusterWish {
+  /** Seconds; 0 for ever. */
+  readonly ttl: number
+  readonly printJoinCommand?: boolean
 }
 
 export interface JoinWish {
@@ -87,6 +96,20 @@ export function commands(deps: CommandDeps) {
       })
     },
 
+    async rotateSecrets(wish: ClusterWish): Promise<void> {
+      await withHub(wish, async (hub) => {
+        const { key, rewritten } = await hub.post<KeyChange>(hubPaths.secrets, {}, signal)
+        write(`secrets are sealed with ${key} now; ${rewritten} values were written anew\n`)
+      })
+    },
+
+    async createToken(wish: TokenWish): Promise<void> {
+      await withHub(wish, async (hub) => {
+        const { token, command } = await createJoinToken(hub, { ttlSeconds: wish.ttl, nowMs: clock.now(), ca: accessOf(wish).ca, random: randomInt }, signal)
+        write(wish.printJoinCommand === true ? `${command}\n` : `${token}\n`)
+      })
+    },
+
     async join(url: string, wish: JoinWish): Promise<void> {
       const node = wish.node ?? hostname().toLowerCase()
       await joinNode({ url, token: wish.token, caHash: wish.caCertHash, node, dir: wish.credentials, signal })
@@ -100,8 +123,10 @@ export function commands(deps: CommandDeps) {
   }
 }
 
+const accessOf = (wish: ClusterWish): HubAccess => readKubeconfig(wish.kubeconfig ?? recallPlan(wish).plan.kubeconfig)
+
 async function withHub(wish: ClusterWish, act: (hub: HubClient) => Promise<void>): Promise<void> {
-  const hub = createHubClient(readKubeconfig(wish.kubeconfig ?? recallPlan(wish).plan.kubeconfig))
+  const hub = createHubClient(accessOf(wish))
   try {
     await act(hub)
   } finally {

@@ -10,6 +10,8 @@ export interface HubClient {
   text(path: string, signal: AbortSignal): Promise<string>
   /** GET, answer as JSON. Errors as in `text`. */
   json<T>(path: string, signal: AbortSignal): Promise<T>
+  /** POST of an object as JSON, answer as JSON. Errors as in `text`. */
+  post<T>(path: string, object: unknown, signal: AbortSignal): Promise<T>
   close(): void
 }
 
@@ -18,22 +20,33 @@ const longestAnswer = 256 * 1024 * 1024
 
 export function createHubClient(access: HubAccess): HubClient {
   const agent = new Agent({ keepAlive: true, maxSockets: 4, ca: access.ca, cert: access.certificate, key: access.key })
-  const text = (path: string, signal: AbortSignal): Promise<string> => get(access.server, path, agent, signal)
+  const text = (path: string, signal: AbortSignal): Promise<string> => ask({ server: access.server, path, agent }, signal)
   return {
     server: access.server,
     text,
     json: async <T>(path: string, signal: AbortSignal) => JSON.parse(await text(path, signal)) as T,
+    post: async <T>(path: string, object: unknown, signal: AbortSignal) =>
+      JSON.parse(await ask({ server: access.server, path, agent, body: JSON.stringify(object) }, signal)) as T,
     close: () => agent.destroy(),
   }
 }
 
-function get(server: string, path: string, agent: Agent, signal: AbortSignal): Promise<string> {
+interface Asked {
+  readonly server: string
+  readonly path: string
+  readonly agent: Agent
+  /** JSON: the request is a POST. */
+  readonly body?: string
+}
+
+function ask({ server, path, agent, body: sent }: Asked, signal: AbortSignal): Promise<string> {
   return new Promise((resolve, reject) => {
     const call = request(new URL(path, server), {
+      method: sent === undefined ? 'GET' : 'POST',
       agent,
       signal,
       timeout: timeoutMs,
-      headers: { accept: 'application/json, text/plain' },
+      headers: { accept: 'application/json, text/plain', ...(sent !== undefined && { 'content-type': 'application/json' }) },
     })
     const lost = (error: Error): void => reject(signal.aborted ? (signal.reason as Error) : notReached(server, error))
     call.on('timeout', () => call.destroy(new Error(`no answer within ${timeoutMs / 1000} s`)))
@@ -54,7 +67,7 @@ function get(server: string, path: string, agent: Agent, signal: AbortSignal): P
         else reject(refused(code, body, path))
       })
     })
-    call.end()
+    call.end(sent)
   })
 }
 

@@ -19,6 +19,8 @@ export interface HubConfig {
   readonly serviceCIDR: string
   /** The `iss` of the tokens of service accounts. */
   readonly serviceAccountIssuer: string
+  /** The keys by which secrets are sealed, where they are not the hub's own. */
+  readonly encryptionConfig?: string
   readonly logLevel: LogLevel
 }
 
@@ -32,6 +34,7 @@ export const usage = `Usage: hub --data DIR [options]
   --cluster-cidr CIDR        pod addresses (default 10.244.0.0/16)
   --service-cidr CIDR[,CIDR] virtual IPs (default 10.96.0.0/12); for both families 10.96.0.0/12,fd00:10:96::/112
   --service-account-issuer URL  who signs the tokens of service accounts (default https://kubernetes.default.svc.cluster.local)
+  --encryption-provider-config FILE  the keys that seal secrets on disk (default encryption.yaml in --data, made at the first start)
   --log-level LEVEL          error, warn, info, debug or trace (default info; or WHERRY_LOG)
 `
 
@@ -59,6 +62,7 @@ export function parseConfig(argv: readonly string[], env: Readonly<Record<string
     clusterCIDR,
     serviceCIDR: values['service-cidr'],
     serviceAccountIssuer: values['service-account-issuer'],
+    ...(values['encryption-provider-config'] !== undefined && { encryptionConfig: values['encryption-provider-config'] }),
     logLevel: logLevel as LogLevel,
   }
 }
@@ -84,6 +88,7 @@ function read(argv: readonly string[]) {
         'cluster-cidr': { type: 'string', default: '10.244.0.0/16' },
         'service-cidr': { type: 'string', default: '10.96.0.0/12' },
         'service-account-issuer': { type: 'string', default: 'https://kubernetes.default.svc.cluster.local' },
+        'encryption-provider-config': { type: 'string' },
         'log-level': { type: 'string' },
       },
     })

@@ -33,6 +33,9 @@ import { createPolicy } from './rbac/policy.ts'
 import { createRegistry } from './registry/verbs.ts'
 import { createRest, type Rest } from './rest/rest.ts'
 import { createScheduler } from './scheduler/scheduler.ts'
+import { openKeys, readKeys } from './seal/key-file.ts'
+import { createRotation } from './seal/rotation.ts'
+import { createSeal } from './seal/seal.ts'
 import { openSqliteStore, type SqliteStore } from './store/sqlite.ts'
 
 const clock = systemClock
@@ -45,7 +48,11 @@ async function main(): Promise<void> {
   const config = parseConfig(process.argv.slice(2))
   const log = createLog({ level: config.logLevel, write: (line) => process.stdout.write(line), now: () => clock.now() })
   mkdirSync(config.data, { recursive: true, mode: 0o700 })
-  const store = openSqliteStore({ path: join(config.data, 'wherry.db'), log, clock })
+  const keyFile = config.encryptionConfig ?? join(config.data, 'encryption.yaml')
+  const seal = createSeal(config.encryptionConfig === undefined ? openKeys(keyFile) : readKeys(keyFile))
+  const store = openSqliteStore({ path: join(config.data, 'wherry.db'), log, clock, seal })
+  const resealed = await store.reseal()
+  if (resealed > 0) log.info('secrets were sealed with the first key', { values: resealed, file: keyFile })
   const pki = openCertificates(config, log)
   const token = openToken(join(config.data, 'join-token'))
   writeKubeconfigs(config, pki)
@@ -65,7 +72,8 @@ async function main(): Promise<void> {
   const now = () => clock.now()
   const keys = openAccountKeys(join(config.data, 'pki'))
   const tokens = createAccountTokens({ store, keys, issuer: config.serviceAccountIssuer, now, uuid: () => crypto.randomUUID() })
-  const authenticate = createAuthenticate({ tokens, bootstrap: createBootstrapTokens(store, now) })
+  const joinTokens = createBootstrapTokens(store, now)
+  const authenticate = createAuthenticate({ tokens, bootstrap: joinTokens })
   const policy = createPolicy(store)
   const authorize = createAuthorizer(policy, [createNodeAuthorizer(store)])
   const rest = createRest({
@@ -83,7 +91,8 @@ async function main(): Promise<void> {
     hub: {
       status: () => ({ version, revision: store.revision, nodes: hub.nodes() }),
       rules: (node, signal) => hub.call(node, { method: 'rules' }, signal),
-      join: createJoin({ pki, token }),
+      join: createJoin({ pki, token, bootstrap: joinTokens }),
+      rotateSecrets: createRotation({ seal, store, log, ...(config.encryptionConfig === undefined && { keyFile }) }),
     },
   })
   const servers = await serve(config, pki, { rest, hub, authenticate })

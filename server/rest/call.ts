@@ -1,7 +1,7 @@
 /** One request on its way through the room, and what the room works with. */
 import type { IncomingMessage, ServerResponse } from 'node:http'
 import type { Clock } from '../../api/clock.ts'
-import type { ClusterStatus, JoinAnswer, JoinRequest } from '../../api/hub.ts'
+import type { ClusterStatus, JoinAnswer, JoinRequest, KeyChange } from '../../api/hub.ts'
 import type { Log } from '../../api/log.ts'
 import type { AccountTokens } from '../auth/account-tokens.ts'
 import type { User, Wish } from '../auth/auth.ts'
@@ -16,6 +16,8 @@ export interface HubHandlers {
   status(): ClusterStatus
   /** The ruleset of a node as text. */
   rules(node: string, signal: AbortSignal): AsyncIterable<Uint8Array>
+  /** Without it keys are changed by hand. @throws StatusError */
+  rotateSecrets?(): Promise<KeyChange>
   /** Checks the token itself: a joining node has no certificate yet. */
   join(request: JoinRequest): Promise<JoinAnswer>
 }

@@ -6,7 +6,7 @@ import type { Call } from './call.ts'
 import { aggregated, aggregatedType, aggregatedVersion, apiGroup, apiGroupList, apiResourceList, apiVersions } from './discovery.ts'
 import { flag } from './query.ts'
 import { health, version } from './health.ts'
-import { hubJoin, hubRules, hubStatus } from './hub.ts'
+import { hubJoin, hubRules, hubSecrets, hubStatus } from './hub.ts'
 import { logs } from './logs.ts'
 import type { OpenApi } from './openapi/openapi.ts'
 import { get, list } from './read.ts'
@@ -136,13 +136,16 @@ export async function route(call: Call, target: Target, shared: Shared): Promise
     return handler.run(call, target, shared)
   }
   if (target.kind === 'unknown') throw nothingHere()
-  const expected = target.kind === 'hubJoin' || target.kind === 'review' ? 'POST' : 'GET'
+  const expected = posted.has(target.kind) ? 'POST' : 'GET'
   if (methodOf(call) !== expected) {
     call.res.setHeader('Allow', expected)
     throw notAllowed(call)
   }
   return routeOther(call, target, shared)
 }
+
+/** Everything else is read. */
+const posted: ReadonlySet<Target['kind']> = new Set(['hubJoin', 'hubSecrets', 'review'])
 
 type Other = Exclude<Target, { readonly kind: 'resource' | 'unknown' }>
 
@@ -170,6 +173,8 @@ async function routeOther(call: Call, target: Other, { openapi }: Shared): Promi
       return hubStatus(call)
     case 'hubRules':
       return hubRules(call, target.node)
+    case 'hubSecrets':
+      return hubSecrets(call)
     case 'hubJoin':
       return hubJoin(call)
   }

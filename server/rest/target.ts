@@ -29,6 +29,7 @@ export type Target =
   | { readonly kind: 'hubStatus' }
   | { readonly kind: 'hubRules'; readonly node: string }
   | { readonly kind: 'hubJoin' }
+  | { readonly kind: 'hubSecrets' }
   /** Nothing that the hub serves; `resource` is what the path would name if it did. */
   | { readonly kind: 'unknown'; readonly resource?: string; readonly group?: string; readonly namespace?: string }
 
@@ -52,6 +53,7 @@ export function parseTarget(path: string): Target {
   if (whole === '/.well-known/openid-configuration') return { kind: 'openid', document: 'configuration' }
   if (whole === '/openid/v1/jwks') return { kind: 'openid', document: 'keys' }
   if (whole === hubPaths.status) return { kind: 'hubStatus' }
+  if (whole === hubPaths.secrets) return { kind: 'hubSecrets' }
   if (whole === hubPaths.join) return { kind: 'hubJoin' }
   if (`/${first}/${second}/${third}` === hubPaths.nodes && parts.length === 5 && parts[4] === 'rules') {
     return { kind: 'hubRules', node: parts[3]! }

@@ -2,6 +2,7 @@
 import type { Clock } from '../../api/clock.ts'
 import { errorKeys, type Log } from '../../api/log.ts'
 import type { KubeObject } from '../../api/objects.ts'
+import type { Seal } from '../seal/seal.ts'
 import { StoreError } from './error.ts'
 import { openJournal, stamped, type Entry, type Journal } from './journal.ts'
 import { settle } from './settle.ts'
@@ -19,6 +20,8 @@ export const storeLimits = {
   page: 1_000,
   /** History rows taken away in one transaction. */
   forget: 5_000,
+  /** Values sealed anew in one transaction. */
+  reseal: 500,
 } as const
 
 export interface HistoryBounds {
@@ -35,11 +38,15 @@ export interface SqliteStoreOptions {
   readonly log: Log
   readonly clock: Clock
   readonly history?: HistoryBounds
+  /** Seals values on their way to the file; without it they lie there open. */
+  readonly seal?: Seal
 }
 
 export interface SqliteStore extends Store {
   /** Forgets the history that is beyond either bound; to be called from time to time. */
   compactOld(): Promise<void>
+  /** Seals everything anew that the first key did not seal, history too. @returns how many values those were */
+  reseal(): Promise<number>
 }
 
 /**
@@ -47,7 +54,7 @@ export interface SqliteStore extends Store {
  * @throws StoreError STORE_BROKEN: not a database, damaged, held by another process, or of a newer layout
  */
 export function openSqliteStore(options: SqliteStoreOptions): SqliteStore {
-  return createStore(openJournal(options.path), options)
+  return createStore(openJournal(options.path, options.seal), options)
 }
 
 /** A write that waits for its batch. */
@@ -131,6 +138,7 @@ export function createStore(journal: Journal, options: Omit<SqliteStoreOptions, 
     },
     compact,
     compactOld: () => compact(compactionTarget(journal, history, clock.now())),
+    reseal: () => resealAll(journal, () => closed),
     close() {
       if (!closed) {
         closed = true
@@ -142,6 +150,20 @@ export function createStore(journal: Journal, options: Omit<SqliteStoreOptions, 
       return Promise.resolve()
     },
   }
+}
+
+/** In portions, so that writers and readers get their turn. */
+async function resealAll(journal: Journal, closed: () => boolean): Promise<number> {
+  let count = 0
+  for (;;) {
+    if (closed()) throw closedError()
+    const done = journal.reseal(storeLimits.reseal)
+    count += done
+    if (done === 0) break
+    await new Promise((resolve) => setImmediate(resolve))
+  }
+  if (count > 0) journal.scrub()
+  return count
 }
 
 function closedError(): StoreError {

@@ -1,7 +1,8 @@
 /** Tokens of service accounts and bootstrap tokens, over the real hub with stock kubectl. */
-import { createPublicKey, verify, type JsonWebKeyInput } from 'node:crypto'
+import { createPublicKey, verify, X509Certificate, type JsonWebKeyInput } from 'node:crypto'
 import { readFileSync, rmSync, statSync } from 'node:fs'
 import path from 'node:path'
+import { execa } from 'execa'
 import { afterAll, beforeAll, describe, expect, test } from 'vitest'
 import { failureOf } from '../kit/api.ts'
 import { kubectl, startHubProcess, type HubProcess } from '../kit/hub-process.ts'
@@ -158,4 +159,19 @@ test('a bootstrap token is who its secret says, until it expires', async () => {
   expect(await Promise.all(tokens.map(whoami))).toEqual(['system:bootstrap:aaaaaa', 401, 401, 401])
   const answer = await hub.bearer(tokens[0]!).send<{ status: { userInfo: { groups: unknown } } }>('POST', '/apis/authentication.k8s.io/v1/selfsubjectreviews', { body: {} })
   expect(answer.body.status.userInfo.groups).toEqual(['system:bootstrappers', 'system:bootstrappers:a', 'system:authenticated'])
+})
+
+test('a machine joins by a token that wherry made, until the token is taken back', async () => {
+  const run = (...args: readonly string[]) => execa(process.execPath, ['--disable-warning=ExperimentalWarning', 'cli/main.ts', ...args], { reject: false, timeout: 20_000 })
+  const kubeconfig = path.join(hub.dir, 'hub/admin.kubeconfig')
+  const made = await run('token', 'create', '--kubeconfig', kubeconfig, '--ttl', '10m', '--print-join-command')
+  expect(made.stderr).toBe('')
+  const [, url, token, hash] = /^wherry join (\S+) --token (\S+) --ca-cert-hash (\S+)$/.exec(made.stdout) ?? []
+  const join = (node: string) => run('join', url!, '--token', token!, '--ca-cert-hash', hash!, '--node', node, '--credentials', path.join(hub.dir, node))
+  expect((await join('joined')).stdout).toContain('joined has joined')
+  expect(new X509Certificate(readFileSync(path.join(hub.dir, 'joined/node.crt'))).subject).toBe('O=system:nodes\nCN=system:node:joined')
+  await hub.api.delete(`/api/v1/namespaces/kube-system/secrets/bootstrap-token-${token!.split('.')[0]}`)
+  const late = await join('late')
+  expect([late.exitCode, late.stderr]).toEqual([1, expect.stringContaining('does not take this token')])
+  expect((await run('token', 'create', '--kubeconfig', kubeconfig, '--ttl', 'long')).exitCode).toBe(2)
 })
