@@ -136,6 +136,9 @@ const tlsOf = (pki: Pki) => ({
   rejectUnauthorized: false,
 })
 
+/** What a client that nobody knows yet may make the hub wait for and hold. */
+const bounds = { keepAliveTimeout: 90_000, handshakeTimeout: 10_000, headersTimeout: 20_000, requestTimeout: 60_000, maxHeaderSize: 32 * 1024 } as const
+
 interface Doors {
   readonly rest: Rest
   readonly hub: Hub
@@ -146,7 +149,7 @@ async function serve(config: HubConfig, pki: Pki, { rest, hub, authenticate }: D
   const agents = createUpgrade({ authenticate, accept: (socket, node) => hub.accept(socket, node) })
   const open = (where: { host: string; port: number } | { fd: number }): Promise<Server> =>
     new Promise((resolve, reject) => {
-      const server = createServer({ ...tlsOf(pki), keepAliveTimeout: 90_000 })
+      const server = createServer({ ...tlsOf(pki), ...bounds })
       server.on('request', (req, res) => rest.handle(req, res))
       server.on('upgrade', (req, socket, head) => {
         if (!agents(req, socket, head) && !rest.upgrade(req, socket, head)) socket.destroy()

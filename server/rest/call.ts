@@ -10,6 +10,7 @@ import type { Sessions } from '../hub/sessions.ts'
 import type { Policy } from '../rbac/policy.ts'
 import type { Registry } from '../registry/registry.ts'
 import type { Store } from '../store/store.ts'
+import type { InflightLimits } from './inflight.ts'
 
 /** The hub's own paths, which others answer. What they throw should be a StatusError. */
 export interface HubHandlers {
@@ -45,6 +46,8 @@ export interface RestDeps {
   readonly guard?: (user: User) => Registry
   readonly log: Log
   readonly clock: Clock
+  /** Where they are not those of `inflight.ts`. */
+  readonly limits?: Partial<InflightLimits>
   /** Wherry's own version, e.g. `0.1.0`. */
   readonly version: string
   /** Without it the hub's own paths are 404. */

@@ -11,6 +11,7 @@ import { StatusError, badRequest } from '../../api/status.ts'
 import type { User } from '../auth/auth.ts'
 import type { Call, RestDeps } from './call.ts'
 import { createOpenApi } from './openapi/openapi.ts'
+import { beginCall, createInflight, inflightLimits } from './inflight.ts'
 import { impersonated } from './impersonate.ts'
 import { flag } from './query.ts'
 import { sendFailure } from './reply.ts'
@@ -35,12 +36,14 @@ export interface Rest {
 
 /** What kubectl opens a WebSocket for and the hub does not serve. */
 const notOffered = /^\/api\/v1\/namespaces\/[^/]+\/pods\/[^/]+\/(exec|attach|portforward)(?:\?|$)/
-/** A WebSocket of a watch is only listened to for its end. */
-const maxIncomingBytes = 1024
+/** ws: a WebSocket of a watch is only listened to for its end. */
+const incoming = { maxPayload: 1024, maxFragments: 16, maxBufferedChunks: 256, closeTimeout: 5_000 } as const
 
 export function createRest(deps: RestDeps): Rest {
   const shared: Shared = { openapi: createOpenApi(deps.version), texts: createEventTexts() }
-  const sockets = new WebSocketServer({ noServer: true, maxPayload: maxIncomingBytes })
+  const limits = { ...inflightLimits, ...deps.limits }
+  const inflight = createInflight(limits)
+  const sockets = new WebSocketServer({ ...incoming, noServer: true, clientTracking: false, perMessageDeflate: false })
 
   const run = (req: IncomingMessage, res: ServerResponse, answer: Answer): void => {
     answerTo(req, res, answer).catch((e: unknown) => {
@@ -53,15 +56,20 @@ export function createRest(deps: RestDeps): Rest {
     const opened = open(deps, req, res)
     const { gone } = opened
     let { call } = opened
+    let end = (): void => undefined
     try {
       const { target, path } = locate(req)
+      const wish = wishOf(call, target, path)
+      end = beginCall(call, wish, { inflight, stallMs: limits.stallMs })
       call = actingAs(call, impersonated(call))
-      if (target.kind !== 'hubJoin') authorize(call, wishOf(call, target, path))
+      if (target.kind !== 'hubJoin') authorize(call, wish)
       await answer(call, target)
     } catch (e) {
       fail(call, e)
     }
-    if (!res.writableEnded && !res.destroyed) await gone
+    // What is answered is under way until the client has it.
+    if (!res.writableFinished && !res.destroyed) await gone
+    end()
     const ms = deps.clock.now() - started
     deps.log.debug('request', { method: req.method, url: req.url, user: call.user.name, code: res.statusCode, ms })
   }
