@@ -19,6 +19,8 @@ export interface HubConfig {
   readonly serviceCIDR: string
   /** The `iss` of the tokens of service accounts. */
   readonly serviceAccountIssuer: string
+  /** Where the audit log goes; absent for none. */
+  readonly audit?: { readonly path: string; readonly maxBytes: number; readonly backups: number }
   /** The keys by which secrets are sealed, where they are not the hub's own. */
   readonly encryptionConfig?: string
   readonly logLevel: LogLevel
@@ -35,6 +37,9 @@ export const usage = `Usage: hub --data DIR [options]
   --service-cidr CIDR[,CIDR] virtual IPs (default 10.96.0.0/12); for both families 10.96.0.0/12,fd00:10:96::/112
   --service-account-issuer URL  who signs the tokens of service accounts (default https://kubernetes.default.svc.cluster.local)
   --encryption-provider-config FILE  the keys that seal secrets on disk (default encryption.yaml in --data, made at the first start)
+  --audit-log-path FILE      who asked for what: a JSON line for each request (default: none)
+  --audit-log-maxsize MB     from here the audit log is moved aside (default 100)
+  --audit-log-maxbackup N    how many logs that were moved aside are kept (default 10)
   --log-level LEVEL          error, warn, info, debug or trace (default info; or WHERRY_LOG)
 `
 
@@ -62,9 +67,25 @@ export function parseConfig(argv: readonly string[], env: Readonly<Record<string
     clusterCIDR,
     serviceCIDR: values['service-cidr'],
     serviceAccountIssuer: values['service-account-issuer'],
+    ...(values['audit-log-path'] !== undefined && { audit: auditOf(values['audit-log-path'], values) }),
     ...(values['encryption-provider-config'] !== undefined && { encryptionConfig: values['encryption-provider-config'] }),
     logLevel: logLevel as LogLevel,
   }
+}
+
+interface AuditFlags {
+  readonly 'audit-log-maxsize': string
+  readonly 'audit-log-maxbackup': string
+}
+
+function auditOf(path: string, values: AuditFlags): NonNullable<HubConfig['audit']> {
+  const number = (flag: keyof AuditFlags, least: number): number => {
+    const text = values[flag]
+    if (/^\d{1,6}$/.test(text) && Number(text) >= least) return Number(text)
+    throw new WherryError('USAGE', `--${flag} ${text}: expected a whole number from ${least} up`)
+  }
+  if (path === '') throw new WherryError('USAGE', '--audit-log-path is empty: name a file')
+  return { path, maxBytes: number('audit-log-maxsize', 1) * 1024 * 1024, backups: number('audit-log-maxbackup', 0) }
 }
 
 function checkServiceCIDR(text: string): void {
@@ -89,6 +110,9 @@ function read(argv: readonly string[]) {
         'service-cidr': { type: 'string', default: '10.96.0.0/12' },
         'service-account-issuer': { type: 'string', default: 'https://kubernetes.default.svc.cluster.local' },
         'encryption-provider-config': { type: 'string' },
+        'audit-log-path': { type: 'string' },
+        'audit-log-maxsize': { type: 'string', default: '100' },
+        'audit-log-maxbackup': { type: 'string', default: '10' },
         'log-level': { type: 'string' },
       },
     })

@@ -10,6 +10,7 @@ import { createLog, errorKeys, type Log } from '../api/log.ts'
 import { version } from '../api/version.ts'
 import { createAllocators } from './admit/allocators.ts'
 import { proxyName, type User } from './auth/auth.ts'
+import { openTrail } from './audit/trail.ts'
 import { openAccountKeys } from './auth/account-key.ts'
 import { createAccountTokens } from './auth/account-tokens.ts'
 import { createAuthenticate, createBootstrapTokens } from './auth/bearer.ts'
@@ -76,6 +77,7 @@ async function main(): Promise<void> {
   const authenticate = createAuthenticate({ tokens, bootstrap: joinTokens })
   const policy = createPolicy(store)
   const authorize = createAuthorizer(policy, [createNodeAuthorizer(store)])
+  const trail = config.audit && openTrail({ ...config.audit, log })
   const rest = createRest({
     store,
     registry,
@@ -84,6 +86,7 @@ async function main(): Promise<void> {
     tokens,
     authorize,
     policy,
+    ...(trail && { audit: (met) => trail.record(met) }),
     guard: createGuard(registry, [escalationCheck({ policy, authorize }), nodeRestriction]),
     log: log.with({ room: 'rest' }),
     clock,
@@ -106,6 +109,7 @@ async function main(): Promise<void> {
     for (const server of servers) server.close()
     await hub.close()
     await Promise.all(stopControllers.map((end) => end()))
+    trail?.close()
     allocators.close()
     await store.close()
   }

@@ -3,6 +3,7 @@ import type { IncomingMessage, ServerResponse } from 'node:http'
 import type { Clock } from '../../api/clock.ts'
 import type { ClusterStatus, JoinAnswer, JoinRequest, KeyChange } from '../../api/hub.ts'
 import type { Log } from '../../api/log.ts'
+import type { Met } from '../audit/event.ts'
 import type { AccountTokens } from '../auth/account-tokens.ts'
 import type { User, Wish } from '../auth/auth.ts'
 import type { Verdict } from '../auth/authorize.ts'
@@ -46,6 +47,8 @@ export interface RestDeps {
   readonly guard?: (user: User) => Registry
   readonly log: Log
   readonly clock: Clock
+  /** Told of every request that is answered, and of every stream that begins. */
+  readonly audit?: (met: Met) => void
   /** Where they are not those of `inflight.ts`. */
   readonly limits?: Partial<InflightLimits>
   /** Wherry's own version, e.g. `0.1.0`. */

@@ -57,10 +57,15 @@ function tooMany(why: string): StatusError {
   return new StatusError('TooManyRequests', `too many requests: ${why}; try again after ${retryAfterSeconds} s`, { retryAfterSeconds })
 }
 
+/** Whether a request stays until one of the two sides ends it. */
+export function isStream(call: Call, wish: Wish): boolean {
+  return wish.verb === 'watch' || (wish.subresource === 'log' && flag(call.query, 'follow'))
+}
+
 /** Notes a call as begun, and cuts off its client if that stands still. @returns how to note its end. @throws StatusError TooManyRequests */
 export function beginCall(call: Call, wish: Wish, { inflight, stallMs }: { readonly inflight: Inflight; readonly stallMs: number }): () => void {
   const { req, user } = call
-  const stream = wish.verb === 'watch' || (wish.subresource === 'log' && flag(call.query, 'follow'))
+  const stream = isStream(call, wish)
   // Those whom nobody knows are told apart by where they come from.
   const who = user.name === anonymous.name ? `${user.name} at ${req.socket.remoteAddress ?? 'an unknown address'}` : user.name
   const end = inflight.begin(who, stream ? 'stream' : 'request')

@@ -1,14 +1,17 @@
 /** Whether a request may go on, and the words of the refusal. */
 import { StatusError } from '../../api/status.ts'
 import type { User, Wish } from '../auth/auth.ts'
+import type { Verdict } from '../auth/authorize.ts'
 import { splitResource } from '../rbac/rules.ts'
 import type { Call } from './call.ts'
 
 const anonymous = 'system:anonymous'
 
-/** @throws StatusError Unauthorized for an unknown caller, else Forbidden */
-export function authorize({ deps, user }: Call, wish: Wish): void {
-  const { allowed, why } = deps.authorize(user, wish)
+/** @param told is told the verdict, whatever it is. @throws StatusError Unauthorized for an unknown caller, else Forbidden */
+export function authorize({ deps, user }: Call, wish: Wish, told?: (verdict: Verdict) => void): void {
+  const verdict = deps.authorize(user, wish)
+  told?.(verdict)
+  const { allowed, why } = verdict
   if (allowed) return
   if (user.name === anonymous) throw new StatusError('Unauthorized', 'Unauthorized')
   throw forbidden(user, wish, why)

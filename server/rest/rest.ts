@@ -9,9 +9,10 @@ import { WebSocketServer } from 'ws'
 import { errorKeys } from '../../api/log.ts'
 import { StatusError, badRequest } from '../../api/status.ts'
 import type { User } from '../auth/auth.ts'
+import { audit } from './audit.ts'
 import type { Call, RestDeps } from './call.ts'
 import { createOpenApi } from './openapi/openapi.ts'
-import { beginCall, createInflight, inflightLimits } from './inflight.ts'
+import { beginCall, createInflight, inflightLimits, isStream } from './inflight.ts'
 import { impersonated } from './impersonate.ts'
 import { flag } from './query.ts'
 import { sendFailure } from './reply.ts'
@@ -57,19 +58,26 @@ export function createRest(deps: RestDeps): Rest {
     const { gone } = opened
     let { call } = opened
     let end = (): void => undefined
+    const auditor = audit(call)
+    const { notes } = auditor
     try {
       const { target, path } = locate(req)
       const wish = wishOf(call, target, path)
+      notes.wish = wish
       end = beginCall(call, wish, { inflight, stallMs: limits.stallMs })
       call = actingAs(call, impersonated(call))
-      if (target.kind !== 'hubJoin') authorize(call, wish)
+      notes.acting = call.user
+      if (target.kind !== 'hubJoin') authorize(call, wish, (verdict) => void (notes.verdict = verdict))
+      if (isStream(call, wish)) auditor.started()
       await answer(call, target)
     } catch (e) {
-      fail(call, e)
+      const failure = fail(call, e)
+      if (failure) notes.failure = failure
     }
     // What is answered is under way until the client has it.
     if (!res.writableFinished && !res.destroyed) await gone
     end()
+    auditor.complete()
     const ms = deps.clock.now() - started
     deps.log.debug('request', { method: req.method, url: req.url, user: call.user.name, code: res.statusCode, ms })
   }
@@ -91,6 +99,7 @@ export function createRest(deps: RestDeps): Rest {
         }
         const follow = await prepareWatch(call, target, shared.texts)
         if (call.signal.aborted) return
+        res.statusCode = 101
         res.detachSocket(socket as Parameters<typeof res.detachSocket>[0])
         sockets.handleUpgrade(req, socket, head, (ws) => {
           ws.on('error', (e) => deps.log.debug('socket failed', errorKeys(e)))
@@ -139,9 +148,10 @@ function actingAs(call: Call, user: User): Call {
   return { ...call, user, deps: guard ? { ...call.deps, registry: guard(user) } : call.deps }
 }
 
-function fail(call: Call, e: unknown): void {
+/** @returns what the client is told, unless it has gone */
+function fail(call: Call, e: unknown): StatusError | undefined {
   const { deps, req, res, user } = call
-  if (call.signal.aborted) return
+  if (call.signal.aborted) return undefined
   let failure: StatusError
   if (e instanceof StatusError) {
     failure = e
@@ -150,9 +160,13 @@ function fail(call: Call, e: unknown): void {
     failure = new StatusError('InternalError', 'Internal error occurred: the hub has logged it')
   }
   // Too late for a Status: the client is to see that the answer is not whole.
-  if (res.headersSent) return void res.destroy()
+  if (res.headersSent) {
+    res.destroy()
+    return failure
+  }
   res.removeHeader('Content-Length')
   // What is left of the body is not worth reading, but the connection must not be used with it inside.
   if (!req.complete) res.setHeader('Connection', 'close')
   sendFailure(call, failure)
+  return failure
 }
