@@ -6,6 +6,7 @@ import type { IDeployment } from 'kubernetes-models/apps/v1/Deployment'
 import type { IReplicaSet } from 'kubernetes-models/apps/v1/ReplicaSet'
 import type { ILease } from 'kubernetes-models/coordination.k8s.io/v1/Lease'
 import type { IEndpointSlice } from 'kubernetes-models/discovery.k8s.io/v1/EndpointSlice'
+import type { ICertificateSigningRequest } from 'kubernetes-models/certificates.k8s.io/v1/CertificateSigningRequest'
 import type { IClusterRole } from 'kubernetes-models/rbac.authorization.k8s.io/v1/ClusterRole'
 import type { IClusterRoleBinding } from 'kubernetes-models/rbac.authorization.k8s.io/v1/ClusterRoleBinding'
 import type { IRole } from 'kubernetes-models/rbac.authorization.k8s.io/v1/Role'
@@ -58,6 +59,7 @@ export type Deployment = Stored<IDeployment>
 export type ReplicaSet = Stored<IReplicaSet>
 export type Lease = Stored<ILease>
 export type Event = Stored<IEvent>
+export type CertificateSigningRequest = Stored<ICertificateSigningRequest>
 export type Role = Stored<IRole>
 export type RoleBinding = Stored<IRoleBinding>
 export type ClusterRole = Stored<IClusterRole>

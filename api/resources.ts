@@ -16,7 +16,7 @@ export interface ResourceKind {
   readonly subresources: readonly Subresource[]
 }
 
-export type Subresource = 'status' | 'scale' | 'binding' | 'log' | 'eviction' | 'finalize' | 'token'
+export type Subresource = 'status' | 'scale' | 'binding' | 'log' | 'eviction' | 'finalize' | 'token' | 'approval'
 
 const rows = [
   // resource, version, kind, namespaced, short names, subresources, in `kubectl get all`
@@ -37,6 +37,7 @@ const rows = [
   ['rolebindings.rbac.authorization.k8s.io', 'v1', 'RoleBinding', true, [], [], false],
   ['clusterroles.rbac.authorization.k8s.io', 'v1', 'ClusterRole', false, [], [], false],
   ['clusterrolebindings.rbac.authorization.k8s.io', 'v1', 'ClusterRoleBinding', false, [], [], false],
+  ['certificatesigningrequests.certificates.k8s.io', 'v1', 'CertificateSigningRequest', false, ['csr'], ['status', 'approval'], false],
 ] as const
 
 export type Resource = (typeof rows)[number][0]

@@ -167,6 +167,7 @@ export const selectableFields: Readonly<Record<Resource, readonly string[]>> = {
   'rolebindings.rbac.authorization.k8s.io': namespaced,
   'clusterroles.rbac.authorization.k8s.io': clusterWide,
   'clusterrolebindings.rbac.authorization.k8s.io': clusterWide,
+  'certificatesigningrequests.certificates.k8s.io': [...clusterWide, 'spec.signerName'],
 }
 
 /**

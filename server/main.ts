@@ -13,6 +13,7 @@ import { proxyName, type User } from './auth/auth.ts'
 import { openTrail } from './audit/trail.ts'
 import { openAccountKeys } from './auth/account-key.ts'
 import { createAccountTokens } from './auth/account-tokens.ts'
+import { certificateCheck } from './auth/certificate-checks.ts'
 import { createAuthenticate, createBootstrapTokens } from './auth/bearer.ts'
 import { createJoin } from './auth/join.ts'
 import { kubeconfig } from './auth/kubeconfig.ts'
@@ -23,6 +24,7 @@ import { writePrivateFile } from './auth/private-file.ts'
 import { openToken } from './auth/tokens.ts'
 import { bootstrap } from './bootstrap.ts'
 import { parseConfig, type HubConfig } from './config.ts'
+import { createCertificateController } from './controllers/certificates.ts'
 import { createControllers } from './controllers/controllers.ts'
 import { createHub, type Hub } from './hub/hub.ts'
 import { createUpgrade } from './hub/upgrade.ts'
@@ -64,10 +66,13 @@ async function main(): Promise<void> {
   await bootstrap(store, registry, { address: config.listen.host, port: config.listen.port, clusterIP: allocators.firstIP })
   await bootstrapPolicy(store, registry)
 
+  const policy = createPolicy(store)
+  const authorize = createAuthorizer(policy, [createNodeAuthorizer(store)])
   const hub = createHub({ store, registry, log: log.with({ room: 'hub' }), clock, version })
   const deps = { store, registry, clock, random, log }
   const controllers = [
     ...createControllers({ ...deps, clusterCIDR: config.clusterCIDR }),
+    createCertificateController({ ...deps, pki, authorize }),
     createScheduler({ ...deps, usage: (node) => hub.usage(node) }),
   ]
   const now = () => clock.now()
@@ -75,8 +80,6 @@ async function main(): Promise<void> {
   const tokens = createAccountTokens({ store, keys, issuer: config.serviceAccountIssuer, now, uuid: () => crypto.randomUUID() })
   const joinTokens = createBootstrapTokens(store, now)
   const authenticate = createAuthenticate({ tokens, bootstrap: joinTokens })
-  const policy = createPolicy(store)
-  const authorize = createAuthorizer(policy, [createNodeAuthorizer(store)])
   const trail = config.audit && openTrail({ ...config.audit, log })
   const rest = createRest({
     store,
@@ -87,7 +90,7 @@ async function main(): Promise<void> {
     authorize,
     policy,
     ...(trail && { audit: (met) => trail.record(met) }),
-    guard: createGuard(registry, [escalationCheck({ policy, authorize }), nodeRestriction]),
+    guard: createGuard(registry, [escalationCheck({ policy, authorize }), nodeRestriction, certificateCheck(authorize)]),
     log: log.with({ room: 'rest' }),
     clock,
     version,

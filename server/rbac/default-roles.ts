@@ -110,6 +110,8 @@ export const defaultRoles: readonly DefaultRole[] = [
   })),
 ]
 
+/** Machines with a token of `wherry token create`. */
+const joining = 'system:bootstrappers:wherry:nodes'
 const group = (name: string): Subject => ({ kind: 'Group', apiGroup: rbac, name })
 const user = (name: string): Subject => ({ kind: 'User', apiGroup: rbac, name })
 
@@ -121,5 +123,8 @@ export const defaultBindings: readonly DefaultBinding[] = [
   { role: 'system:public-info-viewer', subjects: [group(groups.authenticated), group('system:unauthenticated')] },
   { role: 'system:monitoring', subjects: [group('system:monitoring')] },
   { role: 'system:node-proxier', subjects: [user(proxyName), group(proxyName), group(groups.proxies)] },
+  { role: 'system:node-bootstrapper', subjects: [group(joining)] },
+  { role: 'system:certificates.k8s.io:certificatesigningrequests:nodeclient', subjects: [group(joining)] },
+  { role: 'system:certificates.k8s.io:certificatesigningrequests:selfnodeclient', subjects: [group(groups.nodes)] },
   { role: 'system:service-account-issuer-discovery', subjects: [group('system:serviceaccounts')] },
 ]

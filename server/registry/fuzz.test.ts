@@ -75,6 +75,7 @@ const valid = new Map(
     kit.endpointSlice(),
     kit.lease(),
     kit.role(),
+    kit.certificateSigningRequest(),
     kit.clusterRole(),
     kit.roleBinding(),
     kit.clusterRoleBinding(),

@@ -20,6 +20,7 @@ export const subservedKinds: Readonly<Record<Subresource, SubresourceKind>> = {
   eviction: { group: 'policy', version: 'v1', kind: 'Eviction', verbs: ['create'] },
   log: { verbs: ['get'] },
   token: { group: 'authentication.k8s.io', version: 'v1', kind: 'TokenRequest', verbs: ['create'] },
+  approval: { verbs: ['get', 'patch', 'update'] },
   finalize: { verbs: ['update'] },
 }
 

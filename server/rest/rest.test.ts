@@ -403,7 +403,7 @@ describe('the other paths', () => {
   test('OpenAPI documents are served, plain and zipped', async () => {
     const { api } = await start()
     const { paths } = await api.get<{ paths: Record<string, { serverRelativeURL: string }> }>('/openapi/v3')
-    expect(Object.keys(paths)).toEqual(['api/v1', 'apis/apps/v1', 'apis/discovery.k8s.io/v1', 'apis/coordination.k8s.io/v1', 'apis/rbac.authorization.k8s.io/v1', 'apis/events.k8s.io/v1'])
+    expect(Object.keys(paths)).toEqual(['api/v1', 'apis/apps/v1', 'apis/discovery.k8s.io/v1', 'apis/coordination.k8s.io/v1', 'apis/rbac.authorization.k8s.io/v1', 'apis/certificates.k8s.io/v1', 'apis/events.k8s.io/v1'])
     expect(await api.get(paths['apis/apps/v1']!.serverRelativeURL)).toMatchObject({ openapi: '3.0.0' })
     expect(await api.get('/openapi/v2')).toMatchObject({ swagger: '2.0' })
     const proto = await api.send('GET', '/openapi/v2', {

@@ -57,6 +57,7 @@ const onObject: Methods = {
 const { PUT, PATCH } = onObject
 const onSubresource: Readonly<Record<NonNullable<ResourceTarget['subresource']>, Methods>> = {
   status: { GET: { verb: 'get', run: get }, PUT: PUT!, PATCH: PATCH! },
+  approval: { GET: { verb: 'get', run: get }, PUT: PUT!, PATCH: PATCH! },
   finalize: { PUT: PUT! },
   scale: { GET: { verb: 'get', run: getScale }, PUT: { verb: 'update', run: setScale }, PATCH: { verb: 'patch', run: setScale } },
   binding: { POST: { verb: 'create', run: bind } },

@@ -1,6 +1,7 @@
 /** What may not change once an object is there, kind by kind. Both states have their defaults. */
 import { isDeepStrictEqual } from 'node:util'
 import type {
+  CertificateSigningRequest,
   ConfigMap,
   Deployment,
   EndpointSlice,
@@ -62,6 +63,8 @@ function validateKindChange(resource: Resource, step: Step<KubeObject>): Iterabl
       return bindingChange(step as Step<RoleBinding>)
     case 'roles.rbac.authorization.k8s.io':
     case 'clusterroles.rbac.authorization.k8s.io':
+    case 'certificatesigningrequests.certificates.k8s.io':
+      return requestChange(step as Step<CertificateSigningRequest>)
     case 'namespaces':
     case 'endpoints':
     case 'serviceaccounts':
@@ -164,6 +167,11 @@ function* dataChange({ before, after }: Step<ConfigMap | Secret>): Causes {
 
 function* sliceChange({ before, after }: Step<EndpointSlice>): Causes {
   if (before.addressType !== after.addressType) yield immutable('addressType', after.addressType)
+}
+
+/** What was approved is what is signed. */
+function* requestChange({ before, after }: Step<CertificateSigningRequest>): Causes {
+  if (!isDeepStrictEqual(before.spec, after.spec)) yield forbidden('spec', 'a request may not change once it is made; make another one')
 }
 
 /** Whoever sees a binding may rely on what it gives: another role is another binding. */

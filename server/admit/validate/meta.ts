@@ -11,6 +11,7 @@ const maxAnnotations = 256 * 1024
 const nameForms: { readonly [R in Resource]?: Form } = {
   namespaces: dnsLabel,
   services: dns1035Label,
+  'certificatesigningrequests.certificates.k8s.io': pathSegment,
   'roles.rbac.authorization.k8s.io': pathSegment,
   'rolebindings.rbac.authorization.k8s.io': pathSegment,
   'clusterroles.rbac.authorization.k8s.io': pathSegment,

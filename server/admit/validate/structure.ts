@@ -34,6 +34,7 @@ const loaders: Readonly<Record<Resource, () => Promise<{ readonly validate: unkn
   'roles.rbac.authorization.k8s.io': () => import('kubernetes-models/_schemas/IoK8sApiRbacV1Role'),
   'rolebindings.rbac.authorization.k8s.io': () => import('kubernetes-models/_schemas/IoK8sApiRbacV1RoleBinding'),
   'clusterroles.rbac.authorization.k8s.io': () => import('kubernetes-models/_schemas/IoK8sApiRbacV1ClusterRole'),
+  'certificatesigningrequests.certificates.k8s.io': () => import('kubernetes-models/_schemas/IoK8sApiCertificatesV1CertificateSigningRequest'),
   'clusterrolebindings.rbac.authorization.k8s.io': () => import('kubernetes-models/_schemas/IoK8sApiRbacV1ClusterRoleBinding'),
 }
 

@@ -3,6 +3,7 @@ import type { ConfigMap, KubeObject, Lease, Namespace, Secret, ServiceAccount } 
 import type { Resource } from '../../../api/resources.ts'
 import { ageColumn, joined, nameColumn } from './columns.ts'
 import type { Cell, Column } from './columns.ts'
+import { certificateColumns } from './certificates.ts'
 import { eventColumns } from './events.ts'
 import { nodeColumns } from './nodes.ts'
 import { podColumns } from './pods.ts'
@@ -85,6 +86,7 @@ const columns: Readonly<Record<Resource, readonly Column<never>[]>> = {
   secrets: secretColumns,
   serviceaccounts: serviceAccountColumns,
   'leases.coordination.k8s.io': leaseColumns,
+  'certificatesigningrequests.certificates.k8s.io': certificateColumns,
   'roles.rbac.authorization.k8s.io': roleColumns,
   'clusterroles.rbac.authorization.k8s.io': roleColumns,
   'rolebindings.rbac.authorization.k8s.io': bindingColumns,
