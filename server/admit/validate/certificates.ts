@@ -5,10 +5,10 @@ import { duplicate, required, unsupported, wrong, type Causes } from '../causes.
 import { dnsSubdomain } from './names.ts'
 
 const usages: readonly string[] = [
-  ...['signing', 'digital signature', 'content commitment', 'key encipherment', 'key agreement', 'data encipherment', 'cert sign', 'crl sign'],
-  ...['encipher only', 'decipher only', 'any', 'server auth', 'client auth', 'code signing', 'email protection', 's/mime', 'ipsec end system'],
-  ...['ipsec tunnel', 'ipsec user', 'timestamping', 'ocsp signing', 'microsoft sgc', 'netscape sgc'],
-]
+  'signing,digital signature,content commitment,key encipherment,key agreement,data encipherment,cert sign,crl sign',
+  'encipher only,decipher only,any,server auth,client auth,code signing,email protection,s/mime,ipsec end system',
+  'ipsec tunnel,ipsec user,timestamping,ocsp signing,microsoft sgc,netscape sgc',
+].flatMap((line) => line.split(','))
 const leastSeconds = 600
 
 export function* validateCertificateRequest({ spec, status }: CertificateSigningRequest): Causes {
