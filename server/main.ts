@@ -64,11 +64,8 @@ async function main(): Promise<void> {
   if (config.restore !== undefined) return restore(config, config.restore)
   const random = Math.random
   const { keyFile, seal } = sealOf(config)
-  const store = await openStore(placeOf(config), { log: log.with({ room: 'store' }), clock, random, words: wordsOf, seal, onLost: giveUp })
-  const resealed = await store.reseal()
-  if (resealed > 0) log.info('secrets were sealed with the first key', { values: resealed, file: keyFile })
+  const store = await openSealed(config, seal, log)
   const pki = openCertificates(config, log)
-  const token = openToken(join(config.data, 'join-token'))
   writeKubeconfigs(config, pki)
 
   const allocators = createAllocators({ store, random, serviceCIDR: config.serviceCIDR })
@@ -95,8 +92,8 @@ async function main(): Promise<void> {
     return async () => void (await Promise.all(stops.map((end) => end())))
   }
   const now = () => clock.now()
-  const keys = openAccountKeys(join(config.data, 'pki'))
-  const tokens = createAccountTokens({ store, keys, issuer: config.serviceAccountIssuer, now, uuid: () => crypto.randomUUID() })
+  const signed = { keys: openAccountKeys(join(config.data, 'pki')), issuer: config.serviceAccountIssuer }
+  const tokens = createAccountTokens({ ...signed, store, now, uuid: () => crypto.randomUUID() })
   const joinTokens = createBootstrapTokens(store, now)
   const authenticate = createAuthenticate({ tokens, bootstrap: joinTokens })
   const trail = config.audit && openTrail({ ...config.audit, log })
@@ -119,7 +116,7 @@ async function main(): Promise<void> {
       status: () => ({ version, revision: store.revision, nodes: hub.nodes() }),
       snapshot: (signal) => streamSnapshot(store, config.data, signal),
       rules: (node, signal) => hub.call(node, { method: 'rules' }, signal),
-      join: createJoin({ pki, token, bootstrap: joinTokens }),
+      join: createJoin({ pki, token: openToken(join(config.data, 'join-token')), bootstrap: joinTokens }),
       rotateSecrets: createRotation({ seal, store, log, keys: keysOf(config, keyFile) }),
     },
   })
@@ -145,10 +142,20 @@ async function main(): Promise<void> {
   onSignal(log, stop)
 }
 
-function restore({ data }: HubConfig, file: string): void {
+/** Nothing that the first key did not seal is left behind. */
+async function openSealed(config: HubConfig, seal: Seal, log: Log): Promise<OpenStore> {
+  const deps = { log: log.with({ room: 'store' }), clock, random: Math.random, words: wordsOf, seal, onLost: giveUp }
+  const store = await openStore(placeOf(config), deps)
+  const values = await store.reseal()
+  if (values > 0) log.info('secrets were sealed with the first key', { values })
+  return store
+}
+
+function restore({ data, encryptionConfig }: HubConfig, file: string): void {
+  const keyFile = encryptionConfig ?? join(data, 'encryption.yaml')
   const { revision, replaced } = restoreSnapshot({ file, path: databaseIn(data) })
   const before = replaced === undefined ? '' : `; the database that was there is now ${replaced}`
-  process.stdout.write(`${file} is in place, at revision ${revision}${before}. Its secrets are sealed: ${join(data, 'encryption.yaml')} must be that of the hub that made it. Start the hub.\n`)
+  process.stdout.write(`${file} is in place, at revision ${revision}${before}. \nSecrets in it are sealed: ${keyFile} must be that of the hub whose snapshot it is. Start the hub.\n`)
 }
 
 /** Acknowledged writes are in etcd, and agents go to another hub; whoever supervises this process starts it again. */

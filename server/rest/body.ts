@@ -122,7 +122,7 @@ type SameKeys = (a: ParsedNode, b: ParsedNode) => boolean
 
 function documentOf(text: string, uniqueKeys: SameKeys): ReturnType<typeof parseDocument> {
   try {
-    return parseDocument(text, { version: '1.1', uniqueKeys, prettyErrors: true, merge: true, customTags: withoutTimes })
+    return parseDocument(text, { version: '1.1', uniqueKeys, prettyErrors: true, merge: true, customTags: withoutTimes, logLevel: 'error' })
   } catch (e) {
     if (e instanceof RangeError) throw tooDeep(e)
     throw new StatusError('BadRequest', 'the request body is not usable YAML', undefined, { cause: e })

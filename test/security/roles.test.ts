@@ -123,6 +123,13 @@ describe('nobody gives what he does not have', () => {
     expect(await failureOf(max.patch(`${roles}/fine`, 'merge', { rules: [secrets] }))).toMatchObject(forbidden)
     expect(await failureOf(max.patch(`${roles}/fine`, 'strategic', { rules: [secrets] }))).toMatchObject(forbidden)
     expect(await failureOf(max.patch(`${roles}/fine`, 'json', [{ op: 'replace', path: '/rules/0/resources/0', value: '*' }]))).toMatchObject(forbidden)
+    const apply = (name: string, rules: readonly object[]) => {
+      const body = JSON.stringify(role(name, rules, 'default'))
+      return max.send('PATCH', `${roles}/${name}?fieldManager=max&force=true`, { headers: { 'content-type': 'application/apply-patch+yaml' }, body })
+    }
+    expect((await apply('fine', [secrets])).body).toMatchObject(forbidden)
+    expect((await apply('new', [secrets])).body).toMatchObject(forbidden)
+    expect((await apply('new', [pods])).code).toBe(201)
     await hub.api.create(roles, role('theirs', [secrets], 'default'))
     await max.patch(`${roles}/theirs`, 'merge', { metadata: { labels: { a: '1' } } })
     expect((await hub.api.get<{ rules: unknown }>(`${roles}/fine`)).rules).toEqual([pods])
@@ -149,6 +156,43 @@ describe('nobody gives what he does not have', () => {
     await hub.api.create(`${rbac}/clusterrolebindings`, binding('mask', clusterRole('mask'), [person('max')], 'ClusterRoleBinding'))
     expect((await pretend({ 'impersonate-user': 'moe' })).code).toBe(404)
     expect((await pretend({ 'impersonate-user': 'moe', 'impersonate-group': 'system:masters' })).body).toMatchObject({ code: 403, message: expect.stringContaining('"groups"') })
+  })
+})
+
+describe('what becomes a connection, and what is applied', () => {
+  test('exec, attach, port-forward and proxies are for those who edit, by each of their verbs', async () => {
+    for (const name of ['edit', 'view']) {
+      await hub.api.create(`${rbac}/namespaces/default/rolebindings`, binding(`of-${name}`, clusterRole(name), [person(`${name}or`)]))
+    }
+    const pod = '/api/v1/namespaces/default/pods/x'
+    const codes = async (user: string): Promise<readonly number[]> => {
+      const found: number[] = []
+      for (const path of [`${pod}/exec?command=a`, `${pod}/attach`, `${pod}/portforward`, `${pod}/proxy/`]) {
+        for (const method of ['GET', 'POST']) found.push((await hub.as(user).send(method, path)).code)
+      }
+      return found
+    }
+    // Allowed, a plain request for a connection is a bad one, and there is no pod to proxy to.
+    expect(await codes('editor')).toEqual([400, 400, 400, 400, 400, 400, 404, 404])
+    expect(await codes('viewor')).toEqual([403, 403, 403, 403, 403, 403, 403, 403])
+    const loads = async (user: string, path: string) => (await hub.as(user).send('GET', `/apis/metrics.k8s.io/v1beta1/${path}`)).code
+    expect([await loads('viewor', 'namespaces/default/pods'), await loads('viewor', 'nodes'), await loads('joe', 'nodes')]).toEqual([200, 403, 403])
+    expect((await hub.as('viewor').send('GET', '/wherry/v1/snapshot')).code).toBe(403)
+  })
+
+  test('who may patch and not create, applies to what is there alone', async () => {
+    await hub.api.create(`${rbac}/clusterroles`, role('patcher', [{ apiGroups: [''], resources: ['configmaps'], verbs: ['get', 'patch'] }]))
+    await hub.api.create(`${rbac}/namespaces/default/rolebindings`, binding('patcher', clusterRole('patcher'), [person('pat')]))
+    const maps = '/api/v1/namespaces/default/configmaps'
+    await hub.api.create(maps, { metadata: { name: 'there' } })
+    const apply = (name: string) => {
+      const body = JSON.stringify({ apiVersion: 'v1', kind: 'ConfigMap', metadata: { name }, data: { a: '1' } })
+      return hub.as('pat').send<{ message: string }>('PATCH', `${maps}/${name}?fieldManager=pat`, { headers: { 'content-type': 'application/apply-patch+yaml' }, body })
+    }
+    expect((await apply('there')).code).toBe(200)
+    expect((await apply('absent')).body).toMatchObject({ ...forbidden, message: expect.stringContaining('cannot create resource "configmaps"') })
+    const { metadata } = await hub.api.get<{ metadata: { managedFields: readonly { manager: string }[] } }>(`${rbac}/clusterroles/system:discovery`)
+    expect(metadata.managedFields.map((m) => m.manager)).toEqual(['wherry-bootstrap'])
   })
 })
 

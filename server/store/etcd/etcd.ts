@@ -156,10 +156,7 @@ function createStore({ options, seal, client, cache, beginning, ending, problem 
       return watchers.add(from, onChange)
     },
     compact,
-    async reseal() {
-      checkOpen()
-      return resealAll(client, seal)
-    },
+    reseal: () => (closed ? Promise.reject(closed) : resealAll(client, seal)),
     async compactOld() {
       const now = options.clock.now()
       const old = marks.filter((m) => m.at <= now - etcdLimits.historyMs)

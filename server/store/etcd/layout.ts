@@ -53,7 +53,7 @@ export function wordKeyOf(word: string): string {
 /** The revision is etcd's own and not written. */
 export function encodeObject(seal: Seal, ref: Ref, object: KubeObject): Buffer {
   const { resourceVersion: _etcds, ...metadata } = object.metadata
-  return packed(seal.seal(ref, JSON.stringify({ ...object, metadata })))
+  return sealedValue(seal, ref, JSON.stringify({ ...object, metadata }))
 }
 
 /**
@@ -61,7 +61,7 @@ export function encodeObject(seal: Seal, ref: Ref, object: KubeObject): Buffer {
  * what it cannot open
  */
 export function decodeObject(seal: Seal, ref: Ref, value: Uint8Array): KubeObject {
-  const text = seal.open(ref, unpacked(Buffer.from(value)))
+  const text = openedValue(seal, ref, Buffer.from(value))
   try {
     const object = JSON.parse(text) as KubeObject
     if (typeof object.metadata.name === 'string') return object
@@ -74,8 +74,13 @@ export function decodeObject(seal: Seal, ref: Ref, value: Uint8Array): KubeObjec
 /** A value anew with the first key; undefined where that one sealed it already, or its kind is not sealed. @throws as `decodeObject` */
 export function resealed(seal: Seal, ref: Ref, value: Buffer): Buffer | undefined {
   const done = seal.prefix === '' || !seal.resources.includes(ref.resource) || value.subarray(0, seal.prefix.length).equals(Buffer.from(seal.prefix))
-  return done ? undefined : packed(seal.seal(ref, seal.open(ref, unpacked(value))))
+  return done ? undefined : sealedValue(seal, ref, openedValue(seal, ref, value))
 }
+
+/** A text as it lies in etcd. */
+export const sealedValue = (seal: Seal, ref: Ref, text: string): Buffer => packed(seal.seal(ref, text))
+/** @throws SealError SEAL_BROKEN */
+export const openedValue = (seal: Seal, ref: Ref, value: Buffer): string => seal.open(ref, unpacked(value))
 
 const sealedHead = /^k8s:enc:[^:]*:[^:]*:[^:]*:/
 
