@@ -1,10 +1,12 @@
 import net from 'node:net'
 import { afterEach, describe, expect, test } from 'vitest'
 import { WebSocket } from 'ws'
+import type { Subresource } from '../../api/resources.ts'
 import { failureOf } from '../../test/kit/api.ts'
 import { startTrial, type Trial } from '../../test/kit/trial.ts'
 import { maxDepth, maxValues } from './body.ts'
-import type { RestDeps } from './call.ts'
+import type { Call, RestDeps } from './call.ts'
+import { beginCall, type Inflight } from './inflight.ts'
 import { freshWaitMs } from './read.ts'
 
 const trials: Trial[] = []
@@ -67,6 +69,24 @@ describe('requests under way', () => {
     socket.write(`GET ${configMaps} HTTP/1.1\r\nHost: x\r\n\r\n`)
     await gone
     socket.destroy()
+  })
+
+  type Row = readonly [words: { readonly verb: string; readonly subresource?: Subresource }, query: string, ms: number]
+  const rows: readonly Row[] = [
+    [{ verb: 'list' }, '', 100],
+    [{ verb: 'get', subresource: 'log' }, '', 100],
+    [{ verb: 'get', subresource: 'log' }, 'follow=true', 0],
+    [{ verb: 'watch' }, '', 0],
+    ...(['exec', 'attach', 'portforward', 'proxy'] as const).map((subresource) => [{ verb: 'get', subresource }, '', 0] satisfies Row),
+  ]
+  test.each(rows)('%j ?%s is cut off after %i ms in which nothing moves (0: never), and counts as what it is', (words, query, ms) => {
+    let timeout: number | undefined
+    const socket = { setTimeout: (after: number) => (timeout = after) }
+    const begun: string[] = []
+    const inflight: Inflight = { begin: (_user, kind) => (begun.push(kind), () => undefined) }
+    const call = { req: { socket }, user: { name: 'jane', groups: [] }, query: new URLSearchParams(query) } as unknown as Call
+    beginCall(call, { ...words, path: '' }, { inflight, stallMs: 100 })
+    expect([timeout, begun]).toEqual([ms, [ms === 0 ? 'stream' : 'request']])
   })
 })
 
