@@ -16,6 +16,7 @@ export const errorCodes = {
   STORE_TOO_LARGE: 'an object is larger than the store takes',
   STORE_LOST: 'etcd is not reached; a write that was under way may have been done or not',
   STORE_CLOSED: 'the store was closed',
+  SEAL_BROKEN: 'a sealed value could not be opened',
   STORE_BROKEN: 'the store on disk could not be read or written',
   // rules
   RULES_UNREADABLE: 'a listing of the rules, or a rule in it, is nothing that the reader knows',

@@ -10,6 +10,8 @@ export const hubPaths = {
   nodes: '/wherry/v1/nodes',
   /** GET: a copy of the hub's database, as a file; for administrators. */
   snapshot: '/wherry/v1/snapshot',
+  /** POST: secrets get a new key. Answered with a KeyChange. */
+  secrets: '/wherry/v1/secrets/rotate',
   /** POST JoinRequest, answered with a JoinAnswer; authenticated by the token alone. */
   join: '/wherry/v1/join',
 } as const
@@ -30,6 +32,13 @@ export interface NodeLink {
   readonly applied: number
   readonly failed?: { readonly code: string; readonly message: string }
   readonly usage?: NodeUsage
+}
+
+export interface KeyChange {
+  /** The key that seals from now on. */
+  readonly key: string
+  /** How many values, history included, were sealed anew. */
+  readonly rewritten: number
 }
 
 export interface JoinRequest {

@@ -6,6 +6,11 @@ import type { IDeployment } from 'kubernetes-models/apps/v1/Deployment'
 import type { IReplicaSet } from 'kubernetes-models/apps/v1/ReplicaSet'
 import type { ILease } from 'kubernetes-models/coordination.k8s.io/v1/Lease'
 import type { IEndpointSlice } from 'kubernetes-models/discovery.k8s.io/v1/EndpointSlice'
+import type { ICertificateSigningRequest } from 'kubernetes-models/certificates.k8s.io/v1/CertificateSigningRequest'
+import type { IClusterRole } from 'kubernetes-models/rbac.authorization.k8s.io/v1/ClusterRole'
+import type { IClusterRoleBinding } from 'kubernetes-models/rbac.authorization.k8s.io/v1/ClusterRoleBinding'
+import type { IRole } from 'kubernetes-models/rbac.authorization.k8s.io/v1/Role'
+import type { IRoleBinding } from 'kubernetes-models/rbac.authorization.k8s.io/v1/RoleBinding'
 import type { IConfigMap } from 'kubernetes-models/v1/ConfigMap'
 import type { IEndpoints } from 'kubernetes-models/v1/Endpoints'
 import type { IEvent } from 'kubernetes-models/v1/Event'
@@ -54,6 +59,11 @@ export type Deployment = Stored<IDeployment>
 export type ReplicaSet = Stored<IReplicaSet>
 export type Lease = Stored<ILease>
 export type Event = Stored<IEvent>
+export type CertificateSigningRequest = Stored<ICertificateSigningRequest>
+export type Role = Stored<IRole>
+export type RoleBinding = Stored<IRoleBinding>
+export type ClusterRole = Stored<IClusterRole>
+export type ClusterRoleBinding = Stored<IClusterRoleBinding>
 
 export type PodSpec = NonNullable<IPod['spec']>
 export type PodStatus = NonNullable<IPod['status']>
@@ -64,6 +74,9 @@ export type NodeStatus = NonNullable<INode['status']>
 export type NodeCondition = NonNullable<NodeStatus['conditions']>[number]
 export type ServiceSpec = NonNullable<IService['spec']>
 export type ServicePort = NonNullable<ServiceSpec['ports']>[number]
+export type PolicyRule = NonNullable<IRole['rules']>[number]
+export type RoleRef = IRoleBinding['roleRef']
+export type Subject = NonNullable<IRoleBinding['subjects']>[number]
 export type LabelSelector = NonNullable<IDeployment['spec']>['selector']
 
 /** `namespace/name`, or just `name` for a cluster-wide object. The key of every table that holds one kind. */

@@ -16,7 +16,8 @@ export interface ResourceKind {
   readonly subresources: readonly Subresource[]
 }
 
-export type Subresource = 'status' | 'scale' | 'binding' | 'log' | 'eviction' | 'finalize' | 'exec' | 'attach' | 'portforward' | 'proxy'
+export type Subresource =
+  | 'status' | 'scale' | 'binding' | 'log' | 'eviction' | 'finalize' | 'token' | 'approval' | 'exec' | 'attach' | 'portforward' | 'proxy'
 
 const rows = [
   // resource, version, kind, namespaced, short names, subresources, in `kubectl get all`
@@ -27,12 +28,17 @@ const rows = [
   ['endpoints', 'v1', 'Endpoints', true, ['ep'], [], false],
   ['configmaps', 'v1', 'ConfigMap', true, ['cm'], [], false],
   ['secrets', 'v1', 'Secret', true, [], [], false],
-  ['serviceaccounts', 'v1', 'ServiceAccount', true, ['sa'], [], false],
+  ['serviceaccounts', 'v1', 'ServiceAccount', true, ['sa'], ['token'], false],
   ['events', 'v1', 'Event', true, ['ev'], [], false],
   ['deployments.apps', 'v1', 'Deployment', true, ['deploy'], ['status', 'scale'], true],
   ['replicasets.apps', 'v1', 'ReplicaSet', true, ['rs'], ['status', 'scale'], true],
   ['endpointslices.discovery.k8s.io', 'v1', 'EndpointSlice', true, [], [], false],
   ['leases.coordination.k8s.io', 'v1', 'Lease', true, [], [], false],
+  ['roles.rbac.authorization.k8s.io', 'v1', 'Role', true, [], [], false],
+  ['rolebindings.rbac.authorization.k8s.io', 'v1', 'RoleBinding', true, [], [], false],
+  ['clusterroles.rbac.authorization.k8s.io', 'v1', 'ClusterRole', false, [], [], false],
+  ['clusterrolebindings.rbac.authorization.k8s.io', 'v1', 'ClusterRoleBinding', false, [], [], false],
+  ['certificatesigningrequests.certificates.k8s.io', 'v1', 'CertificateSigningRequest', false, ['csr'], ['status', 'approval'], false],
 ] as const
 
 export type Resource = (typeof rows)[number][0]
@@ -65,6 +71,31 @@ export const servedKinds: readonly ResourceKind[] = [
   ...resourceKinds,
   { ...resourceKinds.find((k) => k.resource === 'events')!, group: 'events.k8s.io' },
 ]
+
+/** A kind that is a question: it is created, answered in its status, and kept nowhere. */
+export type ReviewKind = Omit<ResourceKind, 'resource'>
+
+const reviewRows = [
+  ['selfsubjectaccessreviews.authorization.k8s.io', 'SelfSubjectAccessReview', false],
+  ['subjectaccessreviews.authorization.k8s.io', 'SubjectAccessReview', false],
+  ['localsubjectaccessreviews.authorization.k8s.io', 'LocalSubjectAccessReview', true],
+  ['selfsubjectrulesreviews.authorization.k8s.io', 'SelfSubjectRulesReview', false],
+  ['tokenreviews.authentication.k8s.io', 'TokenReview', false],
+  ['selfsubjectreviews.authentication.k8s.io', 'SelfSubjectReview', false],
+] as const
+
+/** Every kind that is a question. */
+export const reviewKinds: readonly ReviewKind[] = reviewRows.map(([resource, kind, namespaced]) => ({
+  group: resource.slice(resource.indexOf('.') + 1),
+  version: 'v1',
+  plural: resource.slice(0, resource.indexOf('.')),
+  singular: kind.toLowerCase(),
+  kind,
+  namespaced,
+  shortNames: [],
+  categories: [],
+  subresources: [],
+}))
 
 const byResource = new Map(resourceKinds.map((k) => [k.resource, k]))
 const byType = new Map(resourceKinds.map((k) => [`${apiVersionOf(k)} ${k.kind}`, k]))

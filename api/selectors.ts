@@ -163,6 +163,11 @@ export const selectableFields: Readonly<Record<Resource, readonly string[]>> = {
   'replicasets.apps': [...namespaced, 'status.replicas'],
   'endpointslices.discovery.k8s.io': namespaced,
   'leases.coordination.k8s.io': namespaced,
+  'roles.rbac.authorization.k8s.io': namespaced,
+  'rolebindings.rbac.authorization.k8s.io': namespaced,
+  'clusterroles.rbac.authorization.k8s.io': clusterWide,
+  'clusterrolebindings.rbac.authorization.k8s.io': clusterWide,
+  'certificatesigningrequests.certificates.k8s.io': [...clusterWide, 'spec.signerName'],
 }
 
 /**

@@ -1,8 +1,10 @@
 /** What each command does, with everything it may touch given to it. */
+import { randomInt } from 'node:crypto'
 import { readFileSync } from 'node:fs'
 import { hostname } from 'node:os'
 import { join } from 'node:path'
 import type { Clock } from '../api/clock.ts'
+import { hubPaths, type KeyChange } from '../api/hub.ts'
 import type { Log } from '../api/log.ts'
 import { describeCluster, readCluster } from './cluster.ts'
 import type { CliConfig } from './config.ts'
@@ -10,7 +12,7 @@ import { CliError } from './error.ts'
 import type { Exec } from './exec.ts'
 import { createHubClient, type HubClient } from './hub.ts'
 import { type AgentIdentity, joinNode } from './join.ts'
-import { readKubeconfig } from './kubeconfig.ts'
+import { type HubAccess, readKubeconfig } from './kubeconfig.ts'
 import { labDown } from './lab/down.ts'
 import { recallPlan, type LabWish } from './lab/memory.ts'
 import { listNamespaces } from './lab/namespaces.ts'
@@ -24,6 +26,7 @@ import { createSteps } from './progress.ts'
 import { nodeRules, serviceMarks } from './rules.ts'
 import { onlyService } from './ruleset-text.ts'
 import { fetchSnapshot } from './snapshot.ts'
+import { createJoinToken } from './token.ts'
 
 export interface CommandDeps {
   readonly config: CliConfig
@@ -41,6 +44,12 @@ export interface CommandDeps {
 
 export interface ClusterWish extends LabWish {
   readonly kubeconfig?: string
+}
+
+export interface TokenWish extends ClusterWish {
+  /** Seconds; 0 for ever. */
+  readonly ttl: number
+  readonly printJoinCommand?: boolean
 }
 
 export interface JoinWish {
@@ -91,11 +100,24 @@ export function commands(deps: CommandDeps) {
     async snapshot(file: string, wish: ClusterWish): Promise<void> {
       await withHub(wish, async (hub) => {
         const bytes = await fetchSnapshot(hub, file, signal)
-        write(`${file} holds everything that ${hub.server} stores (${bytes} bytes).\nPut it back, while the hub is stopped: wherry restore ${file} --data DIR\n`)
+        write(`${file} holds everything that ${hub.server} stores (${bytes} bytes).\nSecrets are sealed in it: keep encryption.yaml of the hub's data directory as well, in another place.\nPut it back, while the hub is stopped: wherry restore ${file} --data DIR\n`)
       })
     },
 
     restore: (file: string, wish: { readonly data: string }) => lendMain('server/main.ts', ['--data', wish.data, '--restore', file]),
+    async rotateSecrets(wish: ClusterWish): Promise<void> {
+      await withHub(wish, async (hub) => {
+        const { key, rewritten } = await hub.post<KeyChange>(hubPaths.secrets, {}, signal)
+        write(`secrets are sealed with ${key} now; ${rewritten} values were written anew\n`)
+      })
+    },
+
+    async createToken(wish: TokenWish): Promise<void> {
+      await withHub(wish, async (hub) => {
+        const { token, command } = await createJoinToken(hub, { ttlSeconds: wish.ttl, nowMs: clock.now(), ca: accessOf(wish).ca, random: randomInt }, signal)
+        write(wish.printJoinCommand === true ? `${command}\n` : `${token}\n`)
+      })
+    },
 
     async join(url: string, wish: JoinWish): Promise<void> {
       const node = wish.node ?? hostname().toLowerCase()
@@ -110,8 +132,10 @@ export function commands(deps: CommandDeps) {
   }
 }
 
+const accessOf = (wish: ClusterWish): HubAccess => readKubeconfig(wish.kubeconfig ?? recallPlan(wish).plan.kubeconfig)
+
 async function withHub(wish: ClusterWish, act: (hub: HubClient) => Promise<void>): Promise<void> {
-  const hub = createHubClient(readKubeconfig(wish.kubeconfig ?? recallPlan(wish).plan.kubeconfig))
+  const hub = createHubClient(accessOf(wish))
   try {
     await act(hub)
   } finally {

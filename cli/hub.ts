@@ -13,6 +13,8 @@ export interface HubClient {
   json<T>(path: string, signal: AbortSignal): Promise<T>
   /** GET, answer as bytes. Errors as in `text`; the stream fails where the answer is not whole. */
   stream(path: string, signal: AbortSignal): Promise<AsyncIterable<Uint8Array>>
+  /** POST of an object as JSON, answer as JSON. Errors as in `text`. */
+  post<T>(path: string, object: unknown, signal: AbortSignal): Promise<T>
   close(): void
 }
 
@@ -21,35 +23,41 @@ const longestAnswer = 256 * 1024 * 1024
 
 export function createHubClient(access: HubAccess): HubClient {
   const agent = new Agent({ keepAlive: true, maxSockets: 4, ca: access.ca, cert: access.certificate, key: access.key })
-  const text = (path: string, signal: AbortSignal): Promise<string> => get(access.server, { path, agent, signal })
+  const text = (path: string, signal: AbortSignal): Promise<string> => textOf({ server: access.server, path, agent, signal })
   return {
     server: access.server,
     text,
     json: async <T>(path: string, signal: AbortSignal) => JSON.parse(await text(path, signal)) as T,
-    stream: (path, signal) => ask(access.server, { path, agent, signal }, (answer, resolve) => resolve(answer)),
+    stream: (path, signal) => ask({ server: access.server, path, agent, signal }, (answer, resolve) => resolve(answer)),
+    post: async <T>(path: string, object: unknown, signal: AbortSignal) =>
+      JSON.parse(await textOf({ server: access.server, path, agent, signal, body: JSON.stringify(object) })) as T,
     close: () => agent.destroy(),
   }
 }
 
 interface Question {
+  readonly server: string
   readonly path: string
   readonly agent: Agent
   readonly signal: AbortSignal
+  /** JSON: the request is a POST. */
+  readonly body?: string
 }
 
 type Taker<T> = (answer: IncomingMessage, resolve: (value: T) => void, fail: (error: Error) => void) => void
 
-const get = (server: string, question: Question): Promise<string> =>
-  ask(server, question, (answer, resolve, fail) => whole(answer, (body) => resolve(body.toString('utf8')), fail))
+const textOf = (question: Question): Promise<string> =>
+  ask(question, (answer, resolve, fail) => whole(answer, (body) => resolve(body.toString('utf8')), fail))
 
 /** @param take what becomes of an answer that is no refusal */
-function ask<T>(server: string, { path, agent, signal }: Question, take: Taker<T>): Promise<T> {
+function ask<T>({ server, path, agent, signal, body: sent }: Question, take: Taker<T>): Promise<T> {
   return new Promise((resolve, reject) => {
     const call = request(new URL(path, server), {
+      method: sent === undefined ? 'GET' : 'POST',
       agent,
       signal,
       timeout: timeoutMs,
-      headers: { accept: 'application/json, text/plain, */*' },
+      headers: { accept: 'application/json, text/plain, */*', ...(sent !== undefined && { 'content-type': 'application/json' }) },
     })
     const lost = (error: Error): void => reject(signal.aborted ? (signal.reason as Error) : notReached(server, error))
     call.on('timeout', () => call.destroy(new Error(`no answer within ${timeoutMs / 1000} s`)))
@@ -63,7 +71,7 @@ function ask<T>(server: string, { path, agent, signal }: Question, take: Taker<T
       if (code >= 200 && code < 300) take(answer, resolve, fail)
       else whole(answer, (body) => reject(refused(code, body.toString('utf8'), path)), fail)
     })
-    call.end()
+    call.end(sent)
   })
 }
 

@@ -172,7 +172,7 @@ function tokenRefused(url: URL): CliError {
   return new CliError(
     'LINK_REFUSED',
     `the hub at ${url.origin} does not take this token`,
-    "the right one is in the file join-token of the hub's data directory",
+    'make one with `wherry token create` where the hub is administered; tokens end after a while',
   )
 }
 

@@ -1,6 +1,6 @@
 /** The commands of `wherry` and their help. What they do is in the files that they call. */
 import { Command, InvalidArgumentError } from 'commander'
-import type { ClusterWish, commands, JoinWish } from './commands.ts'
+import type { ClusterWish, commands, JoinWish, TokenWish } from './commands.ts'
 import type { LabWish } from './lab/memory.ts'
 
 /** What `main.ts` gives: everything that a command may touch. */
@@ -53,6 +53,7 @@ export function createProgram(actions: Actions, version: string): Command {
     .addHelpText('after', labHelp)
   addLabCommands(program, actions)
   addClusterCommands(program, actions)
+  addSecurityCommands(program, actions)
   addProcessCommands(program, actions)
   return program
 }
@@ -131,12 +132,41 @@ function addClusterCommands(program: Command, actions: Actions): void {
     .action((file: string, options: { data: string }) => actions.restore(file, options))
 }
 
+function addSecurityCommands(program: Command, actions: Actions): void {
+  const secrets = program.command('secrets').description('how secrets lie on the disk of the hub')
+  withCluster(secrets.command('rotate'))
+    .description('seal every secret with a new key')
+    .addHelpText(
+      'after',
+      "\nThe new key is put before the others in encryption.yaml of the hub's data directory, and everything is written anew with it, the\n" +
+        'history of changes as well. The old keys stay in the file for copies of the database; who has none may take them out.',
+    )
+    .action((options: ClusterWish) => actions.rotateSecrets(options))
+  const token = program.command('token').description('tokens by which machines join')
+  withCluster(token.command('create'))
+    .description('make a token by which machines can join for a while')
+    .option('--ttl <duration>', 'how long it is good: 24h, 90m, 30s; 0 for ever', duration, 24 * 3600)
+    .option('--print-join-command', 'print the whole command for the machine that is to join')
+    .addHelpText('after', '\nIt is kept as a Secret of kube-system, bootstrap-token-ID. To take it back, delete that:\n  kubectl -n kube-system delete secret bootstrap-token-ID')
+    .action((options: TokenWish) => actions.createToken(options))
+}
+
+const secondsOf = { s: 1, m: 60, h: 3600 } as const
+
+/** `24h`, `90m`, `30s` or `0`, in seconds. */
+function duration(text: string): number {
+  const [, amount, unit] = /^(\d{1,6})([smh])$/.exec(text) ?? []
+  if (text === '0') return 0
+  if (amount === undefined || Number(amount) === 0) throw new InvalidArgumentError('It is not a duration such as 24h, 90m or 30s; 0 is for ever.')
+  return Number(amount) * secondsOf[unit as keyof typeof secondsOf]
+}
+
 function addProcessCommands(program: Command, actions: Actions): void {
   program
     .command('join')
     .description('make this machine a node of a hub: get a certificate for it')
     .argument('<url>', 'https://HOST:6443 of the hub')
-    .requiredOption('--token <token>', "from the file join-token in the hub's data directory")
+    .requiredOption('--token <token>', 'from `wherry token create`, or the file join-token of the hub')
     .requiredOption('--ca-cert-hash <hash>', "sha256:…, the hash of the hub CA's public key")
     .option('--node <name>', "the node's name (default: this machine's host name)")
     .option('--credentials <dir>', 'where key and certificates go', '/var/lib/wherry/agent/credentials')

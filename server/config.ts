@@ -21,6 +21,12 @@ export interface HubConfig {
   readonly clusterCIDR: string
   /** One range, or one of each family with a comma between them. */
   readonly serviceCIDR: string
+  /** The `iss` of the tokens of service accounts. */
+  readonly serviceAccountIssuer: string
+  /** Where the audit log goes; absent for none. */
+  readonly audit?: { readonly path: string; readonly maxBytes: number; readonly backups: number }
+  /** The keys by which secrets are sealed, where they are not the hub's own. */
+  readonly encryptionConfig?: string
   readonly logLevel: LogLevel
 }
 
@@ -46,6 +52,11 @@ export const usage = `Usage: hub --data DIR [options]
   --etcd-certfile FILE       the certificate by which etcd knows this hub, and
   --etcd-keyfile FILE        its key
   --restore FILE             put this snapshot in the place of the database in --data, and end
+  --service-account-issuer URL  who signs the tokens of service accounts (default https://kubernetes.default.svc.cluster.local)
+  --encryption-provider-config FILE  the keys that seal secrets on disk (default encryption.yaml in --data, made at the first start)
+  --audit-log-path FILE      who asked for what: a JSON line for each request (default: none)
+  --audit-log-maxsize MB     from here the audit log is moved aside (default 100)
+  --audit-log-maxbackup N    how many logs that were moved aside are kept (default 10)
   --log-level LEVEL          error, warn, info, debug or trace (default info; or WHERRY_LOG)
 `
 
@@ -76,6 +87,9 @@ export function parseConfig(argv: readonly string[], env: Readonly<Record<string
     tlsSans: (values['tls-san'] ?? '').split(',').filter((s) => s !== ''),
     clusterCIDR,
     serviceCIDR: values['service-cidr'],
+    serviceAccountIssuer: values['service-account-issuer'],
+    ...(values['audit-log-path'] !== undefined && { audit: auditOf(values['audit-log-path'], values) }),
+    ...(values['encryption-provider-config'] !== undefined && { encryptionConfig: values['encryption-provider-config'] }),
     logLevel: logLevel as LogLevel,
   }
 }
@@ -105,6 +119,21 @@ function isServer(text: string): boolean {
   return (protocol === 'https:' || protocol === 'http:') && hostname !== '' && pathname === '/' && search === '' && username === '' && /:\d+\/?$/.test(text)
 }
 
+interface AuditFlags {
+  readonly 'audit-log-maxsize': string
+  readonly 'audit-log-maxbackup': string
+}
+
+function auditOf(path: string, values: AuditFlags): NonNullable<HubConfig['audit']> {
+  const number = (flag: keyof AuditFlags, least: number): number => {
+    const text = values[flag]
+    if (/^\d{1,6}$/.test(text) && Number(text) >= least) return Number(text)
+    throw new WherryError('USAGE', `--${flag} ${text}: expected a whole number from ${least} up`)
+  }
+  if (path === '') throw new WherryError('USAGE', '--audit-log-path is empty: name a file')
+  return { path, maxBytes: number('audit-log-maxsize', 1) * 1024 * 1024, backups: number('audit-log-maxbackup', 0) }
+}
+
 function checkServiceCIDR(text: string): void {
   try {
     parseRanges(text)
@@ -130,6 +159,11 @@ function read(argv: readonly string[]) {
         'etcd-cafile': { type: 'string' },
         'etcd-certfile': { type: 'string' },
         'etcd-keyfile': { type: 'string' },
+        'service-account-issuer': { type: 'string', default: 'https://kubernetes.default.svc.cluster.local' },
+        'encryption-provider-config': { type: 'string' },
+        'audit-log-path': { type: 'string' },
+        'audit-log-maxsize': { type: 'string', default: '100' },
+        'audit-log-maxbackup': { type: 'string', default: '10' },
         'log-level': { type: 'string' },
       },
     })

@@ -4,7 +4,6 @@ import type { IncomingMessage } from 'node:http'
 import { createServer, type Server } from 'node:https'
 import { hostname, networkInterfaces } from 'node:os'
 import { join } from 'node:path'
-import type { TLSSocket } from 'node:tls'
 import { systemClock } from '../api/clock.ts'
 import { isWherryError } from '../api/errors.ts'
 import { createLog, errorKeys, type Log } from '../api/log.ts'
@@ -12,27 +11,41 @@ import { createRegistry as createMetrics } from '../api/prometheus.ts'
 import { version } from '../api/version.ts'
 import { createAllocators } from './admit/allocators.ts'
 import { wordsOf } from './admit/words.ts'
-import { proxyName } from './auth/auth.ts'
-import { authenticate } from './auth/authenticate.ts'
-import { mayDo } from './auth/authorize.ts'
+import { openTrail } from './audit/trail.ts'
+import { openAccountKeys } from './auth/account-key.ts'
+import { createAccountTokens } from './auth/account-tokens.ts'
+import { proxyName, type User } from './auth/auth.ts'
+import { createAuthenticate, createBootstrapTokens } from './auth/bearer.ts'
+import { certificateCheck } from './auth/certificate-checks.ts'
 import { createJoin } from './auth/join.ts'
 import { kubeconfig } from './auth/kubeconfig.ts'
+import { createNodeAuthorizer } from './auth/node-authorize.ts'
+import { nodeRestriction } from './auth/node-restriction.ts'
 import { adminName, openPki, type Pki } from './auth/pki.ts'
 import { writePrivateFile } from './auth/private-file.ts'
 import { openToken } from './auth/tokens.ts'
 import { bootstrap, isReachable, leadTo } from './bootstrap.ts'
 import { createChecks } from './checks.ts'
 import { parseConfig, type HubConfig } from './config.ts'
+import { createCertificateController } from './controllers/certificates.ts'
 import { createControllers } from './controllers/controllers.ts'
 import { createHub, type Hub } from './hub/hub.ts'
 import { addHubMeasures } from './hub/measures.ts'
 import { createUpgrade } from './hub/upgrade.ts'
 import { createElection, leaderFence, type ElectionDeps } from './leader/election.ts'
 import { keepPresence, type PresenceDeps } from './presence.ts'
+import { createAuthorizer } from './rbac/authorizer.ts'
+import { bootstrapPolicy } from './rbac/bootstrap.ts'
+import { escalationCheck } from './rbac/escalation.ts'
+import { createGuard } from './rbac/guard.ts'
+import { createPolicy } from './rbac/policy.ts'
 import type { Registry } from './registry/registry.ts'
 import { createRegistry } from './registry/verbs.ts'
 import { createRest, type Rest } from './rest/rest.ts'
 import { createScheduler } from './scheduler/scheduler.ts'
+import { openKeys, readKeys } from './seal/key-file.ts'
+import { createRotation, type RotatedKeys } from './seal/rotation.ts'
+import { createSeal, type Seal } from './seal/seal.ts'
 import { restoreSnapshot } from './store/snapshot.ts'
 import { streamSnapshot } from './snapshots.ts'
 import { openStore, type OpenStore, type StorePlace } from './store/open.ts'
@@ -50,9 +63,9 @@ async function main(): Promise<void> {
   mkdirSync(config.data, { recursive: true, mode: 0o700 })
   if (config.restore !== undefined) return restore(config, config.restore)
   const random = Math.random
-  const store = await openStore(placeOf(config), { log: log.with({ room: 'store' }), clock, random, words: wordsOf, onLost: giveUp })
+  const { keyFile, seal } = sealOf(config)
+  const store = await openSealed(config, seal, log)
   const pki = openCertificates(config, log)
-  const token = openToken(join(config.data, 'join-token'))
   writeKubeconfigs(config, pki)
 
   const allocators = createAllocators({ store, random, serviceCIDR: config.serviceCIDR })
@@ -60,8 +73,11 @@ async function main(): Promise<void> {
   const registry = registryOver(store)
   const own = { address: config.listen.host, port: config.listen.port }
   await bootstrap(registry, { clusterIP: allocators.firstIP, port: own.port })
+  await bootstrapPolicy(store, registry)
   if (!config.etcd) await leadTo(store, registry, [own])
 
+  const policy = createPolicy(store)
+  const authorize = createAuthorizer(policy, [createNodeAuthorizer(store)])
   const hub = createHub({ store, registry, log: log.with({ room: 'hub' }), clock, version })
   const metrics = createMetrics()
   addHubMeasures(metrics, { store, sessions: hub, version })
@@ -70,16 +86,27 @@ async function main(): Promise<void> {
   const lead = (over: Store): (() => Promise<void>) => {
     const deps = { store: over, registry: registryOver(over), clock, random, log }
     const controllers = createControllers({ ...deps, clusterCIDR: config.clusterCIDR })
+    const certificates = createCertificateController({ ...deps, pki, authorize })
     const scheduler = createScheduler({ ...deps, usage: (node) => hub.usage(node) })
-    const stops = [...controllers, scheduler].map((c) => c.start())
+    const stops = [...controllers, certificates, scheduler].map((c) => c.start())
     return async () => void (await Promise.all(stops.map((end) => end())))
   }
+  const now = () => clock.now()
+  const signed = { keys: openAccountKeys(join(config.data, 'pki')), issuer: config.serviceAccountIssuer }
+  const tokens = createAccountTokens({ ...signed, store, now, uuid: () => crypto.randomUUID() })
+  const joinTokens = createBootstrapTokens(store, now)
+  const authenticate = createAuthenticate({ tokens, bootstrap: joinTokens })
+  const trail = config.audit && openTrail({ ...config.audit, log })
   const rest = createRest({
     store,
     registry,
     sessions: hub,
-    authenticate: (req) => authenticate(req.socket as TLSSocket),
-    authorize: mayDo,
+    authenticate,
+    tokens,
+    authorize,
+    policy,
+    ...(trail && { audit: (met) => trail.record(met) }),
+    guard: createGuard(registry, [escalationCheck({ policy, authorize }), nodeRestriction, certificateCheck(authorize)]),
     log: log.with({ room: 'rest' }),
     clock,
     version,
@@ -89,10 +116,11 @@ async function main(): Promise<void> {
       status: () => ({ version, revision: store.revision, nodes: hub.nodes() }),
       snapshot: (signal) => streamSnapshot(store, config.data, signal),
       rules: (node, signal) => hub.call(node, { method: 'rules' }, signal),
-      join: createJoin({ pki, token }),
+      join: createJoin({ pki, token: openToken(join(config.data, 'join-token')), bootstrap: joinTokens }),
+      rotateSecrets: createRotation({ seal, store, log, keys: keysOf(config, keyFile) }),
     },
   })
-  const servers = await serve(config, pki, { rest, hub })
+  const servers = await serve(config, pki, { rest, hub, authenticate })
   const leavePresence = config.etcd && isReachable(own) ? joinHubs({ store, registry, clock, log, own }) : undefined
   const stopLeading = config.etcd ? joinElection({ store, registry, clock, random, log }, lead) : lead(store)
   checks.started()
@@ -107,16 +135,27 @@ async function main(): Promise<void> {
     await hub.close()
     await leavePresence?.()
     await stopLeading()
+    trail?.close()
     allocators.close()
     await store.close()
   }
   onSignal(log, stop)
 }
 
-function restore({ data }: HubConfig, file: string): void {
+/** Nothing that the first key did not seal is left behind. */
+async function openSealed(config: HubConfig, seal: Seal, log: Log): Promise<OpenStore> {
+  const deps = { log: log.with({ room: 'store' }), clock, random: Math.random, words: wordsOf, seal, onLost: giveUp }
+  const store = await openStore(placeOf(config), deps)
+  const values = await store.reseal()
+  if (values > 0) log.info('secrets were sealed with the first key', { values })
+  return store
+}
+
+function restore({ data, encryptionConfig }: HubConfig, file: string): void {
+  const keyFile = encryptionConfig ?? join(data, 'encryption.yaml')
   const { revision, replaced } = restoreSnapshot({ file, path: databaseIn(data) })
   const before = replaced === undefined ? '' : `; the database that was there is now ${replaced}`
-  process.stdout.write(`${file} is in place, at revision ${revision}${before}. Start the hub.\n`)
+  process.stdout.write(`${file} is in place, at revision ${revision}${before}. \nSecrets in it are sealed: ${keyFile} must be that of the hub whose snapshot it is. Start the hub.\n`)
 }
 
 /** Acknowledged writes are in etcd, and agents go to another hub; whoever supervises this process starts it again. */
@@ -124,10 +163,22 @@ function giveUp(): void {
   process.exit(1)
 }
 
+/** The hub's own keys, or those of a file that somebody else writes. */
+function sealOf({ data, encryptionConfig }: HubConfig): { readonly keyFile: string; readonly seal: Seal } {
+  const keyFile = encryptionConfig ?? join(data, 'encryption.yaml')
+  return { keyFile, seal: createSeal(encryptionConfig === undefined ? openKeys(keyFile) : readKeys(keyFile)) }
+}
+
 const databaseIn = (data: string): string => join(data, 'wherry.db')
 
 function placeOf({ data, etcd }: HubConfig): StorePlace {
   return etcd ? { kind: 'etcd', ...etcd } : { kind: 'sqlite', path: databaseIn(data) }
+}
+
+/** Other hubs on the same etcd could not open what one of them sealed with a key of which they have not heard. */
+function keysOf({ encryptionConfig, etcd }: HubConfig, file: string): RotatedKeys {
+  if (etcd) return { kind: 'shared' }
+  return encryptionConfig === undefined ? { kind: 'own', file } : { kind: 'given' }
 }
 
 /** Others may write to the same store, and one of them leads. @returns the way to leave */
@@ -176,11 +227,20 @@ const tlsOf = (pki: Pki) => ({
   rejectUnauthorized: false,
 })
 
-async function serve(config: HubConfig, pki: Pki, { rest, hub }: { rest: Rest; hub: Hub }): Promise<readonly Server[]> {
-  const agents = createUpgrade({ authenticate: (req: IncomingMessage) => authenticate(req.socket as TLSSocket), accept: (socket, node) => hub.accept(socket, node) })
+/** What a client that nobody knows yet may make the hub wait for and hold. */
+const bounds = { keepAliveTimeout: 90_000, handshakeTimeout: 10_000, headersTimeout: 20_000, requestTimeout: 60_000, maxHeaderSize: 32 * 1024 } as const
+
+interface Doors {
+  readonly rest: Rest
+  readonly hub: Hub
+  readonly authenticate: (req: IncomingMessage) => User
+}
+
+async function serve(config: HubConfig, pki: Pki, { rest, hub, authenticate }: Doors): Promise<readonly Server[]> {
+  const agents = createUpgrade({ authenticate, accept: (socket, node) => hub.accept(socket, node) })
   const open = (where: { host: string; port: number } | { fd: number }): Promise<Server> =>
     new Promise((resolve, reject) => {
-      const server = createServer({ ...tlsOf(pki), keepAliveTimeout: 90_000 })
+      const server = createServer({ ...tlsOf(pki), ...bounds })
       server.on('request', (req, res) => rest.handle(req, res))
       server.on('upgrade', (req, socket, head) => {
         if (!agents(req, socket, head) && !rest.upgrade(req, socket, head)) socket.destroy()

@@ -1,6 +1,6 @@
-/** What each user may do. Few kinds of users make a policy language superfluous. */
+/** What each user may do before any role is looked at: the hub's own doors, and the administrators. Roles are in `server/rbac`. */
 import { hubPaths } from '../../api/hub.ts'
-import { groups, proxyName, type User, type Wish } from './auth.ts'
+import { groups, type User, type Wish } from './auth.ts'
 import { nodeUserPrefix } from './node-certificate.ts'
 
 export interface Verdict {
@@ -13,17 +13,7 @@ const openPaths: readonly string[] = ['/version', '/healthz', '/livez', '/readyz
 const reading: readonly string[] = ['get', 'head']
 const posting: readonly string[] = ['create', 'post']
 
-/** What a service proxy may do, as in Kubernetes' role `system:node-proxier`: follow what it programs, and say how it goes. */
-const proxying: ReadonlyMap<string, readonly string[]> = new Map([
-  ['services', ['get', 'list', 'watch']],
-  ['endpoints', ['get', 'list', 'watch']],
-  ['endpointslices.discovery.k8s.io', ['get', 'list', 'watch']],
-  ['nodes', ['get', 'list', 'watch']],
-  ['events', ['create', 'patch', 'update']],
-])
-/** Where clients ask what there is. */
-const discovery = /^\/(api|apis|openapi)(\/|$)/
-
+/** What holds whatever roles say. A refusal has a reason only where no role could help. */
 export function mayDo(user: User, wish: Wish): Verdict {
   if (user.groups.includes(groups.admins)) return yes('an administrator may do everything')
   if (wish.resource === undefined) {
@@ -31,20 +21,7 @@ export function mayDo(user: User, wish: Wish): Verdict {
     if (wish.path === hubPaths.join && posting.includes(wish.verb)) return yes('everybody may ask to join; the token decides')
     if (wish.path === hubPaths.agent) return mayConnect(user, wish)
   }
-  if (isProxy(user)) return mayProxy(wish)
-  return no(`only members of ${groups.admins} may use the API`)
-}
-
-/** Whether a user is a service proxy that follows this hub from outside. */
-function isProxy({ name, groups: of }: User): boolean {
-  return name === proxyName || of.includes(proxyName) || of.includes(groups.proxies)
-}
-
-function mayProxy({ verb, path, resource, subresource }: Wish): Verdict {
-  if (resource === undefined)
-    return discovery.test(path) && reading.includes(verb) ? yes('a proxy may ask what is served') : no('a proxy may only ask what is served')
-  if (subresource === undefined && proxying.get(resource)?.includes(verb)) return yes('a proxy may follow what it programs')
-  return no(`a proxy may read ${[...proxying.keys()].filter((r) => r !== 'events').join(', ')} and write events`)
+  return no('')
 }
 
 /** The agent's socket, each node its own. */

@@ -23,6 +23,7 @@ export interface KeyedCertificate {
 export interface Subject {
   readonly commonName: string
   readonly organization?: string
+  readonly organizations?: readonly string[]
 }
 
 /** What a certificate is for. `names` are DNS names and IP addresses. */
@@ -32,6 +33,8 @@ export interface LeafWish {
   readonly subject: Subject
   readonly purpose: Purpose
   readonly publicKey: KeyObject
+  /** How long it counts; a year where nothing is said. */
+  readonly seconds?: number
 }
 
 /** A new P-256 key, PKCS#8 in PEM. */
@@ -59,7 +62,7 @@ export function makeCa(now: number): KeyedCertificate {
   return { certificate, key }
 }
 
-/** Signs a certificate for a year, but not past the CA's own end. @returns PEM */
+/** Signs a certificate for a year or less, but not past the CA's own end. @returns PEM */
 export function issue(ca: KeyedCertificate, wish: LeafWish, now: number): string {
   const issuer = new X509Certificate(ca.certificate)
   const server = wish.purpose.kind === 'server'
@@ -69,7 +72,7 @@ export function issue(ca: KeyedCertificate, wish: LeafWish, now: number): string
     subject: nameOf(wish.subject),
     publicKey: wish.publicKey,
     from: now - hour,
-    until: Math.min(now + 365 * day, Date.parse(issuer.validTo)),
+    until: Math.min(now + Math.min(365 * day, (wish.seconds ?? Infinity) * 1000), Date.parse(issuer.validTo)),
     extensions: [
       extension(asn1.id_ce_basicConstraints, new asn1.BasicConstraints(), 'critical'),
       extension(asn1.id_ce_keyUsage, new asn1.KeyUsage(asn1.KeyUsageFlags.digitalSignature), 'critical'),
@@ -118,10 +121,10 @@ function signed(issuerKey: KeyObject, content: Content): string {
   return new X509Certificate(Buffer.from(AsnConvert.serialize(certificate))).toString()
 }
 
-function nameOf({ commonName, organization }: Subject): asn1.Name {
+function nameOf({ commonName, organization, organizations = organization ? [organization] : [] }: Subject): asn1.Name {
   const part = (type: string, utf8String: string): asn1.RelativeDistinguishedName =>
     new asn1.RelativeDistinguishedName([new asn1.AttributeTypeAndValue({ type, value: new asn1.AttributeValue({ utf8String }) })])
-  return new asn1.Name([...(organization ? [part(nameParts.O, organization)] : []), part(nameParts.CN, commonName)])
+  return new asn1.Name([...organizations.map((o) => part(nameParts.O, o)), part(nameParts.CN, commonName)])
 }
 
 /** The extension that lists a server's names; equal bytes for equal sets of names. */

@@ -40,6 +40,8 @@ export interface Pki {
    * @throws StatusError BadRequest, naming `csr`
    */
   signNode(csr: string, node: string): string
+  /** Issues a certificate, PEM, for what a signer found right. */
+  issue(wish: LeafWish): string
 }
 
 /**
@@ -55,7 +57,7 @@ export function openPki({ dir, names, log, now }: PkiOptions): Pki {
   const admin = leaf('admin', { subject: administrator, purpose: { kind: 'client' } })
   const proxyUser = { commonName: proxyName, organization: groups.proxies }
   const proxy = leaf('proxy', { subject: proxyUser, purpose: { kind: 'client' } })
-  return { ca: ca.certificate, server, admin, proxy, signNode: (csr, node) => signNode({ ca, csr, node, now: now() }) }
+  return { ca: ca.certificate, server, admin, proxy, signNode: (csr, node) => signNode({ ca, csr, node, now: now() }), issue: (wish) => issue(ca, wish, now()) }
 }
 
 /** `sha256:` and the hex digest of the CA's public key (DER), by which a joining node knows the hub. */

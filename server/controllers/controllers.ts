@@ -1,6 +1,7 @@
 /** All controllers of the hub, in one list. */
 import { writingAs } from '../registry/writing.ts'
 import type { Controller, ControllerDeps } from './controller.ts'
+import { createClusterRoleController } from './cluster-roles.ts'
 import { createDeploymentController } from './deployment.ts'
 import { createEndpointsController } from './endpoints.ts'
 import { createGarbageController } from './garbage.ts'
@@ -19,5 +20,6 @@ export function createControllers(given: ControllerDeps & { readonly clusterCIDR
     createNodeLifeController(deps),
     createNamespaceController(deps),
     createGarbageController(deps),
+    createClusterRoleController(deps),
   ]
 }

@@ -3,6 +3,7 @@ import { rfc3339, type Clock } from '../../api/clock.ts'
 import type { NodeReport } from '../../api/frames.ts'
 import type { Lease, Node } from '../../api/objects.ts'
 import { StatusError } from '../../api/status.ts'
+import { foreignLabels } from '../auth/node-restriction.ts'
 import type { Draft, Registry } from '../registry/registry.ts'
 import type { Ref, Store } from '../store/store.ts'
 import { withConditions } from './conditions.ts'
@@ -41,6 +42,8 @@ export function createNodeKeeper(deps: NodeKeeperDeps): NodeKeeper {
     const ref = { resource: 'nodes', namespace: '', name } as const
     if (!store.get(ref)) {
       const { labels, status } = report
+      const foreign = foreignLabels(labels)
+      if (foreign.length > 0) throw new StatusError('Forbidden', `node ${name} may not give itself the labels ${foreign.join(', ')}`)
       await registry.create(ref, { apiVersion: 'v1', kind: 'Node', metadata: { name, labels }, status })
       return lease(name)
     }

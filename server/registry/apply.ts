@@ -24,7 +24,7 @@ export function applyVerb(deps: RegistryDeps): Registry['apply'] {
       try {
         if (there) return { object: await change(ref, wishFor(deps, of, config, options), options), created: false }
         mayCreate(of, ref, config, options)
-        return { object: await create(ref, config, options), created: true }
+        return { object: await create(ref, options.check?.(config, undefined) ?? config, options), created: true }
       } catch (e) {
         if (tried >= maxTries || !isReason(e, there ? 'NotFound' : 'AlreadyExists')) throw e
       }
@@ -36,7 +36,7 @@ function wishFor(deps: RegistryDeps, of: ResourceKind, config: Draft, options: A
   const writer = writerOf({ of, operation: 'Apply', subresource: options.subresource }, options)
   return (current) => {
     const { object, entries } = applied({ of, current, config, writer, force: options.force ?? false, time: timeOf(deps) })
-    return { draft: object, entriesOf: () => entries }
+    return { draft: options.check?.(object, current) ?? object, entriesOf: () => entries }
   }
 }
 

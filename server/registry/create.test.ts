@@ -25,6 +25,11 @@ const drafts: readonly (readonly [Resource, { readonly metadata: { readonly name
   ['replicasets.apps', kit.replicaSet()],
   ['endpointslices.discovery.k8s.io', kit.endpointSlice()],
   ['leases.coordination.k8s.io', kit.lease()],
+  ['certificatesigningrequests.certificates.k8s.io', kit.certificateSigningRequest()],
+  ['roles.rbac.authorization.k8s.io', kit.role()],
+  ['clusterroles.rbac.authorization.k8s.io', kit.clusterRole()],
+  ['rolebindings.rbac.authorization.k8s.io', kit.roleBinding()],
+  ['clusterrolebindings.rbac.authorization.k8s.io', kit.clusterRoleBinding()],
 ]
 
 describe('every kind', () => {

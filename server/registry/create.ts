@@ -141,6 +141,11 @@ function withFirstStatus(resource: Resource, object: KubeObject): KubeObject {
     case 'events':
     case 'endpointslices.discovery.k8s.io':
     case 'leases.coordination.k8s.io':
+    case 'certificatesigningrequests.certificates.k8s.io':
+    case 'roles.rbac.authorization.k8s.io':
+    case 'clusterroles.rbac.authorization.k8s.io':
+    case 'rolebindings.rbac.authorization.k8s.io':
+    case 'clusterrolebindings.rbac.authorization.k8s.io':
       return object
   }
 }

@@ -75,6 +75,11 @@ const valid = new Map(
     kit.replicaSet(),
     kit.endpointSlice(),
     kit.lease(),
+    kit.role(),
+    kit.certificateSigningRequest(),
+    kit.clusterRole(),
+    kit.roleBinding(),
+    kit.clusterRoleBinding(),
   ].map((draft) => [String(draft.kind), { ...draft, metadata: {} }] as const),
 )
 

@@ -62,6 +62,8 @@ export interface ApplyOptions extends WriteOptions {
   /** Take fields from other managers. */
   readonly force?: boolean
   readonly subresource?: Subresource
+  /** Looks at what is to be written, on every attempt, and may say what is written instead; throws to refuse it. `current` is absent where it is created. */
+  readonly check?: (wish: Draft, current: KubeObject | undefined) => Draft
 }
 
 /** meta/v1 DeleteOptions. */

@@ -1,10 +1,11 @@
 /** The verb `update`, for the object as a whole and for its subresources. */
 import { isDeepStrictEqual } from 'node:util'
-import type { KubeObject, Namespace, Pod, Service } from '../../api/objects.ts'
+import type { CertificateSigningRequest, KubeObject, Namespace, Pod, Service } from '../../api/objects.ts'
 import { kindOf, type ResourceKind, type Subresource } from '../../api/resources.ts'
-import { invalid, notFound, StatusError } from '../../api/status.ts'
+import { invalid, notFound, StatusError, type StatusCause } from '../../api/status.ts'
 import type { Claim } from '../admit/allocators.ts'
 import { carried } from '../admit/carried.ts'
+import { wrong } from '../admit/causes.ts'
 import { withDefaults } from '../admit/defaults/defaults.ts'
 import { validateChange } from '../admit/validate/changes.ts'
 import { loadStructure } from '../admit/validate/structure.ts'
@@ -107,6 +108,8 @@ function moveOf(of: ResourceKind, subresource: Subresource | undefined): (move: 
     switch (subresource) {
       case 'status':
         return status
+      case 'approval':
+        return approval
       case 'scale':
         return whole
       case 'finalize':
@@ -119,6 +122,7 @@ function moveOf(of: ResourceKind, subresource: Subresource | undefined): (move: 
       case 'attach':
       case 'portforward':
       case 'proxy':
+      case 'token':
     }
   }
   throw new StatusError('MethodNotAllowed', `${of.resource} have no subresource ${subresource} that could be updated`)
@@ -157,6 +161,24 @@ function status({ ref, kind, current, wish }: Move): KubeObject {
   const causes = validate(ref.resource, filled)
   if (causes.length > 0) throw invalid(of, ref.name, causes)
   return filled
+}
+
+/** The conditions by which a request for a certificate is approved or denied: they come, and do not go. */
+function approval({ ref, kind, current, wish }: Move): KubeObject {
+  const { of } = kind
+  const draft = checked(kind, ref, { ...wish, spec: current.spec })
+  nextMeta(of, current.metadata, draft.metadata)
+  const { conditions = [] } = (draft as unknown as CertificateSigningRequest).status ?? {}
+  const next = { ...current, status: { ...(current.status as object | undefined), conditions } }
+  const causes = [...validate(ref.resource, next), ...lostConditions(current as unknown as CertificateSigningRequest, conditions)]
+  if (causes.length > 0) throw invalid(of, ref.name, causes)
+  return next
+}
+
+function lostConditions({ status }: CertificateSigningRequest, after: readonly { readonly type: string }[]): readonly StatusCause[] {
+  const decided = ['Approved', 'Denied', 'Failed']
+  const lost = (status?.conditions ?? []).filter(({ type }) => decided.includes(type) && !after.some((c) => c.type === type))
+  return lost.map(({ type }) => wrong('status.conditions', type, 'may not be removed once it is there'))
 }
 
 /** Follows from the spec, so no reporter can change it. */

@@ -13,6 +13,8 @@ export const maxBodyBytes = 3 * 1024 * 1024
 const drainBytes = 4 * maxBodyBytes
 /** How deep objects and lists may be nested. */
 export const maxDepth = 100
+/** How many values, in lists and objects of any depth, a body may have. */
+export const maxValues = 250_000
 
 /** The Content-Type without its parameters, in lower case; '' if there is none. */
 export function contentTypeOf(req: IncomingMessage): string {
@@ -116,14 +118,29 @@ function quickJson(text: string): unknown {
   }
 }
 
+type SameKeys = (a: ParsedNode, b: ParsedNode) => boolean
+
+function documentOf(text: string, uniqueKeys: SameKeys): ReturnType<typeof parseDocument> {
+  try {
+    return parseDocument(text, { version: '1.1', uniqueKeys, prettyErrors: true, merge: true, customTags: withoutTimes, logLevel: 'error' })
+  } catch (e) {
+    if (e instanceof RangeError) throw tooDeep(e)
+    throw new StatusError('BadRequest', 'the request body is not usable YAML', undefined, { cause: e })
+  }
+}
+
+const tooDeep = (cause?: unknown): StatusError =>
+  new StatusError('BadRequest', `the request body is nested deeper than ${maxDepth} levels`, undefined, { cause })
+
 function parseYaml(text: string): Sent {
   const doubled = new Set<string>()
-  const uniqueKeys = (a: ParsedNode, b: ParsedNode): boolean => {
+  const document = documentOf(text, (a, b) => {
     if (isScalar(a) && isScalar(b) && a.value === b.value) doubled.add(`key ${JSON.stringify(a.value)} already set in map`)
     return false
-  }
-  const document = parseDocument(text, { version: '1.1', uniqueKeys, prettyErrors: true, merge: true, customTags: withoutTimes })
+  })
   const [error] = document.errors
+  // It calls itself for each level, and gives up when there are too many.
+  if (error?.code === 'RESOURCE_EXHAUSTION') throw tooDeep(error)
   if (error) {
     const place = error.linePos ? `line ${error.linePos[0].line}, column ${error.linePos[0].col}: ` : ''
     throw badRequest(`the request body is not YAML: ${place}${error.message.split('\n', 1)[0]}`)
@@ -139,14 +156,17 @@ function parseYaml(text: string): Sent {
 /** Refuses what later steps must not meet: bottomless nesting, and the one field name that means something to the language. */
 function checkShape(root: unknown): void {
   let level: readonly unknown[] = [root]
+  let count = 0
   for (let depth = 0; level.length > 0; depth++) {
-    if (depth > maxDepth) throw badRequest(`the request body is nested deeper than ${maxDepth} levels`)
+    if (depth > maxDepth) throw tooDeep()
     const next: unknown[] = []
     for (const value of level) {
       if (typeof value !== 'object' || value === null) continue
       if (Object.hasOwn(value, '__proto__')) throw badRequest('the request body has a field called __proto__, which is not allowed')
-      next.push(...(Object.values(value) as unknown[]))
+      for (const inner of Object.values(value) as unknown[]) next.push(inner)
     }
+    count += next.length
+    if (count > maxValues) throw badRequest(`the request body has more than ${maxValues} values`)
     level = next
   }
 }

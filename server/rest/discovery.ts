@@ -1,6 +1,6 @@
 /** What the hub serves, told in both of the forms that clients ask for: one document per group version, or all in one. */
-import { apiVersionOf, servedKinds } from '../../api/resources.ts'
-import type { ResourceKind, Subresource } from '../../api/resources.ts'
+import { apiVersionOf, reviewKinds, servedKinds } from '../../api/resources.ts'
+import type { ReviewKind, ResourceKind, Subresource } from '../../api/resources.ts'
 import { alternatives } from './accept.ts'
 
 const verbs = ['create', 'delete', 'deletecollection', 'get', 'list', 'patch', 'update', 'watch'] as const
@@ -19,6 +19,8 @@ export const subservedKinds: Readonly<Record<Subresource, SubresourceKind>> = {
   binding: { kind: 'Binding', verbs: ['create'] },
   eviction: { group: 'policy', version: 'v1', kind: 'Eviction', verbs: ['create'] },
   log: { verbs: ['get'] },
+  token: { group: 'authentication.k8s.io', version: 'v1', kind: 'TokenRequest', verbs: ['create'] },
+  approval: { verbs: ['get', 'patch', 'update'] },
   finalize: { verbs: ['update'] },
   proxy: { verbs: ['create', 'delete', 'get', 'patch', 'update'] },
   portforward: { kind: 'PodPortForwardOptions', verbs: ['create', 'get'] },
@@ -37,11 +39,16 @@ export const usageGroup = {
   verbs: ['get', 'list'],
 } as const
 
-const groupsServed = (): readonly string[] => [...new Set([...servedKinds.map((k) => k.group), usageGroup.group])]
+type Kind = ResourceKind | ReviewKind
+const allKinds: readonly Kind[] = [...servedKinds, ...reviewKinds]
+/** Questions are asked, and nothing else. */
+const verbsOf = (k: Kind): readonly string[] => ('resource' in k ? verbs : ['create'])
+
+const groupsServed = (): readonly string[] => [...new Set([...allKinds.map((k) => k.group), usageGroup.group])]
 const versionsOf = (group: string): readonly string[] =>
   group === usageGroup.group ? [usageGroup.version] : [...new Set(kindsOf(group).map((k) => k.version))]
-const kindsOf = (group: string, version?: string): readonly ResourceKind[] =>
-  servedKinds.filter((k) => k.group === group && (version === undefined || k.version === version))
+const kindsOf = (group: string, version?: string): readonly Kind[] =>
+  allKinds.filter((k) => k.group === group && (version === undefined || k.version === version))
 
 /** `/api` without aggregation. */
 export function apiVersions(host: string): unknown {
@@ -83,7 +90,7 @@ function storedResources(group: string, version: string): readonly unknown[] {
       singularName: k.singular,
       namespaced: k.namespaced,
       kind: k.kind,
-      verbs,
+      verbs: verbsOf(k),
       ...(k.shortNames.length > 0 && { shortNames: k.shortNames }),
       ...(k.categories.length > 0 && { categories: k.categories }),
     },
@@ -134,7 +141,7 @@ function usageDiscovered(): readonly unknown[] {
   }))
 }
 
-function discovered(k: ResourceKind): unknown {
+function discovered(k: Kind): unknown {
   const own = { group: k.group, version: k.version, kind: k.kind }
   const subresources = k.subresources.map((sub) => {
     const { verbs: allowed, ...kind } = subservedKinds[sub]
@@ -145,7 +152,7 @@ function discovered(k: ResourceKind): unknown {
     responseKind: own,
     scope: k.namespaced ? 'Namespaced' : 'Cluster',
     singularResource: k.singular,
-    verbs,
+    verbs: verbsOf(k),
     ...(k.shortNames.length > 0 && { shortNames: k.shortNames }),
     ...(k.categories.length > 0 && { categories: k.categories }),
     ...(subresources.length > 0 && { subresources }),

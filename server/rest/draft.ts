@@ -1,5 +1,6 @@
 /** From a request's body to the draft of an object: what the body says must agree with the path. */
 import { apiVersionOf } from '../../api/resources.ts'
+import type { ResourceKind } from '../../api/resources.ts'
 import { badRequest } from '../../api/status.ts'
 import { unknownFields } from '../admit/fields.ts'
 import type { Draft } from '../registry/registry.ts'
@@ -16,13 +17,7 @@ type JsonMap = { readonly [field: string]: unknown }
  */
 export function draftOf(body: JsonMap, target: ResourceTarget): Draft & { readonly metadata: JsonMap } {
   const { of, namespace, name } = target
-  const apiVersion = apiVersionOf(of)
-  if ((body.apiVersion ?? apiVersion) !== apiVersion) {
-    throw badRequest(`the API version in the data (${text(body.apiVersion)}) does not match the expected API version (${apiVersion})`)
-  }
-  if ((body.kind ?? of.kind) !== of.kind) {
-    throw badRequest(`the kind in the data (${text(body.kind)}) does not match the expected kind (${of.kind})`)
-  }
+  const apiVersion = kindInData(of, body)
   const metadata = metadataOf(body)
   const own = { namespace: metadata.namespace ?? '', name: metadata.name ?? '' }
   if (own.namespace !== '' && own.namespace !== namespace) {
@@ -34,6 +29,18 @@ export function draftOf(body: JsonMap, target: ResourceTarget): Draft & { readon
     throw badRequest(`the name of the object (${text(own.name)}) does not match the name on the URL (${name})`)
   }
   return { ...body, apiVersion, kind: of.kind, metadata: { ...metadata, ...(namespace && { namespace }), ...(name && { name }) } }
+}
+
+/** What the data say that they are, which may be nothing. @returns the API version of the kind. @throws StatusError BadRequest */
+export function kindInData(of: Pick<ResourceKind, 'group' | 'version' | 'kind'>, body: JsonMap): string {
+  const apiVersion = apiVersionOf(of)
+  if ((body.apiVersion ?? apiVersion) !== apiVersion) {
+    throw badRequest(`the API version in the data (${text(body.apiVersion)}) does not match the expected API version (${apiVersion})`)
+  }
+  if ((body.kind ?? of.kind) !== of.kind) {
+    throw badRequest(`the kind in the data (${text(body.kind)}) does not match the expected kind (${of.kind})`)
+  }
+  return apiVersion
 }
 
 /** @throws StatusError BadRequest where metadata is not an object, or its name no string */

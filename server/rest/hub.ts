@@ -24,6 +24,12 @@ export async function hubRules(call: Call, node: string): Promise<void> {
   await sendStream(call, handlers(call).rules(node, call.signal))
 }
 
+export async function hubSecrets(call: Call): Promise<void> {
+  const hub = handlers(call)
+  if (!hub.rotateSecrets) throw nothingHere()
+  sendValue(call, await hub.rotateSecrets())
+}
+
 export async function hubJoin(call: Call): Promise<void> {
   const hub = handlers(call)
   const { node, token, csr } = asObject(await readBody(call.req), 'a JoinRequest')

@@ -2,7 +2,7 @@ import { writeFile } from 'node:fs/promises'
 import path from 'node:path'
 import { execa } from 'execa'
 import { afterAll, beforeAll, describe, expect, test } from 'vitest'
-import { resourceKinds } from '../../api/resources.ts'
+import { resourceKinds, reviewKinds } from '../../api/resources.ts'
 import { kubectlFile, openKubectl } from '../../test/kit/kubectl.ts'
 import type { Kubectl } from '../../test/kit/kubectl.ts'
 import { startTrial } from '../../test/kit/trial.ts'
@@ -48,7 +48,7 @@ describe.skipIf(!kubectlFile)('stock kubectl (skipped where there is none on PAT
   test('version and api-resources', async () => {
     expect(await ok(['version'])).toContain('v1.32.0+wherry-0.1.0')
     const names = (await ok(['api-resources', '--no-headers'])).split('\n').map((line) => words(line)[0])
-    expect(new Set(names)).toEqual(new Set(resourceKinds.map((k) => k.plural)))
+    expect(new Set(names)).toEqual(new Set([...resourceKinds, ...reviewKinds].map((k) => k.plural)))
   })
 
   test('apply creates, leaves, tries and changes', async () => {

@@ -3,7 +3,7 @@ import { createRegistry } from '../../api/prometheus.ts'
 import type { Labels } from '../../api/prometheus.ts'
 import type { Wish } from '../auth/auth.ts'
 import type { Call, RestDeps } from './call.ts'
-import { flag } from './query.ts'
+import { isStream } from './inflight.ts'
 import { sendText } from './reply.ts'
 import type { Target } from './target.ts'
 
@@ -15,9 +15,6 @@ export interface RequestMetrics {
 
 /** Seconds. */
 const durations = [0.001, 0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1, 2.5, 5, 10, 30, 60] as const
-/** Subresources that stay open for as long as their client likes. */
-const lasting: readonly string[] = ['exec', 'attach', 'portforward', 'proxy']
-
 export function createRequestMetrics({ clock, metrics: registry = createRegistry() }: RestDeps): RequestMetrics {
   const total = registry.counter('apiserver_request_total', 'Requests answered, by what they asked and the code of the answer.', 'labelled')
   const seconds = registry.histogram('apiserver_request_duration_seconds', 'Time to the end of the answer; of those that do not last.', durations, 'labelled')
@@ -41,7 +38,7 @@ export function createRequestMetrics({ clock, metrics: registry = createRegistry
     begun(call, target, wish) {
       const began = clock.now()
       const labels = labelsOf(target, wish)
-      const lasts = isLasting(call, wish)
+      const lasts = isStream(call, wish)
       const kind = { request_kind: ['GET', 'WATCH', 'LIST'].includes(labels['verb']!) ? 'readOnly' : 'mutating' }
       const end = lasts ? during(longrunning, labels) : during(inflight, kind)
       return () => {
@@ -72,19 +69,6 @@ function labelsOf(target: Target, { verb, subresource = '' }: Wish): Labels {
 }
 
 const scopeOf = (namespace: string, name: string): string => (name !== '' ? 'resource' : namespace === '' ? 'cluster' : 'namespace')
-
-function isLasting({ query }: Call, { verb, subresource = '' }: Wish): boolean {
-  return verb === 'watch' || lasting.includes(subresource) || (subresource === 'log' && follows(query))
-}
-
-/** A follow that is neither true nor false is refused where the log is read. */
-function follows(query: URLSearchParams): boolean {
-  try {
-    return flag(query, 'follow')
-  } catch {
-    return false
-  }
-}
 
 export function metrics(call: Call, requests: RequestMetrics): void {
   sendText(call, requests.text(), { code: 200, type: 'text/plain; version=0.0.4; charset=utf-8' })

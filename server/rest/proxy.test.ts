@@ -5,7 +5,9 @@ import { failureOf, type WatchEvent } from '../../test/kit/api.ts'
 import { endpointSlice, node, service } from '../../test/kit/objects.ts'
 import { startTrial, type Trial } from '../../test/kit/trial.ts'
 import { proxyName } from '../auth/auth.ts'
-import { mayDo } from '../auth/authorize.ts'
+import { createAuthorizer } from '../rbac/authorizer.ts'
+import { bootstrapPolicy } from '../rbac/bootstrap.ts'
+import { createPolicy, type Policy } from '../rbac/policy.ts'
 import type { RestDeps } from './call.ts'
 import { bookmarkMs } from './watch/watch.ts'
 
@@ -173,7 +175,11 @@ describe('its events', () => {
 })
 
 test('it may do this, and nothing else, by its certificate', async () => {
-  const { api, registry } = await start({ authenticate: () => ({ name: proxyName, groups: ['system:node-proxier'] }), authorize: mayDo })
+  let policy: Policy | undefined
+  const authorize = createAuthorizer({ allows: (...asked) => policy!.allows(...asked) })
+  const { api, store, registry } = await start({ authenticate: () => ({ name: proxyName, groups: ['system:authenticated'] }), authorize })
+  policy = createPolicy(store)
+  await bootstrapPolicy(store, registry)
   await registry.create({ resource: 'services', namespace: 'default', name: 'web' }, service())
   expect(names(await api.get<List>(all.services))).toEqual(['web'])
   await api.create('/apis/events.k8s.io/v1/namespaces/default/events', { metadata: { name: 'x' }, regarding: { kind: 'Node', name: 'node1' } })

@@ -348,7 +348,7 @@ describe('who may', () => {
       'deployments.apps "d" is forbidden: User "reader" cannot patch resource "deployments/scale" in API group "apps" in the namespace "default"',
     ],
     ['DELETE', '/apis/apps/v1/deployments', 'deployments.apps is forbidden: User "reader" cannot deletecollection resource "deployments" in API group "apps" at the cluster scope'],
-    ['POST', '/version', 'forbidden: User "reader" cannot create path "/version"'],
+    ['POST', '/version', 'forbidden: User "reader" cannot post path "/version"'],
     ['POST', '/apis/batch/v1/namespaces/default/jobs', 'jobs.batch is forbidden: User "reader" cannot create resource "jobs" in API group "batch" in the namespace "default"'],
   ])('%s %s', async (method, path, message) => {
     const { api } = await start({ authenticate, authorize })
@@ -365,7 +365,7 @@ describe('who may', () => {
     await api.send('GET', '/apis/apps/v1/deployments?watch=1&timeoutSeconds=nonsense')
     expect(wishes).toEqual([
       { verb: 'get', path: `${pods}/a/log`, resource: 'pods', subresource: 'log', namespace: 'default', name: 'a' },
-      { verb: 'list', path: '/api/v1/nodes', resource: 'nodes', name: 'n1' },
+      { verb: 'list', path: '/api/v1/nodes', resource: 'nodes', name: 'n1', fieldSelector: 'metadata.name=n1' },
       { verb: 'watch', path: '/apis/apps/v1/deployments', resource: 'deployments.apps' },
     ])
   })
@@ -444,7 +444,7 @@ describe('the other paths', () => {
   test('OpenAPI documents are served, plain and zipped', async () => {
     const { api } = await start()
     const { paths } = await api.get<{ paths: Record<string, { serverRelativeURL: string }> }>('/openapi/v3')
-    expect(Object.keys(paths)).toEqual(['api/v1', 'apis/apps/v1', 'apis/discovery.k8s.io/v1', 'apis/coordination.k8s.io/v1', 'apis/events.k8s.io/v1'])
+    expect(Object.keys(paths)).toEqual(['api/v1', 'apis/apps/v1', 'apis/discovery.k8s.io/v1', 'apis/coordination.k8s.io/v1', 'apis/rbac.authorization.k8s.io/v1', 'apis/certificates.k8s.io/v1', 'apis/events.k8s.io/v1'])
     expect(await api.get(paths['apis/apps/v1']!.serverRelativeURL)).toMatchObject({ openapi: '3.0.0' })
     expect(await api.get('/openapi/v2')).toMatchObject({ swagger: '2.0' })
     const proto = await api.send('GET', '/openapi/v2', {

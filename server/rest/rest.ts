@@ -9,12 +9,16 @@ import { WebSocketServer } from 'ws'
 import { errorKeys } from '../../api/log.ts'
 import { StatusError, badRequest } from '../../api/status.ts'
 import { isWherryError } from '../../api/errors.ts'
-import type { User, Wish } from '../auth/auth.ts'
+import type { User } from '../auth/auth.ts'
+import { audit } from './audit.ts'
 import type { Call, RestDeps } from './call.ts'
 import { createOpenApi } from './openapi/openapi.ts'
 import { createRequestMetrics } from './metrics.ts'
+import { beginCall, createInflight, inflightLimits, isStream } from './inflight.ts'
+import { impersonated } from './impersonate.ts'
 import { flag } from './query.ts'
 import { sendFailure } from './reply.ts'
+import { authorize } from './permit.ts'
 import { route, wishOf } from './routes.ts'
 import type { Shared } from './routes.ts'
 import { createProxy } from './proxy/proxy.ts'
@@ -35,13 +39,14 @@ export interface Rest {
   upgrade(req: IncomingMessage, socket: Duplex, head: Buffer): boolean
 }
 
-const anonymous = 'system:anonymous'
-/** A WebSocket of a watch is only listened to for its end. */
-const maxIncomingBytes = 1024
+/** ws: a WebSocket of a watch is only listened to for its end. */
+const incoming = { maxPayload: 1024, maxFragments: 16, maxBufferedChunks: 256, closeTimeout: 5_000 } as const
 
 export function createRest(deps: RestDeps): Rest {
   const shared: Shared = { openapi: createOpenApi(deps.version), texts: createEventTexts(), requests: createRequestMetrics(deps), proxy: createProxy() }
-  const sockets = new WebSocketServer({ noServer: true, maxPayload: maxIncomingBytes })
+  const limits = { ...inflightLimits, ...deps.limits }
+  const inflight = createInflight(limits)
+  const sockets = new WebSocketServer({ ...incoming, noServer: true, clientTracking: false, perMessageDeflate: false })
   const connect = createConnect()
 
   const run = (req: IncomingMessage, res: ServerResponse, answer: Answer): void => {
@@ -52,18 +57,32 @@ export function createRest(deps: RestDeps): Rest {
   }
   const answerTo = async (req: IncomingMessage, res: ServerResponse, answer: Answer): Promise<void> => {
     const started = deps.clock.now()
-    const { call, gone } = open(deps, req, res)
-    let ended: () => void = () => {}
+    const opened = open(deps, req, res)
+    const { gone } = opened
+    let { call } = opened
+    let end = (): void => undefined
+    let ended = (): void => undefined
+    const auditor = audit(call)
+    const { notes } = auditor
     try {
       const { target, path } = locate(req)
       const wish = wishOf(call, target, path)
+      notes.wish = wish
       ended = shared.requests.begun(call, target, wish)
-      if (target.kind !== 'hubJoin') authorize(call, wish)
+      end = beginCall(call, wish, { inflight, stallMs: limits.stallMs })
+      call = actingAs(call, impersonated(call))
+      notes.acting = call.user
+      if (target.kind !== 'hubJoin') authorize(call, wish, (verdict) => void (notes.verdict = verdict))
+      if (isStream(call, wish)) auditor.started()
       await answer(call, target)
     } catch (e) {
-      fail(call, e)
+      const failure = fail(call, e)
+      if (failure) notes.failure = failure
     }
-    if (!res.writableEnded && !res.destroyed) await gone
+    // What is answered is under way until the client has it.
+    if (!res.writableFinished && !res.destroyed) await gone
+    end()
+    auditor.complete()
     const ms = deps.clock.now() - started
     ended()
     deps.log.debug('request', { method: req.method, url: req.url, user: call.user.name, code: res.statusCode, ms })
@@ -79,7 +98,10 @@ export function createRest(deps: RestDeps): Rest {
       res.on('finish', () => socket.end())
       socket.on('error', (e) => deps.log.debug('socket failed', errorKeys(e)))
       run(req, res, async (call, target) => {
-        const take = (): void => res.detachSocket(socket as Parameters<typeof res.detachSocket>[0])
+        const take = (): void => {
+          res.statusCode = 101
+          res.detachSocket(socket as Parameters<typeof res.detachSocket>[0])
+        }
         if (target.kind === 'proxy') return shared.proxy.upgrade(call, target, { socket, head, take })
         if (isConnection(target)) return connect(call, target, { socket, head, take })
         if (target.kind !== 'resource' || target.subresource || !flag(call.query, 'watch')) {
@@ -128,33 +150,17 @@ function locate(req: IncomingMessage): { target: Target; path: string } {
   }
 }
 
-/** @throws StatusError Unauthorized for an unknown caller, else Forbidden */
-function authorize({ deps, user }: Call, wish: Wish): void {
-  const { allowed, why } = deps.authorize(user, wish)
-  if (allowed) return
-  if (user.name === anonymous) throw new StatusError('Unauthorized', 'Unauthorized')
-  throw forbidden(user, wish, why)
+/** The request as one of this user: its writes pass the checks of what the user may write. */
+function actingAs(call: Call, user: User): Call {
+  const { guard } = call.deps
+  if (!guard && user === call.user) return call
+  return { ...call, user, deps: guard ? { ...call.deps, registry: guard(user) } : call.deps }
 }
 
-/** In the words that clients know, and then why. */
-function forbidden(user: User, wish: Wish, why: string): StatusError {
-  const { verb, path, resource, subresource, namespace, name = '' } = wish
-  const because = why && `: ${why}`
-  if (resource === undefined) {
-    return new StatusError('Forbidden', `forbidden: User ${JSON.stringify(user.name)} cannot ${verb} path ${JSON.stringify(path)}${because}`)
-  }
-  const [plural = '', ...groups] = resource.split('.')
-  const group = groups.join('.')
-  const what = subresource ? `${plural}/${subresource}` : plural
-  const where = namespace ? `in the namespace "${namespace}"` : 'at the cluster scope'
-  const subject = name ? `${resource} "${name}"` : resource
-  const message = `${subject} is forbidden: User ${JSON.stringify(user.name)} cannot ${verb} resource "${what}" in API group "${group}" ${where}${because}`
-  return new StatusError('Forbidden', message, { ...(name && { name }), ...(group && { group }), kind: plural })
-}
-
-function fail(call: Call, e: unknown): void {
+/** @returns what the client is told, unless it has gone */
+function fail(call: Call, e: unknown): StatusError | undefined {
   const { deps, req, res, user } = call
-  if (call.signal.aborted) return
+  if (call.signal.aborted) return undefined
   let failure: StatusError
   if (e instanceof StatusError) {
     failure = e
@@ -165,9 +171,13 @@ function fail(call: Call, e: unknown): void {
     failure = new StatusError('InternalError', 'Internal error occurred: the hub has logged it')
   }
   // Too late for a Status: the client is to see that the answer is not whole.
-  if (res.headersSent) return void res.destroy()
+  if (res.headersSent) {
+    res.destroy()
+    return failure
+  }
   res.removeHeader('Content-Length')
   // What is left of the body is not worth reading, but the connection must not be used with it inside.
   if (!req.complete) res.setHeader('Connection', 'close')
   sendFailure(call, failure)
+  return failure
 }

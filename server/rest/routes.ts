@@ -9,13 +9,15 @@ import { health, version } from './health.ts'
 import { metrics } from './metrics.ts'
 import type { RequestMetrics } from './metrics.ts'
 import { usage } from './usage.ts'
-import { hubJoin, hubRules, hubSnapshot, hubStatus } from './hub.ts'
+import { hubJoin, hubRules, hubSecrets, hubSnapshot, hubStatus } from './hub.ts'
 import { logs } from './logs.ts'
 import type { OpenApi } from './openapi/openapi.ts'
 import { hashOf } from './openapi/v3.ts'
 import { get, list } from './read.ts'
 import { remove, removeCollection } from './remove.ts'
 import { nothingHere, sendText, sendValue } from './reply.ts'
+import { review } from './review.ts'
+import { createToken, openid } from './token.ts'
 import { bind, evict, getScale, setScale } from './subresource.ts'
 import type { Proxy } from './proxy/proxy.ts'
 import { upgradeRequired } from './streams/connect.ts'
@@ -65,6 +67,7 @@ const connected: Methods = { GET: { verb: 'get', run: upgradeRequired }, POST: {
 const { PUT, PATCH } = onObject
 const onSubresource: Readonly<Record<NonNullable<ResourceTarget['subresource']>, Methods>> = {
   status: { GET: { verb: 'get', run: get }, PUT: PUT!, PATCH: PATCH! },
+  approval: { GET: { verb: 'get', run: get }, PUT: PUT!, PATCH: PATCH! },
   finalize: { PUT: PUT! },
   scale: { GET: { verb: 'get', run: getScale }, PUT: { verb: 'update', run: setScale }, PATCH: { verb: 'patch', run: setScale } },
   binding: { POST: { verb: 'create', run: bind } },
@@ -75,6 +78,7 @@ const onSubresource: Readonly<Record<NonNullable<ResourceTarget['subresource']>,
   portforward: connected,
   // Its paths are a target of their own.
   proxy: {},
+  token: { POST: { verb: 'create', run: createToken } },
 }
 
 /** The methods of a target; a list over all namespaces can only be read and deleted. */
@@ -104,10 +108,11 @@ export function wishOf(call: Call, target: Target, path: string): Wish {
     return {
       verb: watching ? 'watch' : known,
       path,
-      resource: target.of.resource,
+      resource: qualified(target.of),
       ...(target.subresource && { subresource: target.subresource }),
       ...(target.namespace && { namespace: target.namespace }),
       ...nameOf(call, target),
+      ...(call.query.has('fieldSelector') && { fieldSelector: call.query.get('fieldSelector')! }),
     }
   }
   if (target.kind === 'proxy') {
@@ -119,10 +124,17 @@ export function wishOf(call: Call, target: Target, path: string): Wish {
     const readVerb = method === 'GET' ? (name === '' ? 'list' : 'get') : verb
     return { verb: readVerb, path, resource: `${of}.${usageGroup.group}`, ...(namespace && { namespace }), ...(name && { name }) }
   }
-  if (target.kind !== 'unknown' || target.resource === undefined) return { verb, path }
-  const { resource, group, namespace } = target
-  return { verb, path, resource: group ? `${resource}.${group}` : resource, ...(namespace && { namespace }) }
+  if (target.kind === 'review') {
+    return { verb, path, resource: qualified(target.of), ...(target.namespace && { namespace: target.namespace }) }
+  }
+  // What is no resource is asked for in HTTP's own words, as roles have them in `nonResourceURLs`.
+  if (target.kind !== 'unknown' || target.resource === undefined) return { verb: (call.req.method ?? 'GET').toLowerCase(), path }
+  const { resource, group = '', namespace } = target
+  return { verb, path, resource: qualified({ plural: resource, group }), ...(namespace && { namespace }) }
 }
+
+/** In the group of the path: an event is the same object in two of them. */
+const qualified = ({ plural, group }: Pick<ResourceKind, 'plural' | 'group'>): string => (group ? `${plural}.${group}` : plural)
 
 /** A list of one name (`metadata.name=x`) is asked for as that object, so that who may see it may watch it. */
 function nameOf(call: Call, { name }: ResourceTarget): { readonly name?: string } {
@@ -150,13 +162,16 @@ export async function route(call: Call, target: Target, shared: Shared): Promise
   }
   if (target.kind === 'unknown') throw nothingHere()
   if (target.kind === 'proxy') return shared.proxy.pass(call, target)
-  const expected = target.kind === 'hubJoin' ? 'POST' : 'GET'
+  const expected = posted.has(target.kind) ? 'POST' : 'GET'
   if (methodOf(call) !== expected) {
     call.res.setHeader('Allow', expected)
     throw notAllowed(call)
   }
   return routeOther(call, target, shared)
 }
+
+/** Everything else is read. */
+const posted: ReadonlySet<Target['kind']> = new Set(['hubJoin', 'hubSecrets', 'review'])
 
 type Other = Exclude<Target, { readonly kind: 'resource' | 'unknown' | 'proxy' }>
 
@@ -182,10 +197,16 @@ async function routeOther(call: Call, target: Other, { openapi, requests }: Shar
       return openapi.v3(call, target.path)
     case 'hubSnapshot':
       return hubSnapshot(call)
+    case 'openid':
+      return openid(call, target.document)
+    case 'review':
+      return review(call, target)
     case 'hubStatus':
       return hubStatus(call)
     case 'hubRules':
       return hubRules(call, target.node)
+    case 'hubSecrets':
+      return hubSecrets(call)
     case 'hubJoin':
       return hubJoin(call)
   }

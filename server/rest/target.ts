@@ -1,6 +1,6 @@
 /** What a URL's path points at. */
-import { servedKinds } from '../../api/resources.ts'
-import type { ResourceKind, Subresource } from '../../api/resources.ts'
+import { reviewKinds, servedKinds } from '../../api/resources.ts'
+import type { ResourceKind, ReviewKind, Subresource } from '../../api/resources.ts'
 import { usageGroup } from './discovery.ts'
 import { hubPaths } from '../../api/hub.ts'
 
@@ -49,10 +49,14 @@ export type Target =
   | { readonly kind: 'openapi2' }
   /** The index (`path` is ''), or the document of one group version (`api/v1`, `apis/apps/v1`). */
   | { readonly kind: 'openapi3'; readonly path: string }
+  /** A question that is created, and answered at once; `namespace` is '' where it has none. */
+  | { readonly kind: 'review'; readonly of: ReviewKind; readonly namespace: string }
+  | { readonly kind: 'openid'; readonly document: 'configuration' | 'keys' }
   | { readonly kind: 'hubStatus' }
   | { readonly kind: 'hubSnapshot' }
   | { readonly kind: 'hubRules'; readonly node: string }
   | { readonly kind: 'hubJoin' }
+  | { readonly kind: 'hubSecrets' }
   /** Nothing that the hub serves; `resource` is what the path would name if it did. */
   | { readonly kind: 'unknown'; readonly resource?: string; readonly group?: string; readonly namespace?: string }
 
@@ -75,9 +79,13 @@ export function parseTarget(path: string): Target {
   if (first === 'metrics' && parts.length === 1) return { kind: 'metrics' }
   if (first === 'openapi' && second === 'v2' && parts.length === 2) return { kind: 'openapi2' }
   if (first === 'openapi' && second === 'v3') return { kind: 'openapi3', path: parts.slice(2).join('/') }
-  if (`/${parts.join('/')}` === hubPaths.status) return { kind: 'hubStatus' }
-  if (`/${parts.join('/')}` === hubPaths.snapshot) return { kind: 'hubSnapshot' }
-  if (`/${parts.join('/')}` === hubPaths.join) return { kind: 'hubJoin' }
+  const whole = `/${parts.join('/')}`
+  if (whole === '/.well-known/openid-configuration') return { kind: 'openid', document: 'configuration' }
+  if (whole === '/openid/v1/jwks') return { kind: 'openid', document: 'keys' }
+  if (whole === hubPaths.status) return { kind: 'hubStatus' }
+  if (whole === hubPaths.snapshot) return { kind: 'hubSnapshot' }
+  if (whole === hubPaths.secrets) return { kind: 'hubSecrets' }
+  if (whole === hubPaths.join) return { kind: 'hubJoin' }
   if (`/${first}/${second}/${third}` === hubPaths.nodes && parts.length === 5 && parts[4] === 'rules') {
     return { kind: 'hubRules', node: parts[3]! }
   }
@@ -99,10 +107,13 @@ function inGroup(group: string, parts: readonly string[]): Target {
   if (group === usageGroup.group) return inUsage(parts)
   const known = servedKinds.filter((k) => k.group === group)
   const [version, ...rest] = parts
-  if (known.length === 0) return inVersion([], group, rest)
+  const reviews = reviewKinds.filter((k) => k.group === group)
+  if (known.length + reviews.length === 0) return inVersion([], group, rest)
   if (version === undefined) return { kind: 'group', group }
   const served = known.filter((k) => k.version === version)
-  if (rest.length === 0) return served.length > 0 ? { kind: 'groupVersion', group, version } : { kind: 'unknown', group }
+  const asked = reviewIn(reviews, version, rest)
+  if (asked) return asked
+  if (rest.length === 0) return [...served, ...reviews].some((k) => k.version === version) ? { kind: 'groupVersion', group, version } : { kind: 'unknown', group }
   return inVersion(served, group, rest)
 }
 
@@ -116,6 +127,14 @@ function inUsage([version, ...rest]: readonly string[]): Target {
   if (first === 'nodes' && rest.length <= 2) return { kind: 'usage', of: 'nodes', namespace: '', name: second }
   if (first === 'pods' && rest.length === 1) return { kind: 'usage', of: 'pods', namespace: '', name: '' }
   return { kind: 'unknown', group, resource: first === 'namespaces' ? (third ?? first) : first }
+}
+
+/** Questions have a collection, and nothing in it. */
+function reviewIn(reviews: readonly ReviewKind[], version: string, parts: readonly string[]): Target | undefined {
+  const inNamespace = parts[0] === 'namespaces' && parts.length === 3
+  const [plural, ...more] = inNamespace ? parts.slice(2) : parts
+  const of = reviews.find((k) => k.version === version && k.plural === plural && k.namespaced === inNamespace)
+  return of && more.length === 0 ? { kind: 'review', of, namespace: inNamespace ? parts[1]! : '' } : undefined
 }
 
 function inVersion(served: readonly ResourceKind[], group: string, parts: readonly string[]): Target {

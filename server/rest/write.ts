@@ -3,6 +3,7 @@ import type { KubeObject } from '../../api/objects.ts'
 import { badRequest } from '../../api/status.ts'
 import { forbidden, required } from '../admit/causes.ts'
 import { nameCauses, printable } from '../managed/entries.ts'
+import type { Wish } from '../auth/auth.ts'
 import type { WriteOptions } from '../registry/registry.ts'
 import type { Ref } from '../store/store.ts'
 import { negotiate } from './accept.ts'
@@ -11,6 +12,7 @@ import type { Call } from './call.ts'
 import { checkFields, draftOf } from './draft.ts'
 import { applyPatch, applyType, patchFormat } from './patch/patch.ts'
 import { storedForm } from './events.ts'
+import { authorize } from './permit.ts'
 import { dryRun, flag, refusedOptions } from './query.ts'
 import { sendObject } from './read.ts'
 import { served } from './served.ts'
@@ -70,9 +72,18 @@ async function apply(call: Call, target: ResourceTarget): Promise<void> {
   const { object, created } = await call.deps.registry.apply(refOf(target), config, {
     ...options,
     force: flag(call.query, 'force'),
+    check: (wish, current) => {
+      if (!current) authorize(call, createWish(target))
+      return wish
+    },
     ...(target.subresource && { subresource: target.subresource }),
   })
   sendObject(call, object, { target, wanted, code: created ? 201 : 200 })
+}
+
+/** Who may patch what is there need not be one who may create it. */
+function createWish({ of, namespace, name }: ResourceTarget): Wish {
+  return { verb: 'create', path: '', resource: of.group ? `${of.plural}.${of.group}` : of.plural, ...(namespace && { namespace }), name }
 }
 
 /** PATCH on an object or its status. The patch is applied anew if the object moves meanwhile. */

@@ -9,6 +9,7 @@ import type { Resource } from '../../api/resources.ts'
 import { copyDatabase } from './copy.ts'
 import { stamped } from './decide.ts'
 import { StoreError } from './error.ts'
+import { openSeal, type Seal } from '../seal/seal.ts'
 import { settle } from './settle.ts'
 import type { Change, ChangeType, Ref } from './store.ts'
 
@@ -42,6 +43,10 @@ export interface Journal {
   compact(revision: number): void
   /** Writes a copy as it is at the end of the copying, while everything goes on. `file` must not be there yet. */
   copy(file: string): Promise<void>
+  /** Seals up to so many values anew that the first key did not seal. @returns how many */
+  reseal(rows: number): number
+  /** Leaves nothing in the file of what was overwritten or taken away. */
+  scrub(): void
   /** @returns whether there may be more */
   forget(rows: number): boolean
   close(): void
@@ -69,19 +74,23 @@ const words = {
   put: `INSERT INTO objects (resource, namespace, name, value) VALUES (?, ?, ?, ?)
     ON CONFLICT (resource, namespace, name) DO UPDATE SET value = excluded.value`,
   remove: 'DELETE FROM objects WHERE resource = ? AND namespace = ? AND name = ?',
-  history: 'SELECT revision, type, resource, value, previous FROM log WHERE revision > ? ORDER BY revision LIMIT ?',
+  history: 'SELECT revision, type, resource, namespace, name, value, previous FROM log WHERE revision > ? ORDER BY revision LIMIT ?',
   young: 'SELECT revision FROM log WHERE at >= ? ORDER BY revision LIMIT 1',
+  staleObjects: `SELECT resource, namespace, name, value FROM objects WHERE resource = ?1 AND substr(value, 1, length(?2)) <> ?2 LIMIT ?3`,
+  staleLog: `SELECT revision, resource, namespace, name, value, previous FROM log WHERE resource = ?1
+    AND (substr(value, 1, length(?2)) <> ?2 OR substr(previous, 1, length(?2)) <> ?2) LIMIT ?3`,
+  resealLog: 'UPDATE log SET value = ?, previous = ? WHERE revision = ?',
   forget: 'DELETE FROM log WHERE revision IN (SELECT revision FROM log WHERE revision <= ? ORDER BY revision LIMIT ?)',
 } as const
 
 /** Opens the file, makes it if it is absent, and checks that it is whole. `:memory:` for one that is gone when closed. */
-export function openJournal(path: string): Journal {
+export function openJournal(path: string, seal: Seal = openSeal()): Journal {
   let db: DatabaseSync | undefined
   try {
     if (path !== ':memory:') makeFile(path)
     db = new DatabaseSync(path, { enableForeignKeyConstraints: false })
     prepareFile(db)
-    return createJournal(db, path)
+    return createJournal(db, { path, seal })
   } catch (e) {
     db?.close()
     throw e instanceof StoreError ? e : broken(path, e)
@@ -131,19 +140,28 @@ function broken(path: string, cause: unknown): StoreError {
   return new StoreError('STORE_BROKEN', `the store ${path} cannot be used: ${why}. ${wayOut}`, { cause })
 }
 
-function parse(text: unknown): KubeObject {
-  return settle(JSON.parse(String(text)), undefined) as KubeObject
+type Row = Record<string, unknown>
+
+const refIn = (row: Row): Ref => ({ resource: row['resource'] as Resource, namespace: String(row['namespace']), name: String(row['name']) })
+
+function parse(seal: Seal, row: Row, column: 'value' | 'previous'): KubeObject {
+  return settle(JSON.parse(seal.open(refIn(row), String(row[column]))), undefined) as KubeObject
 }
 
-function changeOf(row: Record<string, unknown>): Change {
+function changeOf(seal: Seal, row: Row): Change {
   const revision = Number(row['revision'])
   const type = row['type'] as ChangeType
-  const previous = row['previous'] === null ? undefined : parse(row['previous'])
-  const object = row['value'] === null ? stamped(previous!, revision) : parse(row['value'])
+  const previous = row['previous'] === null ? undefined : parse(seal, row, 'previous')
+  const object = row['value'] === null ? stamped(previous!, revision) : parse(seal, row, 'value')
   return Object.freeze({ revision, type, resource: row['resource'] as Resource, object, ...(previous && { previous }) })
 }
 
-function createJournal(db: DatabaseSync, path: string): Journal {
+interface Opened {
+  readonly path: string
+  readonly seal: Seal
+}
+
+function createJournal(db: DatabaseSync, { path, seal }: Opened): Journal {
   const sql = Object.fromEntries(Object.entries(words).map(([name, text]) => [name, db.prepare(text)])) as {
     readonly [name in keyof typeof words]: ReturnType<DatabaseSync['prepare']>
   }
@@ -172,13 +190,13 @@ function createJournal(db: DatabaseSync, path: string): Journal {
     },
     *objects() {
       for (const row of sql.objects.iterate()) {
-        const ref = { resource: row['resource'] as Resource, namespace: String(row['namespace']), name: String(row['name']) }
-        yield [ref, parse(row['value'])] as const
+        yield [refIn(row), parse(seal, row, 'value')] as const
       }
     },
     append(entries, at) {
       transact(() => {
-        for (const { ref, change, text } of entries) {
+        for (const { ref, change, text: open } of entries) {
+          const text = open === undefined ? undefined : seal.seal(ref, open)
           const key = [ref.resource, ref.namespace, ref.name] as const
           sql.log.run(change.revision, at, change.type, ...key, text ?? null)
           if (text === undefined) sql.remove.run(...key)
@@ -187,7 +205,7 @@ function createJournal(db: DatabaseSync, path: string): Journal {
       })
       revision = entries.at(-1)?.change.revision ?? revision
     },
-    history: (after, count) => sql.history.all(after, count).map(changeOf),
+    history: (after, count) => sql.history.all(after, count).map((row) => changeOf(seal, row)),
     before: (at) => Number(sql.young.get(at)?.['revision'] ?? revision + 1) - 1,
     compact(upTo) {
       transact(() => sql.setMeta.run('compacted', upTo))
@@ -199,6 +217,26 @@ function createJournal(db: DatabaseSync, path: string): Journal {
       return gone === rows
     },
     copy: (file) => copyDatabase(db, file),
+    reseal(rows) {
+      const anew = (row: Row, column: 'value' | 'previous'): string | null => {
+        const text = row[column]
+        return typeof text === 'string' ? seal.seal(refIn(row), seal.open(refIn(row), text)) : null
+      }
+      let done = 0
+      transact(() => {
+        for (const resource of seal.prefix === '' ? [] : seal.resources) {
+          const [objects, log] = [sql.staleObjects, sql.staleLog].map((stale) => stale.all(resource, seal.prefix, rows))
+          for (const row of objects!) sql.put.run(resource, row['namespace']!, row['name']!, anew(row, 'value'))
+          for (const row of log!) sql.resealLog.run(anew(row, 'value'), anew(row, 'previous'), row['revision']!)
+          done += objects!.length + log!.length
+        }
+      })
+      return done
+    },
+    scrub() {
+      db.exec('VACUUM')
+      db.exec('PRAGMA wal_checkpoint(TRUNCATE)')
+    },
     close: () => db.close(),
   }
 }

@@ -2,6 +2,7 @@
 import { readFileSync } from 'node:fs'
 import type { Clock } from '../../api/clock.ts'
 import type { Log } from '../../api/log.ts'
+import type { Seal } from '../seal/seal.ts'
 import { StoreError } from './error.ts'
 import { openSqliteStore } from './sqlite.ts'
 import type { Store, WordsOf } from './store.ts'
@@ -16,12 +17,15 @@ export interface OpenDeps {
   readonly random: () => number
   readonly log: Log
   readonly words: WordsOf
+  readonly seal: Seal
   readonly onLost: (why: StoreError) => void
 }
 
 export interface OpenStore extends Store {
   /** Forgets old history; to be called from time to time. */
   compactOld(): Promise<void>
+  /** Seals everything anew that the first key did not seal. @returns how many values those were */
+  reseal(): Promise<number>
   /** What keeps it from being of use just now. */
   problem?(): string | undefined
   /** As that of the embedded store; etcd has its own. */

@@ -2,6 +2,7 @@
 import type { Clock } from '../../api/clock.ts'
 import { errorKeys, type Log } from '../../api/log.ts'
 import type { KubeObject } from '../../api/objects.ts'
+import type { Seal } from '../seal/seal.ts'
 import { outcomeOf, stamped } from './decide.ts'
 import { forgotten, outsideFence, StoreError } from './error.ts'
 import { openJournal, type Entry, type Journal } from './journal.ts'
@@ -20,6 +21,8 @@ export const storeLimits = {
   page: 1_000,
   /** History rows taken away in one transaction. */
   forget: 5_000,
+  /** Values sealed anew in one transaction. */
+  reseal: 500,
 } as const
 
 export interface HistoryBounds {
@@ -38,6 +41,8 @@ export interface SqliteStoreOptions {
   readonly history?: HistoryBounds
   /** None unless told. */
   readonly words?: WordsOf
+  /** Seals values on their way to the file; without it they lie there open. */
+  readonly seal?: Seal
 }
 
 export interface SqliteStore extends Store {
@@ -45,6 +50,8 @@ export interface SqliteStore extends Store {
   compactOld(): Promise<void>
   /** Writes a copy to a file that is not there yet, while everything goes on. @throws StoreError STORE_BROKEN, STORE_CLOSED */
   snapshot(file: string): Promise<void>
+  /** Seals everything anew that the first key did not seal, history too. @returns how many values those were */
+  reseal(): Promise<number>
 }
 
 /**
@@ -52,7 +59,7 @@ export interface SqliteStore extends Store {
  * @throws StoreError STORE_BROKEN: not a database, damaged, held by another process, or of a newer layout
  */
 export function openSqliteStore(options: SqliteStoreOptions): SqliteStore {
-  return createStore(openJournal(options.path), options)
+  return createStore(openJournal(options.path, options.seal), options)
 }
 
 /** A write that waits for its batch. */
@@ -136,6 +143,7 @@ export function createStore(journal: Journal, options: Omit<SqliteStoreOptions, 
     compact,
     snapshot: (file) => (closed ? Promise.reject(closedError()) : journal.copy(file)),
     compactOld: () => compact(compactionTarget(journal, history, clock.now())),
+    reseal: () => resealAll(journal, () => closed),
     close() {
       if (!closed) {
         closed = true
@@ -147,6 +155,20 @@ export function createStore(journal: Journal, options: Omit<SqliteStoreOptions, 
       return Promise.resolve()
     },
   }
+}
+
+/** In portions, so that writers and readers get their turn. */
+async function resealAll(journal: Journal, closed: () => boolean): Promise<number> {
+  let count = 0
+  for (;;) {
+    if (closed()) throw closedError()
+    const done = journal.reseal(storeLimits.reseal)
+    count += done
+    if (done === 0) break
+    await new Promise((resolve) => setImmediate(resolve))
+  }
+  if (count > 0) journal.scrub()
+  return count
 }
 
 function closedError(): StoreError {

@@ -1,6 +1,7 @@
 /** What a stock kubectl shows: kinds, documentation, objects in all forms, lists in pieces, differences. */
 import { afterAll, beforeAll, describe, expect, test } from 'vitest'
-import { servedKinds } from '../../api/resources.ts'
+import { reviewKinds, servedKinds } from '../../api/resources.ts'
+import { usageGroup } from '../../server/rest/discovery.ts'
 import { kubectlFile, openKubectl } from '../kit/kubectl.ts'
 import type { Kubectl } from '../kit/kubectl.ts'
 import { startTrial } from '../kit/trial.ts'
@@ -61,9 +62,10 @@ describe.skipIf(!kubectlFile)('kubectl reads (skipped where there is no kubectl 
   })
 
   test('api-resources and api-versions', async () => {
+    const { group, kinds } = usageGroup
+    const usages = kinds.map(({ plural }) => ({ group, plural }))
     const names = (await ok('api-resources -o name')).split('\n')
-    const measured = ['nodes.metrics.k8s.io', 'pods.metrics.k8s.io']
-    expect(names.toSorted()).toEqual([...servedKinds.map((k) => (k.group ? `${k.plural}.${k.group}` : k.plural)), ...measured].toSorted())
+    expect(names.toSorted()).toEqual([...servedKinds, ...reviewKinds, ...usages].map((k) => (k.group ? `${k.plural}.${k.group}` : k.plural)).toSorted())
     expect(await ok('api-resources --namespaced=false -o name')).toContain('nodes')
     expect(await ok('api-resources --api-group=apps --no-headers')).toMatch(/^deployments +deploy +apps\/v1 +true +Deployment/)
     expect(await ok('api-resources -o wide --api-group=apps')).toContain('create,delete,deletecollection,get,list,patch,update,watch')

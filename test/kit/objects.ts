@@ -9,6 +9,11 @@ import type { IDeployment } from 'kubernetes-models/apps/v1/Deployment'
 import type { IReplicaSet } from 'kubernetes-models/apps/v1/ReplicaSet'
 import type { ILease } from 'kubernetes-models/coordination.k8s.io/v1/Lease'
 import type { IEndpointSlice } from 'kubernetes-models/discovery.k8s.io/v1/EndpointSlice'
+import type { ICertificateSigningRequest } from 'kubernetes-models/certificates.k8s.io/v1/CertificateSigningRequest'
+import type { IClusterRole } from 'kubernetes-models/rbac.authorization.k8s.io/v1/ClusterRole'
+import type { IClusterRoleBinding } from 'kubernetes-models/rbac.authorization.k8s.io/v1/ClusterRoleBinding'
+import type { IRole } from 'kubernetes-models/rbac.authorization.k8s.io/v1/Role'
+import type { IRoleBinding } from 'kubernetes-models/rbac.authorization.k8s.io/v1/RoleBinding'
 import type { IConfigMap } from 'kubernetes-models/v1/ConfigMap'
 import type { IEndpoints } from 'kubernetes-models/v1/Endpoints'
 import type { IEvent } from 'kubernetes-models/v1/Event'
@@ -103,6 +108,41 @@ export const lease = builder<ILease>({
   kind: 'Lease',
   metadata: { name: 'node1', namespace: 'kube-node-lease' },
   spec: { holderIdentity: 'node1', leaseDurationSeconds: 40, renewTime: '2026-01-01T00:00:00.000000Z' },
+})
+/** Made once with: openssl req -new -newkey ec -pkeyopt ec_paramgen_curve:prime256v1 -nodes -subj /O=system:nodes/CN=system:node:node1 */
+const certificateRequestPem = `-----BEGIN CERTIFICATE REQUEST-----
+MIHtMIGVAgEAMDMxFTATBgNVBAoMDHN5c3RlbTpub2RlczEaMBgGA1UEAwwRc3lz
+dGVtOm5vZGU6bm9kZTEwWTATBgcqhkjOPQIBBggqhkjOPQMBBwNCAASyNtlBoI1Y
+xD3ZxNi9rrYoci+Qzu+Z8YqBB3DGSPe1KMDuPKp0OS030j70iA3+t4goTJYPR0nk
+hXuRvOEx/TI7oAAwCgYIKoZIzj0EAwIDRwAwRAIgV0Zo9iF4J5EPpJ+FVrGDIWcp
+xmEBKEcyc5oi3vIHPBYCIDt43TLG2J6GFmnJ5DdamRnsxciPJfHMI1WhUmhSf7Wb
+-----END CERTIFICATE REQUEST-----
+`
+export const certificateSigningRequest = builder<ICertificateSigningRequest>({
+  apiVersion: 'certificates.k8s.io/v1',
+  kind: 'CertificateSigningRequest',
+  metadata: { name: 'node1' },
+  spec: { request: Buffer.from(certificateRequestPem).toString('base64'), signerName: 'kubernetes.io/kube-apiserver-client-kubelet', usages: ['client auth', 'digital signature'] },
+})
+const rules = [{ apiGroups: [''], resources: ['pods'], verbs: ['get'] }]
+const apiGroup = 'rbac.authorization.k8s.io'
+const apiVersion = 'rbac.authorization.k8s.io/v1'
+export const role = builder<IRole>({ apiVersion, kind: 'Role', metadata: inDefault('reader'), rules })
+export const clusterRole = builder<IClusterRole>({ apiVersion, kind: 'ClusterRole', metadata: { name: 'system:reader' }, rules })
+const subjects = [{ kind: 'User', apiGroup, name: 'jane' }]
+export const roleBinding = builder<IRoleBinding>({
+  apiVersion,
+  kind: 'RoleBinding',
+  metadata: inDefault('read'),
+  roleRef: { apiGroup, kind: 'Role', name: 'reader' },
+  subjects,
+})
+export const clusterRoleBinding = builder<IClusterRoleBinding>({
+  apiVersion,
+  kind: 'ClusterRoleBinding',
+  metadata: { name: 'system:read' },
+  roleRef: { apiGroup, kind: 'ClusterRole', name: 'system:reader' },
+  subjects,
 })
 export const event = builder<IEvent>({
   apiVersion: 'v1',

@@ -9,6 +9,7 @@ import { afterAll, beforeAll, describe, expect, test } from 'vitest'
 import type { KubeObject, Lease, Service } from '../../api/objects.ts'
 import { groups } from '../../server/auth/auth.ts'
 import { issue, makeKey } from '../../server/auth/certificate.ts'
+import { failureOf } from '../kit/api.ts'
 import { freePorts, noEtcd, startEtcd, type EtcdServer } from '../kit/etcd.ts'
 import { startHub, type HubProcess } from '../kit/hub.ts'
 import { waitFor } from '../kit/wait.ts'
@@ -43,14 +44,39 @@ describe.skipIf(noEtcd)(`two hubs on one etcd${noEtcd && ` (skipped: ${noEtcd})`
     etcd = await startEtcd()
     ports = await freePorts()
     const first = await start(0)
-    // Hubs of one cluster have one CA.
-    cpSync(join(dir, 'hub0/pki'), join(dir, 'hub1/pki'), { recursive: true })
+    // Hubs of one cluster have one CA, sign tokens with one key, and open each other's secrets.
+    for (const shared of ['pki', 'encryption.yaml']) cpSync(join(dir, 'hub0', shared), join(dir, 'hub1', shared), { recursive: true })
     hubs = [first, await start(1)]
   })
   afterAll(async () => {
     await Promise.all((hubs ?? []).map((hub) => hub.end('SIGKILL')))
     await etcd?.end()
     rmSync(dir, { recursive: true, force: true })
+  })
+
+  test('a secret, a token and a role of one hub count at the other', async () => {
+    const [one, other] = hubs
+    const secrets = '/api/v1/namespaces/default/secrets'
+    await one.api.create(secrets, { metadata: { name: 'shared' }, stringData: { a: 'sesame' } })
+    expect(await other.api.get(`${secrets}/shared`)).toMatchObject({ data: { a: Buffer.from('sesame').toString('base64') } })
+    expect(await failureOf(other.api.create('/wherry/v1/secrets/rotate', {}))).toMatchObject({ code: 405, message: expect.stringContaining('every hub') })
+
+    const accounts = '/api/v1/namespaces/default/serviceaccounts'
+    await one.api.create(accounts, { metadata: { name: 'robot' } })
+    const { status } = await one.api.create<{ status: { token: string } }>(`${accounts}/robot/token`, { spec: {} })
+    const review = (hub: HubProcess) => hub.api.create('/apis/authentication.k8s.io/v1/tokenreviews', { spec: { token: status.token } })
+    // A read waits until this hub has what etcd has; who is who is decided on what it has already.
+    await other.api.get(`${accounts}/robot`)
+    expect(await review(other)).toMatchObject({ status: { authenticated: true, user: { username: 'system:serviceaccount:default:robot' } } })
+
+    const rbac = '/apis/rbac.authorization.k8s.io/v1'
+    const roleRef = { apiGroup: 'rbac.authorization.k8s.io', kind: 'ClusterRole', name: 'view' }
+    await one.api.create(`${rbac}/namespaces/default/rolebindings`, { metadata: { name: 'v' }, roleRef, subjects: [{ kind: 'User', apiGroup: roleRef.apiGroup, name: 'vi' }] })
+    const may = { spec: { user: 'vi', resourceAttributes: { namespace: 'default', verb: 'list', resource: 'pods' } } }
+    await waitFor('the other hub to let her', async () => {
+      const answer = await other.api.create<{ status: { allowed: boolean } }>('/apis/authorization.k8s.io/v1/subjectaccessreviews', may)
+      return answer.status.allowed
+    })
   })
 
   const names = (agent: Agent): string[] =>

@@ -12,6 +12,7 @@ import type {
   Pod,
   PodTemplateSpec,
   ReplicaSet,
+  RoleBinding,
   Secret,
   Service,
 } from '../../../api/objects.ts'
@@ -46,6 +47,8 @@ const table: { readonly [R in Resource]?: (object: KubeObject) => KubeObject } =
     const { template } = rs.spec
     return { ...rs, spec: fill({ ...rs.spec, ...(template && { template: templateDefaults(template) }) }, { replicas: 1 }) }
   }),
+  'rolebindings.rbac.authorization.k8s.io': typed<RoleBinding>(bindingDefaults),
+  'clusterrolebindings.rbac.authorization.k8s.io': typed<RoleBinding>(bindingDefaults),
   endpoints: typed<Endpoints>((endpoints) => ({
     ...endpoints,
     ...(endpoints.subsets && {
@@ -69,6 +72,17 @@ function typed<T>(change: (object: T) => T): (object: KubeObject) => KubeObject 
 
 function templateDefaults(template: PodTemplateSpec): PodTemplateSpec {
   return template.spec ? { ...template, spec: podTemplateDefaults(template.spec) } : template
+}
+
+/** A reference to a role, or to a user or group, is to those of the API group of roles. */
+function bindingDefaults(binding: RoleBinding): RoleBinding {
+  const { roleRef, subjects } = binding
+  const apiGroup = 'rbac.authorization.k8s.io'
+  return {
+    ...binding,
+    roleRef: { ...roleRef, apiGroup: roleRef.apiGroup || apiGroup },
+    ...(subjects && { subjects: subjects.map((s) => (s.kind === 'User' || s.kind === 'Group' ? { ...s, apiGroup: s.apiGroup || apiGroup } : s)) }),
+  }
 }
 
 function deploymentDefaults(deployment: Deployment): Deployment {

@@ -1,6 +1,7 @@
 /** What may not change once an object is there, kind by kind. Both states have their defaults; the new one need not be valid. */
 import { isDeepStrictEqual } from 'node:util'
 import type {
+  CertificateSigningRequest,
   ConfigMap,
   Deployment,
   EndpointSlice,
@@ -10,6 +11,7 @@ import type {
   Pod,
   PodSpec,
   ReplicaSet,
+  RoleBinding,
   Secret,
   Service,
   ServiceSpec,
@@ -58,6 +60,13 @@ function validateKindChange(resource: Resource, step: Step<KubeObject>): Iterabl
       return sliceChange(step as unknown as Step<EndpointSlice>)
     case 'nodes':
       return nodeChange(step as Step<Node>)
+    case 'rolebindings.rbac.authorization.k8s.io':
+    case 'clusterrolebindings.rbac.authorization.k8s.io':
+      return bindingChange(step as Step<RoleBinding>)
+    case 'roles.rbac.authorization.k8s.io':
+    case 'clusterroles.rbac.authorization.k8s.io':
+    case 'certificatesigningrequests.certificates.k8s.io':
+      return requestChange(step as Step<CertificateSigningRequest>)
     case 'namespaces':
     case 'endpoints':
     case 'serviceaccounts':
@@ -160,6 +169,16 @@ function* dataChange({ before, after }: Step<ConfigMap | Secret>): Causes {
 
 function* sliceChange({ before, after }: Step<EndpointSlice>): Causes {
   if (before.addressType !== after.addressType) yield immutable('addressType', after.addressType)
+}
+
+/** What was approved is what is signed. */
+function* requestChange({ before, after }: Step<CertificateSigningRequest>): Causes {
+  if (!isDeepStrictEqual(before.spec, after.spec)) yield forbidden('spec', 'a request may not change once it is made; make another one')
+}
+
+/** Whoever sees a binding may rely on what it gives: another role is another binding. */
+function* bindingChange({ before, after }: Step<RoleBinding>): Causes {
+  if (!isDeepStrictEqual(before.roleRef, after.roleRef)) yield wrong('roleRef', after.roleRef, 'cannot change roleRef: delete the binding and create it anew')
 }
 
 function* nodeChange({ before, after }: Step<Node>): Causes {

@@ -3,12 +3,20 @@ import { labelKeyProblem, labelValueProblem } from '../../../api/labels.ts'
 import type { LabelSelector, ObjectMeta } from '../../../api/objects.ts'
 import type { Resource } from '../../../api/resources.ts'
 import { duplicate, forbidden, required, tooLong, unsupported, wrong, type Causes } from '../causes.ts'
-import { dns1035Label, dnsLabel, dnsSubdomain, type Form } from './names.ts'
+import { dns1035Label, dnsLabel, dnsSubdomain, pathSegment, type Form } from './names.ts'
 
 /** All annotations of an object together, in bytes. */
 const maxAnnotations = 256 * 1024
 
-const nameForms: { readonly [R in Resource]?: Form } = { namespaces: dnsLabel, services: dns1035Label }
+const nameForms: { readonly [R in Resource]?: Form } = {
+  namespaces: dnsLabel,
+  services: dns1035Label,
+  'certificatesigningrequests.certificates.k8s.io': pathSegment,
+  'roles.rbac.authorization.k8s.io': pathSegment,
+  'rolebindings.rbac.authorization.k8s.io': pathSegment,
+  'clusterroles.rbac.authorization.k8s.io': pathSegment,
+  'clusterrolebindings.rbac.authorization.k8s.io': pathSegment,
+}
 
 /** What the name of a kind's objects must look like. */
 export function nameForm(resource: Resource): Form {

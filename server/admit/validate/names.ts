@@ -28,6 +28,10 @@ export const dnsSubdomain: Form = (text) =>
     : "must be a DNS subdomain: up to 253 lower case letters, digits, '-' and '.', " +
       "beginning and ending with a letter or a digit (such as 'web-1.example.com')"
 
+/** What can stand between two slashes of a path: the names of roles, which may have colons. */
+export const pathSegment: Form = (text) =>
+  text !== '.' && text !== '..' && !/[/%]/.test(text) ? undefined : "may be neither '.' nor '..' and may contain neither '/' nor '%'"
+
 /** IANA service name (RFC 6335), as ports of containers have it. */
 export const ianaPortName: Form = (text) =>
   text.length <= 15 && portName.test(text) && /[a-z]/.test(text)

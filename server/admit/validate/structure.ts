@@ -31,6 +31,11 @@ const loaders: Readonly<Record<Resource, () => Promise<{ readonly validate: unkn
   'replicasets.apps': () => import('kubernetes-models/_schemas/IoK8sApiAppsV1ReplicaSet'),
   'endpointslices.discovery.k8s.io': () => import('kubernetes-models/_schemas/IoK8sApiDiscoveryV1EndpointSlice'),
   'leases.coordination.k8s.io': () => import('kubernetes-models/_schemas/IoK8sApiCoordinationV1Lease'),
+  'roles.rbac.authorization.k8s.io': () => import('kubernetes-models/_schemas/IoK8sApiRbacV1Role'),
+  'rolebindings.rbac.authorization.k8s.io': () => import('kubernetes-models/_schemas/IoK8sApiRbacV1RoleBinding'),
+  'clusterroles.rbac.authorization.k8s.io': () => import('kubernetes-models/_schemas/IoK8sApiRbacV1ClusterRole'),
+  'certificatesigningrequests.certificates.k8s.io': () => import('kubernetes-models/_schemas/IoK8sApiCertificatesV1CertificateSigningRequest'),
+  'clusterrolebindings.rbac.authorization.k8s.io': () => import('kubernetes-models/_schemas/IoK8sApiRbacV1ClusterRoleBinding'),
 }
 
 /** More are not told of at once. */

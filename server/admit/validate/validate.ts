@@ -1,5 +1,8 @@
 /** The meaning of an object's fields, kind by kind. Takes objects whose structure was checked and that have their defaults. */
 import type {
+  CertificateSigningRequest,
+  ClusterRole,
+  ClusterRoleBinding,
   ConfigMap,
   Deployment,
   Endpoints,
@@ -11,16 +14,20 @@ import type {
   Node,
   Pod,
   ReplicaSet,
+  Role,
+  RoleBinding,
   Secret,
   Service,
 } from '../../../api/objects.ts'
 import type { Resource } from '../../../api/resources.ts'
 import type { StatusCause } from '../../../api/status.ts'
 import type { Causes } from '../causes.ts'
+import { validateCertificateRequest } from './certificates.ts'
 import { validateEndpoints, validateEndpointSlice } from './endpoints.ts'
 import { validateMeta } from './meta.ts'
 import { validateConfigMap, validateEvent, validateLease, validateNamespace, validateNode, validateSecret } from './others.ts'
 import { validatePod } from './pod.ts'
+import { validateRole, validateRoleBinding } from './roles.ts'
 import { validateService } from './service.ts'
 import { validateDeployment, validateReplicaSet } from './workload.ts'
 
@@ -68,6 +75,14 @@ function validateKind(resource: Resource, object: KubeObject): Iterable<StatusCa
       return validateEndpointSlice(object as EndpointSlice)
     case 'leases.coordination.k8s.io':
       return validateLease(object as Lease)
+    case 'certificatesigningrequests.certificates.k8s.io':
+      return validateCertificateRequest(object as CertificateSigningRequest)
+    case 'roles.rbac.authorization.k8s.io':
+    case 'clusterroles.rbac.authorization.k8s.io':
+      return validateRole(object as Role | ClusterRole)
+    case 'rolebindings.rbac.authorization.k8s.io':
+    case 'clusterrolebindings.rbac.authorization.k8s.io':
+      return validateRoleBinding(object as RoleBinding | ClusterRoleBinding)
     case 'serviceaccounts':
       return []
   }

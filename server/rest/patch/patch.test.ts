@@ -67,6 +67,7 @@ describe('JSON patch', () => {
     ['operations that are none', [7], 422],
     ['the way to the prototype', [{ op: 'add', path: '/__proto__/x', value: 1 }], 422],
     ['an object', { op: 'add' }, 400],
+    ['what moves into itself', [{ op: 'move', from: '', path: '/metadata/labels' }], 422],
     ['what leaves no object', [{ op: 'replace', path: '', value: 3 }], 422],
     ['too many operations', Array.from({ length: 10_001 }, () => ({ op: 'test', path: '/spec/replicas', value: 1 })), 413],
   ])('%s is refused', (_, patch, code) => {

@@ -59,16 +59,31 @@ function applyOperations(current: JsonMap, patch: unknown): JsonMap {
   if (patch.length > maxOperations) {
     throw new StatusError('RequestEntityTooLarge', `a JSON patch may have ${maxOperations} operations, this one has ${patch.length}`)
   }
+  const inside = patch.findIndex(movesInside)
+  if (inside >= 0) throw unfit(`[${inside}].from`, 'the JSON patch cannot be applied: a value cannot move into itself')
   let result: unknown
   try {
     result = jsonPatch.applyPatch(current, patch as Operation[], true, false).newDocument
   } catch (e) {
     // The library puts the whole document behind the first line of its message.
     const [reason] = String((e as Error).message).split('\n')
-    throw new StatusError('Invalid', `the JSON patch cannot be applied: ${reason}`, undefined, { cause: e })
+    const { index } = e as { readonly index?: unknown }
+    throw unfit(`[${typeof index === 'number' ? index : 0}]`, `the JSON patch cannot be applied: ${reason}`, e)
   }
-  if (!isMap(result)) throw new StatusError('Invalid', 'the JSON patch leaves no object')
+  if (!isMap(result)) throw unfit('[0].path', 'the JSON patch leaves no object')
   return result
+}
+
+/** RFC 6902, 4.4; the library makes a value of it that holds itself. */
+function movesInside(operation: unknown): boolean {
+  if (!isMap(operation) || operation.op !== 'move') return false
+  const { from, path } = operation
+  return typeof from === 'string' && typeof path === 'string' && path.startsWith(`${from}/`)
+}
+
+/** @param field the operation that is at fault, `[0]` being the first */
+function unfit(field: string, message: string, cause?: unknown): StatusError {
+  return new StatusError('Invalid', message, { causes: [{ reason: 'FieldValueInvalid', field, message }] }, { cause })
 }
 
 /** RFC 7386. */

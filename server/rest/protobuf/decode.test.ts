@@ -92,7 +92,7 @@ describe('objects from protobuf', () => {
 })
 
 test('every type that a message names is there', () => {
-  const scalars = new Set(['string', 'int', 'bool', 'bytes', 'meta.Time', 'meta.MicroTime', 'Quantity', 'IntOrString', 'meta.FieldsV1', 'runtime.RawExtension'])
+  const scalars = new Set(['string', 'int', 'bool', 'bytes', 'meta.Time', 'meta.MicroTime', 'Quantity', 'IntOrString', 'meta.FieldsV1', 'ExtraValue', 'runtime.RawExtension'])
   const types = Object.values(messages).flatMap((fields) => Object.values(fields).map((field: string) => field.split(' ').at(-1)!))
   expect(types.filter((type) => !scalars.has(type) && !Object.hasOwn(messages, type))).toEqual([])
 })

@@ -30,6 +30,10 @@ const packages: Readonly<Record<string, string>> = {
   'events.k8s.io/v1': 'events',
   'policy/v1': 'policy',
   'autoscaling/v1': 'autoscaling',
+  'rbac.authorization.k8s.io/v1': 'rbac',
+  'authorization.k8s.io/v1': 'authorization',
+  'authentication.k8s.io/v1': 'authentication',
+  'certificates.k8s.io/v1': 'certificates',
 }
 
 /** Scalars that mean something when they are zero: absent would mean a default. Others are zero where they are not set. */
@@ -171,6 +175,7 @@ const specials: Readonly<Record<string, Special>> = {
     fields: { 1: 'type int', 2: 'number int', 3: 'text string' },
     read: ({ type, number, text }) => (type === 1 ? (text ?? '') : (number ?? 0)),
   },
+  ExtraValue: { fields: { 1: 'items list string' }, read: ({ items }) => items ?? [] },
   'meta.FieldsV1': { fields: { 1: 'raw bytes' }, read: () => undefined },
   'runtime.RawExtension': { fields: { 1: 'raw bytes' }, read: () => undefined },
 }

@@ -4,9 +4,11 @@ import type { Resource, ResourceKind } from '../../../api/resources.ts'
 import { served } from '../served.ts'
 import { ageColumn, joined, nameColumn } from './columns.ts'
 import type { Cell, Column } from './columns.ts'
+import { certificateColumns } from './certificates.ts'
 import { eventColumns } from './events.ts'
 import { nodeColumns } from './nodes.ts'
 import { podColumns } from './pods.ts'
+import { bindingColumns, roleColumns } from './roles.ts'
 import { endpointsColumns, serviceColumns, sliceColumns } from './services.ts'
 import { deploymentColumns, replicaSetColumns } from './workloads.ts'
 
@@ -85,6 +87,11 @@ const columns: Readonly<Record<Resource, readonly Column<never>[]>> = {
   secrets: secretColumns,
   serviceaccounts: serviceAccountColumns,
   'leases.coordination.k8s.io': leaseColumns,
+  'certificatesigningrequests.certificates.k8s.io': certificateColumns,
+  'roles.rbac.authorization.k8s.io': roleColumns,
+  'clusterroles.rbac.authorization.k8s.io': roleColumns,
+  'rolebindings.rbac.authorization.k8s.io': bindingColumns,
+  'clusterrolebindings.rbac.authorization.k8s.io': bindingColumns,
 }
 
 const columnsOf = (resource: Resource): readonly Column<KubeObject>[] => columns[resource] as readonly Column<KubeObject>[]

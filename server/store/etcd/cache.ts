@@ -2,6 +2,7 @@
 import type { Clock } from '../../../api/clock.ts'
 import type { Log } from '../../../api/log.ts'
 import type { KubeObject } from '../../../api/objects.ts'
+import type { Seal } from '../../seal/seal.ts'
 import { stamped } from '../decide.ts'
 import type { StoreError } from '../error.ts'
 import { settle } from '../settle.ts'
@@ -38,23 +39,26 @@ export interface Followed {
 export interface CacheDeps {
   readonly clock: Clock
   readonly log: Log
+  readonly seal: Seal
   /** Changes kept for watches that start in the past. */
   readonly tail: number
 }
 
-export function createCache({ clock, log, tail }: CacheDeps): Cache {
+export function createCache({ clock, log, seal, tail }: CacheDeps): Cache {
   const tables = createTables()
   const watchers = createWatchers({ log, tail })
   const arrivals = createArrivals(clock, 0)
   const followed = new Map<string, Set<Change[]>>()
   let revision = 0
 
+  const objectOf = (ref: Ref, { value, modRevision }: KeyValue, before: KubeObject | undefined): KubeObject =>
+    stamped(settle(decodeObject(seal, ref, value), before) as KubeObject, modRevision)
   const changeOf = (ref: Ref, { removed, kv }: Event): Change | undefined => {
     const before = tables.get(ref)
     if (removed && !before) return undefined
     const previous = before && { previous: before }
     const { modRevision } = kv
-    const object = removed ? stamped(before!, modRevision) : objectOf(kv, before)
+    const object = removed ? stamped(before!, modRevision) : objectOf(ref, kv, before)
     const type = removed ? 'DELETED' : before ? 'MODIFIED' : 'ADDED'
     return Object.freeze({ revision: modRevision, type, resource: ref.resource, object, ...previous })
   }
@@ -71,7 +75,7 @@ export function createCache({ clock, log, tail }: CacheDeps): Cache {
     load(rows, at) {
       for (const kv of rows) {
         const ref = refOf(kv.key.toString())
-        if (ref) tables.set(ref, objectOf(kv, undefined))
+        if (ref) tables.set(ref, objectOf(ref, kv, undefined))
       }
       revision = at
       arrivals.arrived(at)
@@ -106,8 +110,4 @@ export function createCache({ clock, log, tail }: CacheDeps): Cache {
     },
     fail: (why) => arrivals.fail(why),
   }
-}
-
-function objectOf({ key, value, modRevision }: KeyValue, before: KubeObject | undefined): KubeObject {
-  return stamped(settle(decodeObject(key.toString(), value), before) as KubeObject, modRevision)
 }

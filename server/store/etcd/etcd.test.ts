@@ -1,3 +1,4 @@
+import { randomBytes } from 'node:crypto'
 import { execFile } from 'node:child_process'
 import { join } from 'node:path'
 import { promisify } from 'node:util'
@@ -5,8 +6,9 @@ import { afterEach, beforeEach, describe, expect, test } from 'vitest'
 import { holding, objectOf, put, refOf, remove, valueOf, witness, wordsOf } from '../../../test/conformance/store.ts'
 import { noEtcd, openOn, startEtcd, type EtcdServer } from '../../../test/kit/etcd.ts'
 import { waitFor } from '../../../test/kit/wait.ts'
+import { createSeal, type Key } from '../../seal/seal.ts'
 import { StoreError } from '../error.ts'
-import type { Change } from '../store.ts'
+import type { Change, Ref } from '../store.ts'
 import type { EtcdStore, EtcdStoreOptions } from './etcd.ts'
 
 describe.skipIf(noEtcd)(`two hubs on one etcd${noEtcd && ` (skipped: ${noEtcd})`}`, () => {
@@ -31,7 +33,7 @@ describe.skipIf(noEtcd)(`two hubs on one etcd${noEtcd && ` (skipped: ${noEtcd})`
   const etcdctl = async (...args: readonly string[]): Promise<string> => {
     const at = (name: string): string => join(server.pki, name)
     const flags = ['--endpoints', server.url, '--cacert', at('ca.crt'), '--cert', at('admin.crt'), '--key', at('admin.key')]
-    return (await promisify(execFile)('etcdctl', [...flags, ...args], { env: { ...process.env, ETCDCTL_API: '3' }, timeout: 10_000 })).stdout
+    return (await promisify(execFile)('etcdctl', [...flags, ...args], { env: { ...process.env, ETCDCTL_API: '3' }, timeout: 10_000, maxBuffer: 8 * 1024 * 1024 })).stdout
   }
 
   test('what one writes the other reads, after `fresh`, and watches, in the same order', async () => {
@@ -48,6 +50,48 @@ describe.skipIf(noEtcd)(`two hubs on one etcd${noEtcd && ` (skipped: ${noEtcd})`
     await Promise.all([told[0]!.reached(a.revision), told[1]!.reached(a.revision)])
     expect(told[1]!.changes).toEqual(told[0]!.changes)
     expect(told[0]!.changes).toHaveLength(51)
+  })
+
+  test('secrets lie sealed in etcd, are sealed anew by a new first key, and need the key', async () => {
+    const key = (name: string): Key => ({ name, secret: randomBytes(32) })
+    const [first, second] = [key('key1'), key('key2')]
+    const sealedBy = (...keys: readonly Key[]) => ({ seal: createSeal({ keys, plain: true }) })
+    const at: Ref = { resource: 'secrets', namespace: 'default', name: 's' }
+    const word = Buffer.from('sesame').toString('base64').repeat(170_000)
+    const inEtcd = (): Promise<string> => etcdctl('get', '/registry/secrets/default/s', '--print-value-only')
+    const secretOf = (store: EtcdStore): unknown => (store.get(at) as unknown as { readonly data: unknown }).data
+
+    const plain = await open()
+    await plain.write(at, () => ({ put: { ...objectOf(at, 1), data: { word } } as never }))
+    expect(await inEtcd()).toContain(word)
+    const a = await open(sealedBy(first))
+    expect(secretOf(a)).toEqual({ word })
+    expect(await a.reseal()).toBe(1)
+    expect(await inEtcd()).toMatch(/^k8s:enc:aesgcm:v1:key1:/)
+    expect(await inEtcd()).not.toContain(word.slice(0, 40))
+    await a.fresh()
+    expect(secretOf(a)).toEqual({ word })
+
+    const b = await open(sealedBy(second, first))
+    expect(await b.reseal()).toBe(1)
+    expect(await b.reseal()).toBe(0)
+    expect(await inEtcd()).toMatch(/^k8s:enc:aesgcm:v1:key2:/)
+    await b.fresh()
+    expect(secretOf(b)).toEqual({ word })
+    await put(b, refOf('open'), 7)
+    expect(await etcdctl('get', '--prefix', '/registry/configmaps/', '--print-value-only')).toMatch(/^\{/)
+    await expect(open(sealedBy(first))).rejects.toThrow('the key key2 is not in the file of keys')
+    // The ones that do not have the key cannot follow any more: they stop rather than miss it.
+    expect(lost.length).toBeGreaterThan(0)
+  })
+
+  test('a hub with other keys is refused before there is a secret', async () => {
+    const sealed = () => ({ seal: createSeal({ keys: [{ name: 'key1', secret: randomBytes(32) }], plain: true }) })
+    const [own, other] = [await open(sealed()), await open(sealed())]
+    expect(await own.reseal()).toBe(0)
+    await expect(other.reseal()).rejects.toMatchObject({ code: 'SEAL_BROKEN', message: expect.stringContaining("copy another hub's encryption.yaml") })
+    await expect((await open()).reseal()).rejects.toMatchObject({ code: 'SEAL_BROKEN' })
+    expect(await own.reseal()).toBe(0)
   })
 
   test('two that count on one object lose no update', async () => {

@@ -1,6 +1,7 @@
 /** The store of clusters: etcd, which any number of hubs may write, and in front of it memory that etcd keeps up to date. */
 import type { Clock } from '../../../api/clock.ts'
 import { errorKeys, type Log } from '../../../api/log.ts'
+import { openSeal, type Seal } from '../../seal/seal.ts'
 import { forgotten, StoreError } from '../error.ts'
 import type { Store, WordsOf } from '../store.ts'
 import { createCache, type Cache } from './cache.ts'
@@ -9,6 +10,7 @@ import { follow } from './follow.ts'
 import { createFreshness } from './freshness.ts'
 import { keyOf } from './layout.ts'
 import { loadBeginning, type Beginning } from './load.ts'
+import { resealAll } from './reseal.ts'
 import { writeOnce } from './write.ts'
 
 export type { EtcdTls }
@@ -30,6 +32,8 @@ export interface EtcdStoreOptions {
   readonly log: Log
   /** None unless told. */
   readonly words?: WordsOf
+  /** Seals values on their way to etcd; without it they lie there open. */
+  readonly seal?: Seal
   /** Changes kept for watches that start in the past; `etcdLimits.tail` unless told. */
   readonly tail?: number
   /**
@@ -42,25 +46,27 @@ export interface EtcdStoreOptions {
 export interface EtcdStore extends Store {
   /** Forgets what is older than five minutes; to be called from time to time, by any number of hubs. */
   compactOld(): Promise<void>
+  /** Seals everything anew that the first key did not seal; history stays until it is compacted. @returns how many values those were */
+  reseal(): Promise<number>
   /** What keeps it from following etcd just now. */
   problem(): string | undefined
 }
 
 /** Resolves when memory has everything that etcd held at the call. @throws StoreError STORE_LOST, STORE_BROKEN */
 export async function openEtcdStore(options: EtcdStoreOptions): Promise<EtcdStore> {
-  const { clock, random, log, tail = etcdLimits.tail } = options
+  const { clock, random, log, tail = etcdLimits.tail, seal = openSeal() } = options
   const client = createEtcdClient(options)
   const ending = new AbortController()
   try {
     const beginning = await loadBeginning(client, tail, ending.signal)
-    const cache = createCache({ clock, log, tail })
+    const cache = createCache({ clock, log, tail, seal })
     cache.load(beginning.rows, beginning.revision)
     const { clusterId } = beginning
     const onEvents = cache.take.bind(cache)
     let problem: string | undefined
     const onState = (now: string | undefined): void => void (problem = now)
     const following = follow({ client, clock, random, log, clusterId, onEvents, onState }, beginning.revision, ending.signal)
-    const store = createStore({ options, client, cache, beginning, ending, problem: () => problem })
+    const store = createStore({ options, seal, client, cache, beginning, ending, problem: () => problem })
     void following.then((why) => store.lost(why))
     await cache.reached(beginning.newest)
     return store
@@ -73,6 +79,7 @@ export async function openEtcdStore(options: EtcdStoreOptions): Promise<EtcdStor
 
 interface Parts {
   readonly options: EtcdStoreOptions
+  readonly seal: Seal
   readonly client: EtcdClient
   readonly cache: Cache
   readonly beginning: Beginning
@@ -80,7 +87,7 @@ interface Parts {
   readonly problem: () => string | undefined
 }
 
-function createStore({ options, client, cache, beginning, ending, problem }: Parts): EtcdStore & { lost(why: StoreError): void } {
+function createStore({ options, seal, client, cache, beginning, ending, problem }: Parts): EtcdStore & { lost(why: StoreError): void } {
   const { log, words = () => [] } = options
   const { tables, watchers } = cache
   /** The last write of each object that is not answered yet. */
@@ -101,7 +108,7 @@ function createStore({ options, client, cache, beginning, ending, problem }: Par
     options.onLost(why)
   }
   const fresh = createFreshness({ client, cache, lost })
-  const deps = { client, cache, fresh, words }
+  const deps = { client, cache, fresh, words, seal }
 
   const write: Store['write'] = (ref, decide, fence) => {
     if (closed) return Promise.reject(closed)
@@ -149,6 +156,7 @@ function createStore({ options, client, cache, beginning, ending, problem }: Par
       return watchers.add(from, onChange)
     },
     compact,
+    reseal: () => (closed ? Promise.reject(closed) : resealAll(client, seal)),
     async compactOld() {
       const now = options.clock.now()
       const old = marks.filter((m) => m.at <= now - etcdLimits.historyMs)

@@ -1,6 +1,7 @@
 import { expect, test } from 'vitest'
 import { resourceKinds } from '../../../api/resources.ts'
 import { decodeObject, encodeObject, keyOf, refOf } from './layout.ts'
+import { openSeal } from '../../seal/seal.ts'
 import { configMap } from '../../../test/kit/objects.ts'
 
 test.each([
@@ -27,7 +28,8 @@ test.each(['/registry', '/registry/', '/registry/pods', '/registry/pods/', '/reg
 
 test('a value is the object in JSON without its revision, which is etcd\'s', () => {
   const object = configMap({ metadata: { name: 'a', resourceVersion: '7' } }) as never
-  const read = decodeObject('k', encodeObject(object))
+  const ref = { resource: 'configmaps', namespace: 'default', name: 'a' } as const
+  const read = decodeObject(openSeal(), ref, encodeObject(openSeal(), ref, object))
   expect(read.metadata).not.toHaveProperty('resourceVersion')
   expect(read.metadata.name).toBe('a')
 })

@@ -1,6 +1,7 @@
-/** Where objects are in etcd: the keys under /registry as kube-apiserver lays them out, and their values, JSON. */
+/** Where objects are in etcd: the keys under /registry as kube-apiserver lays them out, and their values, JSON that is sealed where its kind is. */
 import type { KubeObject } from '../../../api/objects.ts'
 import { resourceKinds, type Resource } from '../../../api/resources.ts'
+import type { Seal } from '../../seal/seal.ts'
 import { StoreError } from '../error.ts'
 import type { Ref } from '../store.ts'
 
@@ -50,18 +51,47 @@ export function wordKeyOf(word: string): string {
 }
 
 /** The revision is etcd's own and not written. */
-export function encodeObject(object: KubeObject): Buffer {
+export function encodeObject(seal: Seal, ref: Ref, object: KubeObject): Buffer {
   const { resourceVersion: _etcds, ...metadata } = object.metadata
-  return Buffer.from(JSON.stringify({ ...object, metadata }))
+  return sealedValue(seal, ref, JSON.stringify({ ...object, metadata }))
 }
 
-/** @throws StoreError STORE_BROKEN for what this hub did not write, such as kube-apiserver's protobuf */
-export function decodeObject(key: string, value: Uint8Array): KubeObject {
+/**
+ * @throws StoreError STORE_BROKEN for what this hub did not write, such as kube-apiserver's protobuf; SealError SEAL_BROKEN for
+ * what it cannot open
+ */
+export function decodeObject(seal: Seal, ref: Ref, value: Uint8Array): KubeObject {
+  const text = openedValue(seal, ref, Buffer.from(value))
   try {
-    const object = JSON.parse(Buffer.from(value).toString('utf8')) as KubeObject
+    const object = JSON.parse(text) as KubeObject
     if (typeof object.metadata.name === 'string') return object
   } catch {
     // said below
   }
-  throw new StoreError('STORE_BROKEN', `the value of ${key} in etcd is no object in JSON; if another API server wrote it, use an etcd of your own`)
+  throw new StoreError('STORE_BROKEN', `the value of ${keyOf(ref)} in etcd is no object in JSON; if another API server wrote it, use an etcd of your own`)
+}
+
+/** A value anew with the first key; undefined where that one sealed it already, or its kind is not sealed. @throws as `decodeObject` */
+export function resealed(seal: Seal, ref: Ref, value: Buffer): Buffer | undefined {
+  const done = seal.prefix === '' || !seal.resources.includes(ref.resource) || value.subarray(0, seal.prefix.length).equals(Buffer.from(seal.prefix))
+  return done ? undefined : sealedValue(seal, ref, openedValue(seal, ref, value))
+}
+
+/** A text as it lies in etcd. */
+export const sealedValue = (seal: Seal, ref: Ref, text: string): Buffer => packed(seal.seal(ref, text))
+/** @throws SealError SEAL_BROKEN */
+export const openedValue = (seal: Seal, ref: Ref, value: Buffer): string => seal.open(ref, unpacked(value))
+
+const sealedHead = /^k8s:enc:[^:]*:[^:]*:[^:]*:/
+
+/** Bytes where the seal has base64: etcd takes no more than 1.5 MiB at once, and a Secret may have 1 MiB. */
+function packed(text: string): Buffer {
+  const head = sealedHead.exec(text)?.[0]
+  return head === undefined ? Buffer.from(text) : Buffer.concat([Buffer.from(head), Buffer.from(text.slice(head.length), 'base64')])
+}
+
+function unpacked(value: Buffer): string {
+  // No head is longer: the name of a key has 63 characters.
+  const head = sealedHead.exec(value.subarray(0, 128).toString('latin1'))?.[0]
+  return head === undefined ? value.toString('utf8') : head + value.subarray(head.length).toString('base64')
 }

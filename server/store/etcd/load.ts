@@ -53,13 +53,19 @@ async function compactedRevision(client: EtcdClient, signal: AbortSignal): Promi
 
 async function readAll(client: EtcdClient, revision: number): Promise<readonly KeyValue[]> {
   const rows: KeyValue[] = []
+  for await (const row of pagesOf(client, root, revision)) rows.push(row)
+  return rows
+}
+
+/** Everything in a folder, whose name ends in `/`, page by page: as it was at a revision, or each page as it is when it is read. */
+export async function* pagesOf(client: Pick<EtcdClient, 'range'>, folder: string, revision?: number): AsyncGenerator<KeyValue> {
   // '0' is the character after '/'.
-  const rangeEnd = Buffer.from(`${root.slice(0, -1)}0`)
-  let key = Buffer.from(root)
+  const rangeEnd = Buffer.from(`${folder.slice(0, -1)}0`)
+  let key = Buffer.from(folder)
   for (;;) {
-    const { kvs, more } = await client.range({ key, rangeEnd, limit: page, revision })
-    rows.push(...kvs)
-    if (!more || kvs.length === 0) return rows
+    const { kvs, more } = await client.range({ key, rangeEnd, limit: page, ...(revision !== undefined && { revision }) })
+    yield* kvs
+    if (!more || kvs.length === 0) return
     key = Buffer.concat([kvs.at(-1)!.key, Buffer.from([0])])
   }
 }

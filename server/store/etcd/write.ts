@@ -1,5 +1,6 @@
 /** One write: decide on what memory has, commit it if etcd still has the same, or else catch up and decide again. */
 import type { KubeObject } from '../../../api/objects.ts'
+import type { Seal } from '../../seal/seal.ts'
 import { outcomeOf, type Outcome } from '../decide.ts'
 import { outsideFence, StoreError } from '../error.ts'
 import type { Decision, Fence, Ref, WordsOf } from '../store.ts'
@@ -14,6 +15,7 @@ export interface WriteDeps {
   readonly cache: Pick<Cache, 'tables' | 'reached' | 'follow'>
   readonly fresh: () => Promise<void>
   readonly words: WordsOf
+  readonly seal: Seal
 }
 
 /** How often others may be faster. Each time somebody's write succeeded, so this is not reached by chance. */
@@ -80,7 +82,7 @@ interface Try {
  * The object and its words change hands at once, if nothing has moved: not the object, not what the fence is about, not the
  * words, and for a new object not its namespace, so that none is made in a namespace whose end another hub has begun.
  */
-function transaction({ cache, words }: WriteDeps, { ref, key, current, thought, held, fence }: Try): TxnRequest {
+function transaction({ cache, words, seal }: WriteDeps, { ref, key, current, thought, held, fence }: Try): TxnRequest {
   const after = thought.kind === 'put' ? thought.object : undefined
   const moved = wordsMoved(words, ref.resource, [current, after])
   const compare = [unmoved(key, current)]
@@ -93,7 +95,7 @@ function transaction({ cache, words }: WriteDeps, { ref, key, current, thought, 
     const namespace: Ref = { resource: 'namespaces', namespace: '', name: ref.namespace }
     compare.push(unmoved(keyOf(namespace), cache.tables.get(namespace)))
   }
-  const success: RequestOp[] = [after ? { put: { key: Buffer.from(key), value: encodeObject(after) } } : { remove: { key: Buffer.from(key) } }]
+  const success: RequestOp[] = [after ? { put: { key: Buffer.from(key), value: encodeObject(seal, ref, after) } } : { remove: { key: Buffer.from(key) } }]
   const failure: RequestOp[] = []
   for (const word of moved.taken) {
     const at = Buffer.from(wordKeyOf(word))
