@@ -135,6 +135,26 @@ describe('nobody gives what he does not have', () => {
     expect((await hub.api.get<{ rules: unknown }>(`${roles}/fine`)).rules).toEqual([pods])
   })
 
+  test('roles without a name yet, roles that grow by others, names left out, and dry runs', async () => {
+    const max = hub.as('max')
+    const everywhere = { apiGroups: ['rbac.authorization.k8s.io'], resources: ['clusterroles'], verbs: ['create'] }
+    await hub.api.create(`${rbac}/clusterroles`, role('author', [everywhere, { ...pods, resources: ['configmaps'], resourceNames: ['one'] }]))
+    await hub.api.create(`${rbac}/clusterrolebindings`, binding('author', clusterRole('author'), [person('max')], 'ClusterRoleBinding'))
+    const one = { apiGroups: [''], resources: ['configmaps'], verbs: ['get'] }
+    await max.create(`${rbac}/clusterroles`, role('one', [{ ...one, resourceNames: ['one'] }]))
+    const drafts = [
+      { ...role('', [secrets]), metadata: { generateName: 'made-' } },
+      { ...role('grows', []), aggregationRule: { clusterRoleSelectors: [{ matchLabels: { any: 'x' } }] } },
+      { ...role('grows', []), aggregationRule: {} },
+      role('all-names', [one]),
+      role('no-names', [{ ...one, resourceNames: [] }]),
+      role('below', [{ ...one, resources: ['configmaps/status'], resourceNames: ['one'] }]),
+      role('paths', [{ nonResourceURLs: ['*'], verbs: ['get'] }]),
+    ]
+    for (const query of ['', '?dryRun=All'])
+      for (const draft of drafts) expect([draft, await failureOf(max.create(`${rbac}/clusterroles${query}`, draft))]).toMatchObject([draft, forbidden])
+  })
+
   test('bindings, but for the role that may be bound', async () => {
     const max = hub.as('max')
     await max.create(bindings, binding('own', clusterRole('manager'), [person('moe')]))
@@ -157,6 +177,18 @@ describe('nobody gives what he does not have', () => {
     expect((await pretend({ 'impersonate-user': 'moe' })).code).toBe(404)
     expect((await pretend({ 'impersonate-user': 'moe', 'impersonate-group': 'system:masters' })).body).toMatchObject({ code: 403, message: expect.stringContaining('"groups"') })
   })
+})
+
+test('a question in a namespace is about that namespace', async () => {
+  const questions = '/apis/authorization.k8s.io/v1/namespaces/default/localsubjectaccessreviews'
+  const ask = (namespace: string, verb = 'get') => ({ spec: { user: 'lisa', resourceAttributes: { verb, resource: 'pods', namespace } } })
+  const rules = [{ apiGroups: [''], resources: ['pods'], verbs: ['get'] }]
+  await hub.api.create(`${rbac}/namespaces/default/roles`, role('local', rules, 'default'))
+  await hub.api.create(`${rbac}/namespaces/default/rolebindings`, binding('local', { kind: 'Role', name: 'local' }, [person('lisa')]))
+  expect(await hub.api.create(questions, ask('default'))).toMatchObject({ status: { allowed: true } })
+  expect(await hub.api.create(questions, ask('default', 'delete'))).toMatchObject({ status: { allowed: false } })
+  expect(await failureOf(hub.api.create(questions, ask('kube-system')))).toMatchObject({ code: 422, details: { causes: [{ field: 'spec.resourceAttributes.namespace' }] } })
+  expect(await failureOf(hub.as('lisa').create(questions, ask('default')))).toMatchObject(forbidden)
 })
 
 describe('what becomes a connection, and what is applied', () => {
