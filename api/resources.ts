@@ -1,6 +1,14 @@
 /**
  * The kinds that the hub serves, one row each: what discovery says of them, and the words by which the rooms address them.
  * A `Resource` is the plural name, with the API group behind a dot where there is one (`pods`, `deployments.apps`).
+ *
+ * A new kind has a row here, its type in `objects.ts`, its messages in `server/rest/protobuf`, and a run of
+ * `server/admit/generate-fields.ts`. What it has of its own has one table for each question:
+ * - `ownFields` in `selectors.ts`: what it can be selected by beside its names
+ * - `server/admit`: `defaults/`, `validate/validate.ts` (what is right), `validate/changes.ts` (what may change)
+ * - `server/registry`: `first-status.ts`, `generation.ts`
+ * - `server/managed/shape.ts` and `server/rest/patch/keys.ts`: which of its lists are not one field
+ * - `server/rest/table/table.ts`: its columns
  */
 
 export interface ResourceKind {

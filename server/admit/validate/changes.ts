@@ -43,28 +43,23 @@ function* validateMetaChange(before: ObjectMeta, after: ObjectMeta): Causes {
 function validateKindChange(resource: Resource, step: Step<KubeObject>): Iterable<StatusCause> {
   // An object without its spec is not valid, which is said elsewhere.
   if (step.before.spec !== undefined && step.after.spec === undefined) return []
-  switch (resource) {
-    case 'pods':
-      return podChange(step as Step<Pod>)
-    case 'services':
-      return serviceChange(step as Step<Service>)
-    case 'deployments.apps':
-    case 'replicasets.apps':
-      return workloadChange(step as Step<Deployment | ReplicaSet>)
-    case 'configmaps':
-    case 'secrets':
-      return dataChange(step as Step<ConfigMap | Secret>)
-    case 'endpointslices.discovery.k8s.io':
-      return sliceChange(step as unknown as Step<EndpointSlice>)
-    case 'nodes':
-      return nodeChange(step as Step<Node>)
-    case 'namespaces':
-    case 'endpoints':
-    case 'serviceaccounts':
-    case 'events':
-    case 'leases.coordination.k8s.io':
-      return []
-  }
+  return table[resource]?.(step) ?? []
+}
+
+/** Of a kind that is not named, everything may change. */
+const table: { readonly [R in Resource]?: (step: Step<KubeObject>) => Iterable<StatusCause> } = {
+  pods: typed<Pod>(podChange),
+  services: typed<Service>(serviceChange),
+  nodes: typed<Node>(nodeChange),
+  configmaps: typed<ConfigMap>(dataChange),
+  secrets: typed<Secret>(dataChange),
+  'deployments.apps': typed<Deployment>(selectorChange),
+  'replicasets.apps': typed<ReplicaSet>(selectorChange),
+  'endpointslices.discovery.k8s.io': typed<EndpointSlice>(sliceChange),
+}
+
+function typed<T>(check: (step: Step<T>) => Iterable<StatusCause>): (step: Step<KubeObject>) => Iterable<StatusCause> {
+  return (step) => check(step as unknown as Step<T>)
 }
 
 const changeable =
@@ -143,7 +138,7 @@ function* addressesChange(old: ServiceSpec, now: ServiceSpec): Causes {
   }
 }
 
-function* workloadChange({ before, after }: Step<Deployment | ReplicaSet>): Causes {
+function* selectorChange({ before, after }: Step<Deployment | ReplicaSet>): Causes {
   if (!isDeepStrictEqual(before.spec?.selector, after.spec?.selector)) yield immutable('spec.selector', after.spec?.selector)
 }
 

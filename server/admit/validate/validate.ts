@@ -39,36 +39,26 @@ export function validate(resource: Resource, object: KubeObject): readonly Statu
 
 function* all(resource: Resource, object: KubeObject): Causes {
   yield* validateMeta(resource, object.metadata)
-  yield* validateKind(resource, object)
+  yield* table[resource]?.(object) ?? []
 }
 
-function validateKind(resource: Resource, object: KubeObject): Iterable<StatusCause> {
-  switch (resource) {
-    case 'pods':
-      return validatePod(object as Pod)
-    case 'services':
-      return validateService(object as Service)
-    case 'nodes':
-      return validateNode(object as Node)
-    case 'namespaces':
-      return validateNamespace(object as Namespace)
-    case 'configmaps':
-      return validateConfigMap(object as ConfigMap)
-    case 'secrets':
-      return validateSecret(object as Secret)
-    case 'events':
-      return validateEvent(object as unknown as Event)
-    case 'endpoints':
-      return validateEndpoints(object as Endpoints)
-    case 'deployments.apps':
-      return validateDeployment(object as Deployment)
-    case 'replicasets.apps':
-      return validateReplicaSet(object as ReplicaSet)
-    case 'endpointslices.discovery.k8s.io':
-      return validateEndpointSlice(object as EndpointSlice)
-    case 'leases.coordination.k8s.io':
-      return validateLease(object as Lease)
-    case 'serviceaccounts':
-      return []
-  }
+/** What is checked of each kind beside its metadata; of a kind that is not named, its shape says everything. */
+const table: { readonly [R in Resource]?: (object: KubeObject) => Iterable<StatusCause> } = {
+  pods: typed<Pod>(validatePod),
+  services: typed<Service>(validateService),
+  nodes: typed<Node>(validateNode),
+  namespaces: typed<Namespace>(validateNamespace),
+  configmaps: typed<ConfigMap>(validateConfigMap),
+  secrets: typed<Secret>(validateSecret),
+  events: typed<Event>(validateEvent),
+  endpoints: typed<Endpoints>(validateEndpoints),
+  'deployments.apps': typed<Deployment>(validateDeployment),
+  'replicasets.apps': typed<ReplicaSet>(validateReplicaSet),
+  'endpointslices.discovery.k8s.io': typed<EndpointSlice>(validateEndpointSlice),
+  'leases.coordination.k8s.io': typed<Lease>(validateLease),
+}
+
+/** The structure of the object was checked, so its type is what its kind says. */
+function typed<T>(check: (object: T) => Iterable<StatusCause>): (object: KubeObject) => Iterable<StatusCause> {
+  return (object) => check(object as T)
 }
