@@ -37,8 +37,26 @@ const rows = [
   ['secrets', 'v1', 'Secret', true, [], [], false],
   ['serviceaccounts', 'v1', 'ServiceAccount', true, ['sa'], [], false],
   ['events', 'v1', 'Event', true, ['ev'], [], false],
+  ['replicationcontrollers', 'v1', 'ReplicationController', true, ['rc'], ['status', 'scale'], true],
+  ['podtemplates', 'v1', 'PodTemplate', true, [], [], false],
+  ['limitranges', 'v1', 'LimitRange', true, ['limits'], [], false],
+  ['resourcequotas', 'v1', 'ResourceQuota', true, ['quota'], ['status'], false],
+  ['persistentvolumes', 'v1', 'PersistentVolume', false, ['pv'], ['status'], false],
+  ['persistentvolumeclaims', 'v1', 'PersistentVolumeClaim', true, ['pvc'], ['status'], false],
   ['deployments.apps', 'v1', 'Deployment', true, ['deploy'], ['status', 'scale'], true],
   ['replicasets.apps', 'v1', 'ReplicaSet', true, ['rs'], ['status', 'scale'], true],
+  ['daemonsets.apps', 'v1', 'DaemonSet', true, ['ds'], ['status'], true],
+  ['statefulsets.apps', 'v1', 'StatefulSet', true, ['sts'], ['status', 'scale'], true],
+  ['controllerrevisions.apps', 'v1', 'ControllerRevision', true, [], [], false],
+  ['jobs.batch', 'v1', 'Job', true, [], ['status'], true],
+  ['cronjobs.batch', 'v1', 'CronJob', true, ['cj'], ['status'], true],
+  ['poddisruptionbudgets.policy', 'v1', 'PodDisruptionBudget', true, ['pdb'], ['status'], false],
+  ['priorityclasses.scheduling.k8s.io', 'v1', 'PriorityClass', false, ['pc'], [], false],
+  ['horizontalpodautoscalers.autoscaling', 'v2', 'HorizontalPodAutoscaler', true, ['hpa'], ['status'], true],
+  ['ingresses.networking.k8s.io', 'v1', 'Ingress', true, ['ing'], ['status'], false],
+  ['ingressclasses.networking.k8s.io', 'v1', 'IngressClass', false, [], [], false],
+  ['networkpolicies.networking.k8s.io', 'v1', 'NetworkPolicy', true, ['netpol'], [], false],
+  ['storageclasses.storage.k8s.io', 'v1', 'StorageClass', false, ['sc'], [], false],
   ['endpointslices.discovery.k8s.io', 'v1', 'EndpointSlice', true, [], [], false],
   ['leases.coordination.k8s.io', 'v1', 'Lease', true, [], [], false],
 ] as const
@@ -67,11 +85,12 @@ export const resourceKinds: readonly ResourceKind[] = rows.map(
 
 /**
  * Every kind with the further words by which clients know some: an Event is the same object in core/v1, as it is stored, and
- * in events.k8s.io/v1, where its fields have other names.
+ * in events.k8s.io/v1, where its fields have other names; a HorizontalPodAutoscaler in autoscaling/v2 and in autoscaling/v1.
  */
 export const servedKinds: readonly ResourceKind[] = [
   ...resourceKinds,
   { ...resourceKinds.find((k) => k.resource === 'events')!, group: 'events.k8s.io' },
+  { ...resourceKinds.find((k) => k.resource === 'horizontalpodautoscalers.autoscaling')!, version: 'v1' },
 ]
 
 const byResource = new Map(resourceKinds.map((k) => [k.resource, k]))

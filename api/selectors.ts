@@ -154,6 +154,8 @@ const ownFields: { readonly [R in Resource]?: readonly string[] } = {
   secrets: ['type'],
   events: [...involved, 'reason', 'reportingComponent', 'source', 'type'],
   'replicasets.apps': ['status.replicas'],
+  replicationcontrollers: ['status.replicas'],
+  'jobs.batch': ['status.successful'],
 }
 
 /** The fields by which a kind can be selected. */
@@ -202,6 +204,7 @@ export function matchesFields(requirements: readonly FieldRequirement[], object:
 const flags: readonly string[] = ['spec.unschedulable', 'spec.hostNetwork']
 
 function fieldText(object: object, field: string): string {
+  if (field === 'status.successful') return fieldText(object, 'status.succeeded') || '0'
   if (field === 'source') return fieldText(object, 'source.component') || fieldText(object, 'reportingComponent')
   let value: unknown = object
   for (const step of field.split('.')) {

@@ -12,6 +12,7 @@ import { validate } from '../admit/validate/validate.ts'
 import type { Operation } from '../managed/entries.ts'
 import { afterUpdate, applied } from '../managed/track.ts'
 import type { Ref, Store } from '../store/store.ts'
+import { soleDefault, withClasses } from './classes.ts'
 import { commit, timeOf, withEntries, writerOf, type RegistryDeps } from './deps.ts'
 import { checked, ownMeta, statedIn, type Checked } from './draft.ts'
 import { firstGeneration } from './generation.ts'
@@ -50,9 +51,10 @@ interface Birth {
 
 async function write(deps: RegistryDeps, ref: Ref, birth: Birth, options: WriteOptions): Promise<KubeObject> {
   const of = kindOf(ref.resource)
-  const fresh = born(deps, ref, birth.wish)
+  const fresh = withClasses(deps.store, ref, born(deps, ref, birth.wish))
   const causes = [...scopeCauses(of, ref), ...validate(ref.resource, fresh)]
   if (causes.length > 0) throw invalid(of, ref.name, causes)
+  soleDefault(deps.store, ref, fresh)
   const object = { ...withManagers(deps, fresh, birth, options), ...firstStatus(ref.resource, fresh) }
   const claim = ref.resource === 'services' ? deps.allocators.claim() : undefined
   try {

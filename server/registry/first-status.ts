@@ -14,6 +14,17 @@ const table: { readonly [R in Resource]?: (object: KubeObject) => object } = {
   services: () => ({ loadBalancer: {} }),
   'deployments.apps': () => ({}),
   'replicasets.apps': () => ({ replicas: 0 }),
+  replicationcontrollers: () => ({ replicas: 0 }),
+  resourcequotas: () => ({}),
+  persistentvolumes: () => ({ phase: 'Pending' }),
+  persistentvolumeclaims: () => ({ phase: 'Pending' }),
+  'daemonsets.apps': () => ({ currentNumberScheduled: 0, desiredNumberScheduled: 0, numberMisscheduled: 0, numberReady: 0 }),
+  'statefulsets.apps': () => ({ replicas: 0, availableReplicas: 0 }),
+  'jobs.batch': () => ({}),
+  'cronjobs.batch': () => ({}),
+  'poddisruptionbudgets.policy': () => ({ currentHealthy: 0, desiredHealthy: 0, disruptionsAllowed: 0, expectedPods: 0 }),
+  'horizontalpodautoscalers.autoscaling': () => ({ desiredReplicas: 0 }),
+  'ingresses.networking.k8s.io': () => ({ loadBalancer: {} }),
 }
 
 /** The field `status` of a new object, where the server says it. @param object with its defaults */

@@ -10,23 +10,22 @@ import { applyPatch, patchFormat } from './patch/patch.ts'
 import { settle, stored } from './read.ts'
 import { removeOptions } from './remove.ts'
 import { sendValue, success } from './reply.ts'
-import { selectorText } from './table/workloads.ts'
+import { selectorOf } from './table/workloads.ts'
 import type { ResourceTarget } from './target.ts'
-import { refOf, writeOptions } from './write.ts'
+import { refOf, tell, writeOptions } from './write.ts'
 
 type JsonMap = { readonly [field: string]: unknown }
-type Selector = Parameters<typeof selectorText>[0]
 
-/** autoscaling/v1 Scale of a deployment or replica set. */
+/** autoscaling/v1 Scale of what has replicas. */
 export function scaleOf({ metadata, spec, status }: KubeObject): JsonMap {
-  const { replicas = 1, selector } = (spec ?? {}) as { replicas?: number; selector?: Selector }
+  const { replicas = 1 } = (spec ?? {}) as { replicas?: number }
   const { name, namespace, uid, resourceVersion, creationTimestamp } = metadata
   return {
     kind: 'Scale',
     apiVersion: 'autoscaling/v1',
     metadata: { name, namespace, uid, resourceVersion, creationTimestamp },
     spec: { replicas },
-    status: { replicas: (status as { replicas?: number } | undefined)?.replicas ?? 0, selector: selectorText(selector) },
+    status: { replicas: (status as { replicas?: number } | undefined)?.replicas ?? 0, selector: selectorOf(spec) },
   }
 }
 
@@ -51,7 +50,9 @@ export async function setScale(call: Call, target: ResourceTarget): Promise<void
       spec: { ...(current.spec as JsonMap | undefined), replicas: replicasOf(target, wish) },
     }
   }
-  sendValue(call, scaleOf(await call.deps.registry.update(refOf(target), change, options)), { media })
+  const object = await call.deps.registry.update(refOf(target), change, options)
+  tell(call, target)
+  sendValue(call, scaleOf(object), { media })
 }
 
 function replicasOf({ name }: ResourceTarget, wish: JsonMap): number {

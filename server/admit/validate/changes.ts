@@ -2,28 +2,36 @@
 import { isDeepStrictEqual } from 'node:util'
 import type {
   ConfigMap,
+  ControllerRevision,
+  DaemonSet,
   Deployment,
   EndpointSlice,
+  IngressClass,
+  Job,
   KubeObject,
   Node,
   ObjectMeta,
+  PersistentVolume,
+  PersistentVolumeClaim,
   Pod,
   PodSpec,
+  PriorityClass,
   ReplicaSet,
+  ResourceQuota,
   Secret,
   Service,
   ServiceSpec,
+  StatefulSet,
+  StorageClass,
 } from '../../../api/objects.ts'
 import type { Resource } from '../../../api/resources.ts'
 import type { StatusCause } from '../../../api/status.ts'
 import { forbidden, immutable, wrong, type Causes } from '../causes.ts'
 import { wantsClusterIP } from './service.ts'
+import { claimChange, volumeChange } from './volume-changes.ts'
+import { fixed, jobChange, quotaChange, ingressClassChange, selectorChange, statefulSetChange, type Step } from './fixed.ts'
 
-/** An object before and after. */
-export interface Step<T> {
-  readonly before: T
-  readonly after: T
-}
+export type { Step }
 
 /** Everything that the change does and may not. */
 export function validateChange(resource: Resource, { before, after }: Step<KubeObject>): readonly StatusCause[] {
@@ -55,7 +63,17 @@ const table: { readonly [R in Resource]?: (step: Step<KubeObject>) => Iterable<S
   secrets: typed<Secret>(dataChange),
   'deployments.apps': typed<Deployment>(selectorChange),
   'replicasets.apps': typed<ReplicaSet>(selectorChange),
-  'endpointslices.discovery.k8s.io': typed<EndpointSlice>(sliceChange),
+  'daemonsets.apps': typed<DaemonSet>(selectorChange),
+  'statefulsets.apps': typed<StatefulSet>(statefulSetChange),
+  'controllerrevisions.apps': typed<ControllerRevision>(fixed('data')),
+  'jobs.batch': typed<Job>(jobChange),
+  resourcequotas: typed<ResourceQuota>(quotaChange),
+  persistentvolumes: typed<PersistentVolume>(volumeChange),
+  persistentvolumeclaims: typed<PersistentVolumeClaim>(claimChange),
+  'priorityclasses.scheduling.k8s.io': typed<PriorityClass>(fixed('value', 'preemptionPolicy')),
+  'ingressclasses.networking.k8s.io': typed<IngressClass>(ingressClassChange),
+  'storageclasses.storage.k8s.io': typed<StorageClass>(fixed('provisioner', 'parameters', 'reclaimPolicy', 'volumeBindingMode')),
+  'endpointslices.discovery.k8s.io': typed<EndpointSlice>(fixed('addressType')),
 }
 
 function typed<T>(check: (step: Step<T>) => Iterable<StatusCause>): (step: Step<KubeObject>) => Iterable<StatusCause> {
@@ -138,10 +156,6 @@ function* addressesChange(old: ServiceSpec, now: ServiceSpec): Causes {
   }
 }
 
-function* selectorChange({ before, after }: Step<Deployment | ReplicaSet>): Causes {
-  if (!isDeepStrictEqual(before.spec?.selector, after.spec?.selector)) yield immutable('spec.selector', after.spec?.selector)
-}
-
 function* dataChange({ before, after }: Step<ConfigMap | Secret>): Causes {
   const [type, newType] = [(before as Secret).type, (after as Secret).type]
   if (type !== newType) yield immutable('type', newType)
@@ -151,10 +165,6 @@ function* dataChange({ before, after }: Step<ConfigMap | Secret>): Causes {
     const [old, now] = [(before as ConfigMap)[field] ?? {}, (after as ConfigMap)[field] ?? {}]
     if (!isDeepStrictEqual(old, now)) yield forbidden(field, 'field is immutable when `immutable` is set')
   }
-}
-
-function* sliceChange({ before, after }: Step<EndpointSlice>): Causes {
-  if (before.addressType !== after.addressType) yield immutable('addressType', after.addressType)
 }
 
 function* nodeChange({ before, after }: Step<Node>): Causes {

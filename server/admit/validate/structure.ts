@@ -108,6 +108,14 @@ const maps: ReadonlySet<string> = new Set([
   'allocatable',
   'overhead',
   'allocatedResources',
+  'hard',
+  'used',
+  'max',
+  'min',
+  'default',
+  'defaultRequest',
+  'maxLimitRequestRatio',
+  'parameters',
 ])
 
 /** `spec.containers[0].resources.limits[cpu]` from the steps to it. */

@@ -1,28 +1,60 @@
 /** The meaning of an object's fields, kind by kind. Takes objects whose structure was checked and that have their defaults. */
 import type {
   ConfigMap,
+  ControllerRevision,
+  CronJob,
+  DaemonSet,
   Deployment,
   Endpoints,
   EndpointSlice,
   Event,
+  HorizontalPodAutoscaler,
+  Ingress,
+  IngressClass,
+  Job,
   KubeObject,
   Lease,
+  LimitRange,
   Namespace,
+  NetworkPolicy,
   Node,
+  PersistentVolume,
+  PersistentVolumeClaim,
   Pod,
+  PodDisruptionBudget,
+  PodTemplate,
+  PriorityClass,
   ReplicaSet,
+  ReplicationController,
+  ResourceQuota,
   Secret,
   Service,
+  StatefulSet,
+  StorageClass,
 } from '../../../api/objects.ts'
 import type { Resource } from '../../../api/resources.ts'
 import type { StatusCause } from '../../../api/status.ts'
 import type { Causes } from '../causes.ts'
+import { validateAutoscaler } from './autoscaler.ts'
 import { validateEndpoints, validateEndpointSlice } from './endpoints.ts'
+import { validateIngress, validateIngressClass, validateNetworkPolicy } from './ingress.ts'
+import { validateCronJob, validateJob } from './job.ts'
 import { validateMeta } from './meta.ts'
 import { validateConfigMap, validateEvent, validateLease, validateNamespace, validateNode, validateSecret } from './others.ts'
 import { validatePod } from './pod.ts'
+import { validateBudget, validatePriorityClass } from './priority.ts'
+import { validateLimitRange, validateResourceQuota } from './quota.ts'
 import { validateService } from './service.ts'
-import { validateDeployment, validateReplicaSet } from './workload.ts'
+import { validatePersistentVolume, validatePersistentVolumeClaim, validateStorageClass } from './volume.ts'
+import {
+  validateControllerRevision,
+  validateDaemonSet,
+  validateDeployment,
+  validatePodTemplate,
+  validateReplicaSet,
+  validateReplicationController,
+  validateStatefulSet,
+} from './workload.ts'
 
 /** More are not told of at once. */
 const maxCauses = 100
@@ -52,8 +84,26 @@ const table: { readonly [R in Resource]?: (object: KubeObject) => Iterable<Statu
   secrets: typed<Secret>(validateSecret),
   events: typed<Event>(validateEvent),
   endpoints: typed<Endpoints>(validateEndpoints),
+  podtemplates: typed<PodTemplate>(validatePodTemplate),
+  replicationcontrollers: typed<ReplicationController>(validateReplicationController),
+  limitranges: typed<LimitRange>(validateLimitRange),
+  resourcequotas: typed<ResourceQuota>(validateResourceQuota),
+  persistentvolumes: typed<PersistentVolume>(validatePersistentVolume),
+  persistentvolumeclaims: typed<PersistentVolumeClaim>(validatePersistentVolumeClaim),
   'deployments.apps': typed<Deployment>(validateDeployment),
   'replicasets.apps': typed<ReplicaSet>(validateReplicaSet),
+  'daemonsets.apps': typed<DaemonSet>(validateDaemonSet),
+  'statefulsets.apps': typed<StatefulSet>(validateStatefulSet),
+  'controllerrevisions.apps': typed<ControllerRevision>(validateControllerRevision),
+  'jobs.batch': typed<Job>(validateJob),
+  'cronjobs.batch': typed<CronJob>(validateCronJob),
+  'poddisruptionbudgets.policy': typed<PodDisruptionBudget>(validateBudget),
+  'priorityclasses.scheduling.k8s.io': typed<PriorityClass>(validatePriorityClass),
+  'horizontalpodautoscalers.autoscaling': typed<HorizontalPodAutoscaler>(validateAutoscaler),
+  'ingresses.networking.k8s.io': typed<Ingress>(validateIngress),
+  'ingressclasses.networking.k8s.io': typed<IngressClass>(validateIngressClass),
+  'networkpolicies.networking.k8s.io': typed<NetworkPolicy>(validateNetworkPolicy),
+  'storageclasses.storage.k8s.io': typed<StorageClass>(validateStorageClass),
   'endpointslices.discovery.k8s.io': typed<EndpointSlice>(validateEndpointSlice),
   'leases.coordination.k8s.io': typed<Lease>(validateLease),
 }

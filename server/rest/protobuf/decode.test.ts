@@ -82,7 +82,7 @@ describe('objects from protobuf', () => {
     ['nothing', new Uint8Array()],
     ['a body that breaks off', body('v1', 'Secret', text(3, 'Opaque')).slice(0, -8)],
     ['a length beyond the end', Buffer.from('k8s\0\x0a\xff\xff\x03', 'latin1')],
-    ['a kind that is not served', body('batch/v1', 'Job')],
+    ['a kind that is not served', body('batch/v1', 'Widget')],
     ['a kind by a bad name', body('v1', 'constructor')],
     ['a field that is not known', body('v1', 'Secret', int(99, 1))],
     ['noise', Buffer.from('k8s\0\x07\x07\x07\x07\x07\x07', 'latin1')],
