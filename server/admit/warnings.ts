@@ -15,7 +15,6 @@ const idle: { readonly [R in Resource]?: string } = {
   'networkpolicies.networking.k8s.io': 'NetworkPolicies are not enforced: all pods can reach each other',
   resourcequotas: 'ResourceQuotas are not enforced: usage is neither counted nor limited',
   limitranges: 'LimitRanges are not enforced: containers get no defaults or limits from it',
-  'poddisruptionbudgets.policy': 'PodDisruptionBudgets are not enforced: evictions are not held back',
   'priorityclasses.scheduling.k8s.io': 'the value of a PriorityClass is written into pods, but the scheduler neither orders nor evicts by it',
 }
 

@@ -1,5 +1,6 @@
 /** All controllers of the hub, in one list. */
 import { writingAs } from '../registry/writing.ts'
+import { createBudgetController } from './budgets.ts'
 import type { Controller, ControllerDeps } from './controller.ts'
 import { createDeploymentController } from './deployment.ts'
 import { createEndpointsController } from './endpoints.ts'
@@ -15,6 +16,7 @@ export function createControllers(given: ControllerDeps & { readonly clusterCIDR
     createDeploymentController(deps),
     createReplicaSetController(deps),
     createEndpointsController(deps),
+    createBudgetController(deps),
     createNodeRangeController(deps),
     createNodeLifeController(deps),
     createNamespaceController(deps),

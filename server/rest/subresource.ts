@@ -2,6 +2,7 @@
 import type { KubeObject } from '../../api/objects.ts'
 import { badRequest, invalid } from '../../api/status.ts'
 import type { StatusCause } from '../../api/status.ts'
+import { evict as evictPod } from '../registry/evict.ts'
 import { negotiate } from './accept.ts'
 import { asObject, contentTypeOf, readBody } from './body.ts'
 import type { Call } from './call.ts'
@@ -76,12 +77,12 @@ export async function bind(call: Call, target: ResourceTarget): Promise<void> {
   sendValue(call, { ...success(undefined), code: 201 }, { code: 201, media })
 }
 
-/** POST pods/NAME/eviction: a delete that asks politely; nothing here can refuse it yet. */
+/** POST pods/NAME/eviction: a delete that asks the pod's disruption budgets first. */
 export async function evict(call: Call, target: ResourceTarget): Promise<void> {
   const { media } = negotiate(call.req.headers.accept)
   const eviction = asObject(await readBody(call.req), 'an Eviction')
   const given = eviction.deleteOptions === undefined || eviction.deleteOptions === null ? undefined : eviction.deleteOptions
   const options = removeOptions(call.query, given)
-  await call.deps.registry.remove(refOf(target), options)
+  await evictPod(call.deps, refOf(target), options)
   sendValue(call, { ...success(undefined), code: 201 }, { code: 201, media })
 }

@@ -161,6 +161,18 @@ describe.skipIf(!kubectlFile)('kinds of others (skipped where there is no kubect
     expect(await warned('Ingress')).toBe('')
   })
 
+  test('an eviction asks the budget of the pod', async () => {
+    const eviction = (name: string): string => JSON.stringify({ apiVersion: 'policy/v1', kind: 'Eviction', metadata: { name, namespace: 'default' } })
+    const evict = (name: string): string => `create --raw /api/v1/namespaces/default/pods/${name}/eviction -f -`
+    await ok('create pdb kept --selector=run=kept --min-available=1')
+    await ok('run kept --image=web:1')
+    const status = { phase: 'Running', conditions: [{ type: 'Ready', status: 'True' }] }
+    await ok(`patch pod kept --subresource=status -p ${JSON.stringify({ status })}`)
+    expect(await fails(evict('kept'), eviction('kept'))).toContain("Cannot evict pod as it would violate the pod's disruption budget.")
+    await ok('delete pdb kept')
+    expect(await ok(evict('kept'), eviction('kept'))).toContain('"status":"Success"')
+  })
+
   test('a default class is given to those that name none', async () => {
     await ok('apply -f -', storageClass('fast', { annotations: { 'storageclass.kubernetes.io/is-default-class': 'true' } }))
     expect(await ok('get sc fast --no-headers')).toMatch(/^fast \(default\) +a\.test\/b +Delete +Immediate +false/)
