@@ -2,8 +2,14 @@
  * The Kubernetes object types that the rooms speak of. The shapes come from `kubernetes-models` (generated from the
  * Kubernetes OpenAPI document); here they only get the one promise that everything in the store keeps: it has metadata.
  */
+import type { IControllerRevision } from 'kubernetes-models/apps/v1/ControllerRevision'
+import type { IDaemonSet } from 'kubernetes-models/apps/v1/DaemonSet'
 import type { IDeployment } from 'kubernetes-models/apps/v1/Deployment'
 import type { IReplicaSet } from 'kubernetes-models/apps/v1/ReplicaSet'
+import type { IStatefulSet } from 'kubernetes-models/apps/v1/StatefulSet'
+import type { IHorizontalPodAutoscaler } from 'kubernetes-models/autoscaling/v2/HorizontalPodAutoscaler'
+import type { ICronJob } from 'kubernetes-models/batch/v1/CronJob'
+import type { IJob } from 'kubernetes-models/batch/v1/Job'
 import type { ILease } from 'kubernetes-models/coordination.k8s.io/v1/Lease'
 import type { IEndpointSlice } from 'kubernetes-models/discovery.k8s.io/v1/EndpointSlice'
 import type { ICertificateSigningRequest } from 'kubernetes-models/certificates.k8s.io/v1/CertificateSigningRequest'
@@ -11,12 +17,24 @@ import type { IClusterRole } from 'kubernetes-models/rbac.authorization.k8s.io/v
 import type { IClusterRoleBinding } from 'kubernetes-models/rbac.authorization.k8s.io/v1/ClusterRoleBinding'
 import type { IRole } from 'kubernetes-models/rbac.authorization.k8s.io/v1/Role'
 import type { IRoleBinding } from 'kubernetes-models/rbac.authorization.k8s.io/v1/RoleBinding'
+import type { IIngress } from 'kubernetes-models/networking.k8s.io/v1/Ingress'
+import type { IIngressClass } from 'kubernetes-models/networking.k8s.io/v1/IngressClass'
+import type { INetworkPolicy } from 'kubernetes-models/networking.k8s.io/v1/NetworkPolicy'
+import type { IPodDisruptionBudget } from 'kubernetes-models/policy/v1/PodDisruptionBudget'
+import type { IPriorityClass } from 'kubernetes-models/scheduling.k8s.io/v1/PriorityClass'
+import type { IStorageClass } from 'kubernetes-models/storage.k8s.io/v1/StorageClass'
 import type { IConfigMap } from 'kubernetes-models/v1/ConfigMap'
 import type { IEndpoints } from 'kubernetes-models/v1/Endpoints'
 import type { IEvent } from 'kubernetes-models/v1/Event'
+import type { ILimitRange } from 'kubernetes-models/v1/LimitRange'
 import type { INamespace } from 'kubernetes-models/v1/Namespace'
 import type { INode } from 'kubernetes-models/v1/Node'
+import type { IPersistentVolume } from 'kubernetes-models/v1/PersistentVolume'
+import type { IPersistentVolumeClaim } from 'kubernetes-models/v1/PersistentVolumeClaim'
 import type { IPod } from 'kubernetes-models/v1/Pod'
+import type { IPodTemplate } from 'kubernetes-models/v1/PodTemplate'
+import type { IReplicationController } from 'kubernetes-models/v1/ReplicationController'
+import type { IResourceQuota } from 'kubernetes-models/v1/ResourceQuota'
 import type { ISecret } from 'kubernetes-models/v1/Secret'
 import type { IService } from 'kubernetes-models/v1/Service'
 import type { IServiceAccount } from 'kubernetes-models/v1/ServiceAccount'
@@ -64,6 +82,24 @@ export type Role = Stored<IRole>
 export type RoleBinding = Stored<IRoleBinding>
 export type ClusterRole = Stored<IClusterRole>
 export type ClusterRoleBinding = Stored<IClusterRoleBinding>
+export type ReplicationController = Stored<IReplicationController>
+export type PodTemplate = Stored<IPodTemplate>
+export type LimitRange = Stored<ILimitRange>
+export type ResourceQuota = Stored<IResourceQuota>
+export type PersistentVolume = Stored<IPersistentVolume>
+export type PersistentVolumeClaim = Stored<IPersistentVolumeClaim>
+export type DaemonSet = Stored<IDaemonSet>
+export type StatefulSet = Stored<IStatefulSet>
+export type ControllerRevision = Stored<IControllerRevision>
+export type Job = Stored<IJob>
+export type CronJob = Stored<ICronJob>
+export type PodDisruptionBudget = Stored<IPodDisruptionBudget>
+export type PriorityClass = Stored<IPriorityClass>
+export type HorizontalPodAutoscaler = Stored<IHorizontalPodAutoscaler>
+export type Ingress = Stored<IIngress>
+export type IngressClass = Stored<IIngressClass>
+export type NetworkPolicy = Stored<INetworkPolicy>
+export type StorageClass = Stored<IStorageClass>
 
 export type PodSpec = NonNullable<IPod['spec']>
 export type PodStatus = NonNullable<IPod['status']>

@@ -1,6 +1,14 @@
 /**
  * The kinds that the hub serves, one row each: what discovery says of them, and the words by which the rooms address them.
  * A `Resource` is the plural name, with the API group behind a dot where there is one (`pods`, `deployments.apps`).
+ *
+ * A new kind has a row here, its type in `objects.ts`, its messages in `server/rest/protobuf`, and a run of
+ * `server/admit/generate-fields.ts`. What it has of its own has one table for each question:
+ * - `ownFields` in `selectors.ts`: what it can be selected by beside its names
+ * - `server/admit`: `defaults/`, `validate/validate.ts` (what is right), `validate/changes.ts` (what may change)
+ * - `server/registry`: `first-status.ts`, `generation.ts`
+ * - `server/managed/shape.ts` and `server/rest/patch/keys.ts`: which of its lists are not one field
+ * - `server/rest/table/table.ts`: its columns
  */
 
 export interface ResourceKind {
@@ -30,8 +38,26 @@ const rows = [
   ['secrets', 'v1', 'Secret', true, [], [], false],
   ['serviceaccounts', 'v1', 'ServiceAccount', true, ['sa'], ['token'], false],
   ['events', 'v1', 'Event', true, ['ev'], [], false],
+  ['replicationcontrollers', 'v1', 'ReplicationController', true, ['rc'], ['status', 'scale'], true],
+  ['podtemplates', 'v1', 'PodTemplate', true, [], [], false],
+  ['limitranges', 'v1', 'LimitRange', true, ['limits'], [], false],
+  ['resourcequotas', 'v1', 'ResourceQuota', true, ['quota'], ['status'], false],
+  ['persistentvolumes', 'v1', 'PersistentVolume', false, ['pv'], ['status'], false],
+  ['persistentvolumeclaims', 'v1', 'PersistentVolumeClaim', true, ['pvc'], ['status'], false],
   ['deployments.apps', 'v1', 'Deployment', true, ['deploy'], ['status', 'scale'], true],
   ['replicasets.apps', 'v1', 'ReplicaSet', true, ['rs'], ['status', 'scale'], true],
+  ['daemonsets.apps', 'v1', 'DaemonSet', true, ['ds'], ['status'], true],
+  ['statefulsets.apps', 'v1', 'StatefulSet', true, ['sts'], ['status', 'scale'], true],
+  ['controllerrevisions.apps', 'v1', 'ControllerRevision', true, [], [], false],
+  ['jobs.batch', 'v1', 'Job', true, [], ['status'], true],
+  ['cronjobs.batch', 'v1', 'CronJob', true, ['cj'], ['status'], true],
+  ['poddisruptionbudgets.policy', 'v1', 'PodDisruptionBudget', true, ['pdb'], ['status'], false],
+  ['priorityclasses.scheduling.k8s.io', 'v1', 'PriorityClass', false, ['pc'], [], false],
+  ['horizontalpodautoscalers.autoscaling', 'v2', 'HorizontalPodAutoscaler', true, ['hpa'], ['status'], true],
+  ['ingresses.networking.k8s.io', 'v1', 'Ingress', true, ['ing'], ['status'], false],
+  ['ingressclasses.networking.k8s.io', 'v1', 'IngressClass', false, [], [], false],
+  ['networkpolicies.networking.k8s.io', 'v1', 'NetworkPolicy', true, ['netpol'], [], false],
+  ['storageclasses.storage.k8s.io', 'v1', 'StorageClass', false, ['sc'], [], false],
   ['endpointslices.discovery.k8s.io', 'v1', 'EndpointSlice', true, [], [], false],
   ['leases.coordination.k8s.io', 'v1', 'Lease', true, [], [], false],
   ['roles.rbac.authorization.k8s.io', 'v1', 'Role', true, [], [], false],
@@ -65,11 +91,12 @@ export const resourceKinds: readonly ResourceKind[] = rows.map(
 
 /**
  * Every kind with the further words by which clients know some: an Event is the same object in core/v1, as it is stored, and
- * in events.k8s.io/v1, where its fields have other names.
+ * in events.k8s.io/v1, where its fields have other names; a HorizontalPodAutoscaler in autoscaling/v2 and in autoscaling/v1.
  */
 export const servedKinds: readonly ResourceKind[] = [
   ...resourceKinds,
   { ...resourceKinds.find((k) => k.resource === 'events')!, group: 'events.k8s.io' },
+  { ...resourceKinds.find((k) => k.resource === 'horizontalpodautoscalers.autoscaling')!, version: 'v1' },
 ]
 
 /** A kind that is a question: it is created, answered in its status, and kept nowhere. */

@@ -136,7 +136,7 @@ describe('a field selector', () => {
   })
 
   test('every kind can be selected by name', () => {
-    for (const { resource } of resourceKinds) expect(selectableFields[resource]).toContain('metadata.name')
+    for (const { resource } of resourceKinds) expect(selectableFields(resource)).toContain('metadata.name')
   })
 })
 

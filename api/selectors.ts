@@ -4,7 +4,7 @@
  */
 import { labelKeyProblem, labelValueProblem } from './labels.ts'
 import type { LabelSelector } from './objects.ts'
-import type { Resource } from './resources.ts'
+import { kindOf, type Resource } from './resources.ts'
 import { badRequest } from './status.ts'
 
 export type Labels = Readonly<Record<string, string>>
@@ -138,36 +138,30 @@ export interface FieldRequirement {
   readonly value: string
 }
 
-const namespaced = ['metadata.name', 'metadata.namespace']
-const clusterWide = ['metadata.name']
 const involved = ['kind', 'namespace', 'name', 'uid', 'apiVersion', 'resourceVersion', 'fieldPath'].map(
   (f) => `involvedObject.${f}`,
 )
 
-/** The fields by which each kind can be selected: those of Kubernetes. */
-export const selectableFields: Readonly<Record<Resource, readonly string[]>> = {
-  namespaces: [...clusterWide, 'status.phase'],
-  nodes: [...clusterWide, 'spec.unschedulable'],
+/** What some kinds can be selected by beside their names: the fields of Kubernetes. */
+const ownFields: { readonly [R in Resource]?: readonly string[] } = {
+  namespaces: ['status.phase'],
+  nodes: ['spec.unschedulable'],
   pods: [
-    ...namespaced,
     ...['nodeName', 'restartPolicy', 'schedulerName', 'serviceAccountName', 'hostNetwork'].map((f) => `spec.${f}`),
     ...['phase', 'podIP', 'nominatedNodeName'].map((f) => `status.${f}`),
   ],
-  services: [...namespaced, 'spec.clusterIP', 'spec.type'],
-  endpoints: namespaced,
-  configmaps: namespaced,
-  secrets: [...namespaced, 'type'],
-  serviceaccounts: namespaced,
-  events: [...namespaced, ...involved, 'reason', 'reportingComponent', 'source', 'type'],
-  'deployments.apps': namespaced,
-  'replicasets.apps': [...namespaced, 'status.replicas'],
-  'endpointslices.discovery.k8s.io': namespaced,
-  'leases.coordination.k8s.io': namespaced,
-  'roles.rbac.authorization.k8s.io': namespaced,
-  'rolebindings.rbac.authorization.k8s.io': namespaced,
-  'clusterroles.rbac.authorization.k8s.io': clusterWide,
-  'clusterrolebindings.rbac.authorization.k8s.io': clusterWide,
-  'certificatesigningrequests.certificates.k8s.io': [...clusterWide, 'spec.signerName'],
+  services: ['spec.clusterIP', 'spec.type'],
+  secrets: ['type'],
+  events: [...involved, 'reason', 'reportingComponent', 'source', 'type'],
+  'replicasets.apps': ['status.replicas'],
+  replicationcontrollers: ['status.replicas'],
+  'certificatesigningrequests.certificates.k8s.io': ['spec.signerName'],
+  'jobs.batch': ['status.successful'],
+}
+
+/** The fields by which a kind can be selected. */
+export function selectableFields(resource: Resource): readonly string[] {
+  return ['metadata.name', ...(kindOf(resource).namespaced ? ['metadata.namespace'] : []), ...(ownFields[resource] ?? [])]
 }
 
 /**
@@ -198,11 +192,8 @@ function fieldRequirement(term: string, text: string, resource: Resource): Field
         `in the value of ${field}, write '=' as '\\=', ',' as '\\,' and '\\' as '\\\\'`,
     )
   }
-  if (!selectableFields[resource].includes(field)) {
-    throw badRequest(
-      `field label not supported: ${field}; ${resource} can be selected by ${selectableFields[resource].join(', ')}`,
-    )
-  }
+  const selectable = selectableFields(resource)
+  if (!selectable.includes(field)) throw badRequest(`field label not supported: ${field}; ${resource} can be selected by ${selectable.join(', ')}`)
   return { field, equal: operator !== '!=', value: escaped.replace(/\\([\\,=])/g, '$1') }
 }
 
@@ -214,6 +205,7 @@ export function matchesFields(requirements: readonly FieldRequirement[], object:
 const flags: readonly string[] = ['spec.unschedulable', 'spec.hostNetwork']
 
 function fieldText(object: object, field: string): string {
+  if (field === 'status.successful') return fieldText(object, 'status.succeeded') || '0'
   if (field === 'source') return fieldText(object, 'source.component') || fieldText(object, 'reportingComponent')
   let value: unknown = object
   for (const step of field.split('.')) {

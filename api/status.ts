@@ -33,6 +33,7 @@ export interface StatusCause {
     | 'ResourceVersionTooLarge'
     | 'NamespaceTerminating'
     | 'FieldManagerConflict'
+    | 'DisruptionBudget'
   readonly field: string
   readonly message: string
 }

@@ -1,6 +1,7 @@
-/** What a cluster has from its first moment: the standard namespaces, and the `kubernetes` service that leads to the hub. */
+/** What a cluster has from its first moment: the standard namespaces, the priority classes of the system, and the `kubernetes` service that leads to the hub. */
 import { StatusError } from '../api/status.ts'
 import { familyOf } from './admit/ranges.ts'
+import { systemClasses } from './admit/validate/priority.ts'
 import { unicastProblem } from './admit/validate/service.ts'
 import type { Draft, Registry } from './registry/registry.ts'
 import type { Ref, Store } from './store/store.ts'
@@ -24,6 +25,10 @@ export interface FirstThings {
 export async function bootstrap(registry: Registry, { clusterIP, port }: FirstThings): Promise<void> {
   for (const name of standardNamespaces) {
     await ensure(registry, { resource: 'namespaces', namespace: '', name }, { apiVersion: 'v1', kind: 'Namespace', metadata: { name } })
+  }
+  for (const [name, { value, description }] of Object.entries(systemClasses)) {
+    const draft = { apiVersion: 'scheduling.k8s.io/v1', kind: 'PriorityClass', metadata: { name }, value, description }
+    await ensure(registry, { resource: 'priorityclasses.scheduling.k8s.io', namespace: '', name }, draft)
   }
   await ensure(registry, { resource: 'services', namespace: 'default', name: kubernetes }, {
     apiVersion: 'v1',

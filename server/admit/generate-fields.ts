@@ -7,6 +7,7 @@
 import { readFileSync, writeFileSync } from 'node:fs'
 import { dirname, join } from 'node:path'
 import { apiVersionOf, resourceKinds } from '../../api/resources.ts'
+import { withNames } from './declarations.ts'
 
 /** See `fields.ts` for what a code means. */
 type Table = Record<string, Record<string, string>>
@@ -15,10 +16,10 @@ const models = join(import.meta.dirname, '../../node_modules')
 
 /** Reads a declaration file and, through its imports, every type that it speaks of. @returns the code of the file's type */
 function read(file: string, name: string, table: Table): string {
-  const text = readFileSync(file, 'utf8')
+  const text = withNames(readFileSync(file, 'utf8'))
   const body = new RegExp(`^export interface I${name}(?: extends \\w+)? \\{\\n([^]*?)^\\}`, 'm').exec(text)?.[1]
-  // `type ITime = string` and its like are values without fields.
-  if (body === undefined) return ''
+  // `type ITime = string` and its like are values without fields; a RawExtension is any JSON.
+  if (body === undefined || name === 'RawExtension') return ''
   const lines = [...body.matchAll(/^ {4}"([^"]+)"\??: ((?:\{\n[^]*?^ {4}\})|[^\n]*);$/gm)]
   const known = table[name]
   if (known) {

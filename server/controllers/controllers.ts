@@ -1,5 +1,6 @@
 /** All controllers of the hub, in one list. */
 import { writingAs } from '../registry/writing.ts'
+import { createBudgetController } from './budgets.ts'
 import type { Controller, ControllerDeps } from './controller.ts'
 import { createClusterRoleController } from './cluster-roles.ts'
 import { createDeploymentController } from './deployment.ts'
@@ -16,6 +17,7 @@ export function createControllers(given: ControllerDeps & { readonly clusterCIDR
     createDeploymentController(deps),
     createReplicaSetController(deps),
     createEndpointsController(deps),
+    createBudgetController(deps),
     createNodeRangeController(deps),
     createNodeLifeController(deps),
     createNamespaceController(deps),

@@ -38,7 +38,6 @@ export const divisions: Readonly<Record<string, Division>> = {
   'DaemonSetStatus.conditions': ['type'],
   'DeploymentStatus.conditions': ['type'],
   'HorizontalPodAutoscalerStatus.conditions': ['type'],
-  'JobStatus.conditions': ['type'],
   'NamespaceStatus.conditions': ['type'],
   'NodeSpec.podCIDRs': 'set',
   'NodeStatus.addresses': ['type'],
@@ -47,6 +46,7 @@ export const divisions: Readonly<Record<string, Division>> = {
   'ObjectMeta.ownerReferences': ['uid'],
   'PersistentVolumeClaimStatus.conditions': ['type'],
   'PodDisruptionBudgetStatus.conditions': ['type'],
+  'PodFailurePolicyOnExitCodesRequirement.values': 'set',
   'PodSpec.containers': ['name'],
   'PodSpec.ephemeralContainers': ['name'],
   'PodSpec.hostAliases': ['ip'],
@@ -66,6 +66,8 @@ export const divisions: Readonly<Record<string, Division>> = {
   'ServiceSpec.ports': ['port', 'protocol'],
   'ServiceStatus.conditions': ['type'],
   'StatefulSetStatus.conditions': ['type'],
+  'UncountedTerminatedPods.failed': 'set',
+  'UncountedTerminatedPods.succeeded': 'set',
 }
 
 /** Types whose objects are one field as a whole. */
@@ -89,6 +91,7 @@ export const atomicTypes: ReadonlySet<string> = new Set([
   'ScopedResourceSelectorRequirement',
   'SecretKeySelector',
   'SecretReference',
+  'ServiceBackendPort',
   'TopologySelectorTerm',
   'TypedLocalObjectReference',
 ])

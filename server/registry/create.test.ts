@@ -1,6 +1,7 @@
 import { afterEach, beforeEach, describe, expect, test } from 'vitest'
 import type { Namespace, Pod, Service } from '../../api/objects.ts'
-import type { Resource } from '../../api/resources.ts'
+import { kindByType, type Resource } from '../../api/resources.ts'
+import * as kinds from '../../test/kit/kinds.ts'
 import * as kit from '../../test/kit/objects.ts'
 import { openInside, refOf, refusalOf, type Inside } from '../../test/kit/registry.ts'
 
@@ -30,6 +31,7 @@ const drafts: readonly (readonly [Resource, { readonly metadata: { readonly name
   ['clusterroles.rbac.authorization.k8s.io', kit.clusterRole()],
   ['rolebindings.rbac.authorization.k8s.io', kit.roleBinding()],
   ['clusterrolebindings.rbac.authorization.k8s.io', kit.clusterRoleBinding()],
+  ...kinds.drafts.map((draft) => [kindByType(draft.apiVersion, draft.kind)!.resource, draft] as const),
 ]
 
 describe('every kind', () => {
@@ -67,6 +69,17 @@ describe('generation counts for kinds with wishes', () => {
       'deployments.apps',
       'replicasets.apps',
       'endpointslices.discovery.k8s.io',
+      'replicationcontrollers',
+      'podtemplates',
+      'daemonsets.apps',
+      'statefulsets.apps',
+      'jobs.batch',
+      'cronjobs.batch',
+      'poddisruptionbudgets.policy',
+      'priorityclasses.scheduling.k8s.io',
+      'ingresses.networking.k8s.io',
+      'ingressclasses.networking.k8s.io',
+      'networkpolicies.networking.k8s.io',
     ]
     expect((await inside.make(resource, draft)).metadata.generation).toBe(counted.includes(resource) ? 1 : undefined)
   })

@@ -1,21 +1,22 @@
 /** The verb `create`. */
 import { rfc3339 } from '../../api/clock.ts'
-import type { KubeObject, Namespace, Pod, Service } from '../../api/objects.ts'
-import { kindByType, kindOf, type Resource, type ResourceKind } from '../../api/resources.ts'
+import type { KubeObject, Namespace, Service } from '../../api/objects.ts'
+import { kindByType, kindOf, type ResourceKind } from '../../api/resources.ts'
 import { alreadyExists, badRequest, invalid, notFound, StatusError } from '../../api/status.ts'
 import type { Claim } from '../admit/allocators.ts'
 import { forbidden } from '../admit/causes.ts'
 import { namespaceFinalizer, withDefaults } from '../admit/defaults/defaults.ts'
-import { qosClass } from '../admit/defaults/pod.ts'
 import { withClusterIPs } from '../admit/defaults/service.ts'
 import { loadStructure } from '../admit/validate/structure.ts'
 import { validate } from '../admit/validate/validate.ts'
 import type { Operation } from '../managed/entries.ts'
 import { afterUpdate, applied } from '../managed/track.ts'
 import type { Ref, Store } from '../store/store.ts'
+import { soleDefault, withClasses } from './classes.ts'
 import { commit, timeOf, withEntries, writerOf, type RegistryDeps } from './deps.ts'
 import { checked, ownMeta, statedIn, type Checked } from './draft.ts'
 import { firstGeneration } from './generation.ts'
+import { firstStatus, keepsStatus } from './first-status.ts'
 import { generateName } from './names.ts'
 import type { Draft, Registry, WriteOptions } from './registry.ts'
 
@@ -41,11 +42,6 @@ export function createVerb(deps: RegistryDeps, operation: Operation = 'Update'):
   }
 }
 
-/** Kubernetes resets the status of what is created, where it has its own subresource; of nodes alone it is taken as sent. */
-function keepsStatus(of: ResourceKind): boolean {
-  return of.resource === 'nodes' || !of.subresources.includes('status')
-}
-
 interface Birth {
   readonly wish: Checked
   /** As it was sent. */
@@ -55,10 +51,11 @@ interface Birth {
 
 async function write(deps: RegistryDeps, ref: Ref, birth: Birth, options: WriteOptions): Promise<KubeObject> {
   const of = kindOf(ref.resource)
-  const fresh = born(deps, ref, birth.wish)
+  const fresh = withClasses(deps.store, ref, born(deps, ref, birth.wish))
   const causes = [...scopeCauses(of, ref), ...validate(ref.resource, fresh)]
   if (causes.length > 0) throw invalid(of, ref.name, causes)
-  const object = withFirstStatus(ref.resource, withManagers(deps, fresh, birth, options))
+  soleDefault(deps.store, ref, fresh)
+  const object = { ...withManagers(deps, fresh, birth, options), ...firstStatus(ref.resource, fresh) }
   const claim = ref.resource === 'services' ? deps.allocators.claim() : undefined
   try {
     const stored = await commit(
@@ -119,35 +116,6 @@ function born(deps: RegistryDeps, ref: Ref, wish: Checked): KubeObject {
 function scopeCauses(of: ResourceKind, ref: Ref) {
   if (of.namespaced || ref.namespace === '') return []
   return [forbidden('metadata.namespace', `not allowed on this type: a ${of.kind} belongs to the whole cluster`)]
-}
-
-function withFirstStatus(resource: Resource, object: KubeObject): KubeObject {
-  switch (resource) {
-    case 'pods':
-      return { ...object, status: { phase: 'Pending', qosClass: qosClass((object as Pod).spec!) } }
-    case 'namespaces':
-      return { ...object, status: { phase: 'Active' } }
-    case 'services':
-      return { ...object, status: { loadBalancer: {} } }
-    case 'deployments.apps':
-      return { ...object, status: {} }
-    case 'replicasets.apps':
-      return { ...object, status: { replicas: 0 } }
-    case 'nodes':
-    case 'endpoints':
-    case 'configmaps':
-    case 'secrets':
-    case 'serviceaccounts':
-    case 'events':
-    case 'endpointslices.discovery.k8s.io':
-    case 'leases.coordination.k8s.io':
-    case 'certificatesigningrequests.certificates.k8s.io':
-    case 'roles.rbac.authorization.k8s.io':
-    case 'clusterroles.rbac.authorization.k8s.io':
-    case 'rolebindings.rbac.authorization.k8s.io':
-    case 'clusterrolebindings.rbac.authorization.k8s.io':
-      return object
-  }
 }
 
 /** @throws StatusError NotFound, or Forbidden with the cause by which clients know it */

@@ -68,11 +68,13 @@ function sameObject(ref: Ref, { name, namespace }: Partial<ObjectMeta>): void {
     throw badRequest(`the name of the object (${name}) does not match the name of the request (${ref.name})`)
 }
 
-/** What of metadata a client has a say in. */
+const some = (words: object | undefined): boolean => words !== undefined && Object.keys(words).length > 0
+
+/** What of metadata a client has a say in. A map without entries is none. */
 export function ownMeta({ labels, annotations, ownerReferences, finalizers }: Partial<ObjectMeta>): Partial<ObjectMeta> {
   return {
-    ...(labels && { labels }),
-    ...(annotations && { annotations }),
+    ...(some(labels) && { labels }),
+    ...(some(annotations) && { annotations }),
     ...(ownerReferences?.length && { ownerReferences }),
     ...(finalizers?.length && { finalizers: [...new Set(finalizers)] }),
   }

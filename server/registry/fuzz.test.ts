@@ -5,6 +5,7 @@ import type { KubeObject } from '../../api/objects.ts'
 import { apiVersionOf, resourceKinds, type ResourceKind } from '../../api/resources.ts'
 import { StatusError } from '../../api/status.ts'
 import fields from '../admit/fields.json' with { type: 'json' }
+import { drafts } from '../../test/kit/kinds.ts'
 import * as kit from '../../test/kit/objects.ts'
 import { openInside, type Inside } from '../../test/kit/registry.ts'
 import type { Ref } from '../store/store.ts'
@@ -80,6 +81,7 @@ const valid = new Map(
     kit.clusterRole(),
     kit.roleBinding(),
     kit.clusterRoleBinding(),
+    ...drafts,
   ].map((draft) => [String(draft.kind), { ...draft, metadata: {} }] as const),
 )
 

@@ -10,6 +10,17 @@ const counted: { readonly [R in Resource]?: readonly string[] } = {
   services: ['spec'],
   'deployments.apps': ['spec'],
   'replicasets.apps': ['spec'],
+  replicationcontrollers: ['spec'],
+  podtemplates: ['template'],
+  'daemonsets.apps': ['spec'],
+  'statefulsets.apps': ['spec'],
+  'jobs.batch': ['spec'],
+  'cronjobs.batch': ['spec'],
+  'poddisruptionbudgets.policy': ['spec'],
+  'priorityclasses.scheduling.k8s.io': ['value', 'globalDefault', 'description', 'preemptionPolicy'],
+  'ingresses.networking.k8s.io': ['spec'],
+  'ingressclasses.networking.k8s.io': ['spec'],
+  'networkpolicies.networking.k8s.io': ['spec'],
   'endpointslices.discovery.k8s.io': ['endpoints', 'ports'],
 }
 

@@ -1,8 +1,9 @@
 /** The verb `remove`: finalizers and grace periods first, then the end. */
 import { rfc3339 } from '../../api/clock.ts'
 import type { KubeObject, Namespace, Pod } from '../../api/objects.ts'
-import { kindOf, type ResourceKind } from '../../api/resources.ts'
+import { kindOf, type Resource, type ResourceKind } from '../../api/resources.ts'
 import { badRequest, conflict, notFound, StatusError } from '../../api/status.ts'
+import { systemClasses } from '../admit/validate/priority.ts'
 import type { Decision, Ref } from '../store/store.ts'
 import { commit, type RegistryDeps } from './deps.ts'
 import { raised } from './generation.ts'
@@ -10,20 +11,17 @@ import type { Registry, RemoveOptions } from './registry.ts'
 
 const finalizers = { Foreground: 'foregroundDeletion', Orphan: 'orphan' } as const
 /** A cluster is not one without them. */
-const lasting: readonly string[] = ['default', 'kube-system', 'kube-public']
+const lasting: { readonly [R in Resource]?: { readonly names: readonly string[]; readonly why: string } } = {
+  namespaces: { names: ['default', 'kube-system', 'kube-public'], why: 'this namespace may not be deleted' },
+  'priorityclasses.scheduling.k8s.io': { names: Object.keys(systemClasses), why: 'this is a system priority class and cannot be deleted' },
+}
 const defaultGraceSeconds = 30
 
 export function removeVerb(deps: RegistryDeps): Registry['remove'] {
   return async (ref, options = {}) => {
     const of = kindOf(ref.resource)
     checkOptions(options)
-    if (ref.resource === 'namespaces' && lasting.includes(ref.name)) {
-      throw new StatusError(
-        'Forbidden',
-        `namespaces ${JSON.stringify(ref.name)} is forbidden: this namespace may not be deleted`,
-        { name: ref.name, kind: of.plural },
-      )
-    }
+    mayGo(of, ref)
     let gone: KubeObject | undefined
     const stored = await commit(
       deps,
@@ -46,6 +44,14 @@ export function removeVerb(deps: RegistryDeps): Registry['remove'] {
     })
     return gone ? { object: stored, gone: true } : { object: stored, gone: false }
   }
+}
+
+/** @throws StatusError Forbidden */
+function mayGo({ plural, group }: ResourceKind, { resource, name }: Ref): void {
+  const kept = lasting[resource]
+  if (!kept?.names.includes(name)) return
+  const shown = group ? `${plural}.${group}` : plural
+  throw new StatusError('Forbidden', `${shown} ${JSON.stringify(name)} is forbidden: ${kept.why}`, { name, ...(group && { group }), kind: plural })
 }
 
 function checkOptions({ gracePeriodSeconds: grace }: RemoveOptions): void {

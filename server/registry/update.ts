@@ -14,6 +14,7 @@ import type { StoredEntry } from '../managed/entries.ts'
 import { afterUpdate } from '../managed/track.ts'
 import type { Ref } from '../store/store.ts'
 import { bound } from './bind.ts'
+import { soleDefault, withSamePriority } from './classes.ts'
 import { filled as withAddresses } from './create.ts'
 import { commit, timeOf, withEntries, writerOf, type RegistryDeps } from './deps.ts'
 import { checked, nextMeta, statedIn, type Kind } from './draft.ts'
@@ -129,7 +130,7 @@ function moveOf(of: ResourceKind, subresource: Subresource | undefined): (move: 
 }
 
 /** Everything but the status, where that has a subresource of its own. */
-function whole({ ref, kind, current, wish, claim }: Move): KubeObject {
+function whole({ deps, ref, kind, current, wish, claim }: Move): KubeObject {
   const { of } = kind
   const own = of.subresources.includes('status')
   const draft = checked(kind, ref, wish, own ? ['status'] : [])
@@ -142,11 +143,17 @@ function whole({ ref, kind, current, wish, claim }: Move): KubeObject {
     ...spec,
     ...(own && current.status !== undefined && { status: current.status }),
   }
-  const kept = ref.resource === 'services' ? (carried(current as Service, stated as Service) as KubeObject) : stated
-  const next = withDefaults(ref.resource, kept)
+  const next = withDefaults(ref.resource, keptOver(ref, current, stated))
   const causes = [...validate(ref.resource, next), ...validateChange(ref.resource, { before: current, after: next })]
   if (causes.length > 0) throw invalid(of, ref.name, causes)
+  soleDefault(deps.store, ref, next)
   return withGeneration(ref.resource, current, claim ? withAddresses(of, next, claim, current) : next)
+}
+
+/** The wish with what the object keeps over an update that does not speak of it. */
+function keptOver({ resource }: Ref, current: KubeObject, stated: KubeObject): KubeObject {
+  if (resource === 'services') return carried(current as Service, stated as Service) as KubeObject
+  return resource === 'pods' ? (withSamePriority(current as Pod, stated as Pod) as KubeObject) : stated
 }
 
 /** The status and nothing else. */

@@ -2,8 +2,6 @@
  * Events in the words of events.k8s.io/v1, which service proxies and other newer clients use. They are stored as core/v1:
  * here are the ways between the two. What stands under the same name in both is not named here. Pure.
  */
-import { apiVersionOf, kindOf, type ResourceKind } from '../../api/resources.ts'
-
 type JsonMap = { readonly [field: string]: unknown }
 
 /** Field of events.k8s.io/v1, and of core/v1. */
@@ -19,19 +17,15 @@ const names: readonly (readonly [served: string, stored: string])[] = [
 const toStored = new Map(names)
 const toServed = new Map(names.map(([served, stored]) => [stored, served]))
 
-/** Whether a kind is an Event in its younger words. */
-const isYounger = (of: ResourceKind): boolean => of.resource === 'events' && of.group !== ''
-
 const renamed = (object: object, words: ReadonlyMap<string, string>): JsonMap =>
   Object.fromEntries(Object.entries(object).map(([field, value]) => [words.get(field) ?? field, value]))
 
-/** A draft in the words in which its kind is stored; the draft itself where they are the same. */
-export function storedForm<T extends JsonMap>(of: ResourceKind, draft: T): T {
-  if (!isYounger(of)) return draft
-  return { involvedObject: {}, ...renamed(draft, toStored), apiVersion: apiVersionOf(kindOf(of.resource)) } as JsonMap as T
+/** A draft of events.k8s.io/v1 as one of core/v1. */
+export function toOlder(draft: JsonMap): JsonMap {
+  return { involvedObject: {}, ...renamed(draft, toStored), apiVersion: 'v1' }
 }
 
-/** A stored object in the words of the kind as it was asked for; the object itself where they are the same. */
-export function servedForm<T extends object>(of: ResourceKind, object: T): T {
-  return isYounger(of) ? ({ ...renamed(object, toServed), apiVersion: apiVersionOf(of) } as object as T) : object
+/** A stored event as one of events.k8s.io/v1. */
+export function toYounger(object: JsonMap): JsonMap {
+  return { ...renamed(object, toServed), apiVersion: 'events.k8s.io/v1' }
 }

@@ -26,7 +26,7 @@ describe('bad input is answered with a Status', () => {
   const deep = `${'{"a":'.repeat(200)}1${'}'.repeat(200)}`
   const rows: readonly (readonly [string, string, string, number, (string | Buffer)?, string?])[] = [
     ['no such kind', 'GET', '/api/v1/widgets', 404],
-    ['no such group', 'GET', '/apis/batch/v1/jobs', 404],
+    ['no such group', 'GET', '/apis/stable.example.com/v1/widgets', 404],
     ['no such path', 'GET', '/nothing', 404],
     ['no such object', 'GET', `${configMaps}/none`, 404],
     ['a path that is not percent-encoded', 'GET', '/api/v1/namespaces/%zz/pods', 400],

@@ -54,7 +54,7 @@ export function success(details: Status['details']): Status {
 /** RFC 7234 Warning headers, which kubectl shows to its user: quoted strings of printable ASCII. */
 export function warn(call: Call, warnings: readonly string[]): void {
   const lines = warnings.map((text) => `299 - "${text.replaceAll(/[^\x20-\x7e]/g, ' ').replaceAll(/[\\"]/g, String.raw`\$&`)}"`)
-  if (lines.length > 0) call.res.setHeader('Warning', lines)
+  if (lines.length > 0) call.res.appendHeader('Warning', lines)
 }
 
 function isPretty({ query }: Call): boolean {

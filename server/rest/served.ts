@@ -5,7 +5,7 @@
 import type { KubeObject } from '../../api/objects.ts'
 import type { ResourceKind } from '../../api/resources.ts'
 import { storedEntries } from '../managed/entries.ts'
-import { servedForm } from './events.ts'
+import { servedForm } from './forms.ts'
 
 type JsonMap = { readonly [field: string]: unknown }
 type Typed = Pick<KubeObject, 'apiVersion' | 'kind' | 'metadata'>
@@ -14,12 +14,13 @@ type Typed = Pick<KubeObject, 'apiVersion' | 'kind' | 'metadata'>
 export function jsonOf(of: ResourceKind, object: Typed): string {
   const form = servedForm(of, object)
   if (!object.metadata.managedFields?.length) return JSON.stringify(form)
-  const fields = Object.entries(form).map(([field, value]) => `${JSON.stringify(field)}:${field === 'metadata' ? metadataText(object) : JSON.stringify(value)}`)
+  const fields = Object.entries(form).map(([field, value]) => `${JSON.stringify(field)}:${field === 'metadata' ? metadataText(object, form.metadata) : JSON.stringify(value)}`)
   return `{${fields.join(',')}}`
 }
 
-function metadataText(object: Typed): string {
-  const { managedFields: _, ...rest } = object.metadata
+/** @param metadata as it is served */
+function metadataText(object: Typed, metadata: Typed['metadata']): string {
+  const { managedFields: _, ...rest } = metadata
   const entries = storedEntries(object).map(({ fieldsV1, ...entry }) => `${JSON.stringify(entry).slice(0, -1)},"fieldsV1":${fieldsV1}}`)
   return `${JSON.stringify(rest).slice(0, -1)},"managedFields":[${entries.join(',')}]}`
 }
@@ -29,5 +30,5 @@ export function served(of: ResourceKind, object: Typed): JsonMap {
   const form = servedForm(of, object)
   if (!object.metadata.managedFields?.length) return { ...form }
   const managedFields = storedEntries(object).map((entry) => ({ ...entry, fieldsV1: JSON.parse(entry.fieldsV1) as unknown }))
-  return { ...form, metadata: { ...object.metadata, managedFields } }
+  return { ...form, metadata: { ...form.metadata, managedFields } }
 }

@@ -2,6 +2,7 @@
 import type { KubeObject } from '../../api/objects.ts'
 import { badRequest, invalid } from '../../api/status.ts'
 import type { StatusCause } from '../../api/status.ts'
+import { evict as evictPod } from '../registry/evict.ts'
 import { negotiate } from './accept.ts'
 import { asObject, contentTypeOf, readBody } from './body.ts'
 import type { Call } from './call.ts'
@@ -10,23 +11,22 @@ import { applyPatch, patchFormat } from './patch/patch.ts'
 import { settle, stored } from './read.ts'
 import { removeOptions } from './remove.ts'
 import { sendValue, success } from './reply.ts'
-import { selectorText } from './table/workloads.ts'
+import { selectorOf } from './table/workloads.ts'
 import type { ResourceTarget } from './target.ts'
-import { refOf, writeOptions } from './write.ts'
+import { refOf, tell, writeOptions } from './write.ts'
 
 type JsonMap = { readonly [field: string]: unknown }
-type Selector = Parameters<typeof selectorText>[0]
 
-/** autoscaling/v1 Scale of a deployment or replica set. */
+/** autoscaling/v1 Scale of what has replicas. */
 export function scaleOf({ metadata, spec, status }: KubeObject): JsonMap {
-  const { replicas = 1, selector } = (spec ?? {}) as { replicas?: number; selector?: Selector }
+  const { replicas = 1 } = (spec ?? {}) as { replicas?: number }
   const { name, namespace, uid, resourceVersion, creationTimestamp } = metadata
   return {
     kind: 'Scale',
     apiVersion: 'autoscaling/v1',
     metadata: { name, namespace, uid, resourceVersion, creationTimestamp },
     spec: { replicas },
-    status: { replicas: (status as { replicas?: number } | undefined)?.replicas ?? 0, selector: selectorText(selector) },
+    status: { replicas: (status as { replicas?: number } | undefined)?.replicas ?? 0, selector: selectorOf(spec) },
   }
 }
 
@@ -51,7 +51,9 @@ export async function setScale(call: Call, target: ResourceTarget): Promise<void
       spec: { ...(current.spec as JsonMap | undefined), replicas: replicasOf(target, wish) },
     }
   }
-  sendValue(call, scaleOf(await call.deps.registry.update(refOf(target), change, options)), { media })
+  const object = await call.deps.registry.update(refOf(target), change, options)
+  tell(call, target)
+  sendValue(call, scaleOf(object), { media })
 }
 
 function replicasOf({ name }: ResourceTarget, wish: JsonMap): number {
@@ -75,12 +77,12 @@ export async function bind(call: Call, target: ResourceTarget): Promise<void> {
   sendValue(call, { ...success(undefined), code: 201 }, { code: 201, media })
 }
 
-/** POST pods/NAME/eviction: a delete that asks politely; nothing here can refuse it yet. */
+/** POST pods/NAME/eviction: a delete that asks the pod's disruption budgets first. */
 export async function evict(call: Call, target: ResourceTarget): Promise<void> {
   const { media } = negotiate(call.req.headers.accept)
   const eviction = asObject(await readBody(call.req), 'an Eviction')
   const given = eviction.deleteOptions === undefined || eviction.deleteOptions === null ? undefined : eviction.deleteOptions
   const options = removeOptions(call.query, given)
-  await call.deps.registry.remove(refOf(target), options)
+  await evictPod(call.deps, refOf(target), options)
   sendValue(call, { ...success(undefined), code: 201 }, { code: 201, media })
 }

@@ -36,8 +36,8 @@ describe('paths', () => {
     ['/api/v2/pods', 'unknown'],
     ['/api/v2', 'unknown'],
     ['/apis/apps/v2', 'unknown'],
-    ['/apis/batch/v1/jobs', 'unknown'],
-    ['/apis/batch', 'unknown'],
+    ['/apis/stable.example.com/v1/widgets', 'unknown'],
+    ['/apis/stable.example.com', 'unknown'],
     ['/api/v1/namespaces/a/pods/x%2fy', 'unknown'],
     ['/', 'unknown'],
     ['/nothing', 'unknown'],
@@ -67,7 +67,7 @@ describe('paths', () => {
   })
 
   test('an unknown kind keeps the words that authorization needs', () => {
-    expect(parseTarget('/apis/batch/v1/namespaces/a/jobs/j')).toEqual({ kind: 'unknown', group: 'batch', resource: 'jobs', namespace: 'a' })
+    expect(parseTarget('/apis/batch/v1/namespaces/a/widgets/j')).toEqual({ kind: 'unknown', group: 'batch', resource: 'widgets', namespace: 'a' })
     expect(parseTarget('/api/v1/namespaces/a/widgets/w')).toEqual({ kind: 'unknown', group: '', resource: 'widgets', namespace: 'a' })
   })
 

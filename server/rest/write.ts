@@ -2,6 +2,7 @@
 import type { KubeObject } from '../../api/objects.ts'
 import { badRequest } from '../../api/status.ts'
 import { forbidden, required } from '../admit/causes.ts'
+import { warningsOf } from '../admit/warnings.ts'
 import { nameCauses, printable } from '../managed/entries.ts'
 import type { Wish } from '../auth/auth.ts'
 import type { WriteOptions } from '../registry/registry.ts'
@@ -11,10 +12,11 @@ import { asObject, contentTypeOf, readDraft } from './body.ts'
 import type { Call } from './call.ts'
 import { checkFields, draftOf } from './draft.ts'
 import { applyPatch, applyType, patchFormat } from './patch/patch.ts'
-import { storedForm } from './events.ts'
+import { storedForm } from './forms.ts'
 import { authorize } from './permit.ts'
 import { dryRun, flag, refusedOptions } from './query.ts'
 import { sendObject } from './read.ts'
+import { warn } from './reply.ts'
 import { served } from './served.ts'
 import type { ResourceTarget } from './target.ts'
 
@@ -35,6 +37,11 @@ function managerOf({ query, req }: Call): string {
   return given || printable((req.headers['user-agent'] ?? '').split('/', 1)[0]!) || 'unknown'
 }
 
+/** Warns of what will not happen; who reports a status knows what does. */
+export function tell(call: Call, { of, subresource }: ResourceTarget): void {
+  if (subresource === undefined || subresource === 'scale') warn(call, warningsOf(of.resource))
+}
+
 /** POST on a collection. */
 export async function create(call: Call, target: ResourceTarget): Promise<void> {
   const wanted = negotiate(call.req.headers.accept)
@@ -44,6 +51,7 @@ export async function create(call: Call, target: ResourceTarget): Promise<void> 
   checkFields(call, target, { draft, doubled })
   const name = typeof draft.metadata.name === 'string' ? draft.metadata.name : ''
   const object = await call.deps.registry.create({ ...refOf(target), name }, draft, options)
+  tell(call, target)
   sendObject(call, object, { target, wanted, code: 201 })
 }
 
@@ -55,6 +63,7 @@ export async function update(call: Call, target: ResourceTarget): Promise<void> 
   const draft = storedForm(target.of, draftOf(asObject(value, `a ${target.of.kind}`), target))
   checkFields(call, target, { draft, doubled })
   const object = await call.deps.registry.update(refOf(target), () => draft, options)
+  tell(call, target)
   sendObject(call, object, { target, wanted })
 }
 
@@ -78,6 +87,7 @@ async function apply(call: Call, target: ResourceTarget): Promise<void> {
     },
     ...(target.subresource && { subresource: target.subresource }),
   })
+  tell(call, target)
   sendObject(call, object, { target, wanted, code: created ? 201 : 200 })
 }
 
@@ -102,5 +112,6 @@ export async function patch(call: Call, target: ResourceTarget): Promise<void> {
     return draft
   }
   const object = await call.deps.registry.update(refOf(target), change, options)
+  tell(call, target)
   sendObject(call, object, { target, wanted })
 }

@@ -51,7 +51,7 @@ function frozen(value: unknown): unknown {
   return Object.freeze(Object.fromEntries(Object.entries(value).map(([key, v]) => [key, frozen(v)])))
 }
 
-function builder<T>(base: Plain): Builder<T> {
+export function builder<T>(base: Plain): Builder<T> {
   return (part = {} as Part<T>) => merged(base, part) as Built<T>
 }
 

@@ -3,23 +3,56 @@
  * checked, and doing it twice is doing it once.
  */
 import type {
+  CronJob,
+  DaemonSet,
   Deployment,
   Endpoints,
   EndpointSlice,
+  HorizontalPodAutoscaler,
+  IngressClass,
+  Job,
   KubeObject,
+  LimitRange,
   Namespace,
+  NetworkPolicy,
   Node,
+  PersistentVolume,
+  PersistentVolumeClaim,
   Pod,
-  PodTemplateSpec,
+  PodTemplate,
+  PriorityClass,
   ReplicaSet,
   RoleBinding,
+  ReplicationController,
+  ResourceQuota,
   Secret,
   Service,
+  StatefulSet,
+  StorageClass,
 } from '../../../api/objects.ts'
 import type { Resource } from '../../../api/resources.ts'
 import { fill } from './fill.ts'
-import { amountsAsText, podDefaults, podTemplateDefaults } from './pod.ts'
+import { amountsAsText, podDefaults } from './pod.ts'
+import {
+  autoscalerDefaults,
+  ingressClassDefaults,
+  limitRangeDefaults,
+  networkPolicyDefaults,
+  priorityClassDefaults,
+  resourceQuotaDefaults,
+} from './policy.ts'
 import { serviceDefaults } from './service.ts'
+import { persistentVolumeClaimDefaults, persistentVolumeDefaults, storageClassDefaults } from './volume.ts'
+import {
+  cronJobDefaults,
+  daemonSetDefaults,
+  deploymentDefaults,
+  jobDefaults,
+  podTemplateKindDefaults,
+  replicaSetDefaults,
+  replicationControllerDefaults,
+  statefulSetDefaults,
+} from './workload.ts'
 
 /** The finalizer (Namespace `spec.finalizers`) that the namespace controller takes away when the namespace is empty. */
 export const namespaceFinalizer = 'kubernetes'
@@ -41,14 +74,25 @@ const table: { readonly [R in Resource]?: (object: KubeObject) => KubeObject } =
   })),
   nodes: typed<Node>(nodeDefaults),
   secrets: typed<Secret>(secretDefaults),
+  podtemplates: typed<PodTemplate>(podTemplateKindDefaults),
+  replicationcontrollers: typed<ReplicationController>(replicationControllerDefaults),
+  limitranges: typed<LimitRange>(limitRangeDefaults),
+  resourcequotas: typed<ResourceQuota>(resourceQuotaDefaults),
+  persistentvolumes: typed<PersistentVolume>(persistentVolumeDefaults),
+  persistentvolumeclaims: typed<PersistentVolumeClaim>(persistentVolumeClaimDefaults),
   'deployments.apps': typed<Deployment>(deploymentDefaults),
-  'replicasets.apps': typed<ReplicaSet>((rs) => {
-    if (!rs.spec) return rs
-    const { template } = rs.spec
-    return { ...rs, spec: fill({ ...rs.spec, ...(template && { template: templateDefaults(template) }) }, { replicas: 1 }) }
-  }),
   'rolebindings.rbac.authorization.k8s.io': typed<RoleBinding>(bindingDefaults),
   'clusterrolebindings.rbac.authorization.k8s.io': typed<RoleBinding>(bindingDefaults),
+  'replicasets.apps': typed<ReplicaSet>(replicaSetDefaults),
+  'daemonsets.apps': typed<DaemonSet>(daemonSetDefaults),
+  'statefulsets.apps': typed<StatefulSet>(statefulSetDefaults),
+  'jobs.batch': typed<Job>(jobDefaults),
+  'cronjobs.batch': typed<CronJob>(cronJobDefaults),
+  'priorityclasses.scheduling.k8s.io': typed<PriorityClass>(priorityClassDefaults),
+  'horizontalpodautoscalers.autoscaling': typed<HorizontalPodAutoscaler>(autoscalerDefaults),
+  'ingressclasses.networking.k8s.io': typed<IngressClass>(ingressClassDefaults),
+  'networkpolicies.networking.k8s.io': typed<NetworkPolicy>(networkPolicyDefaults),
+  'storageclasses.storage.k8s.io': typed<StorageClass>(storageClassDefaults),
   endpoints: typed<Endpoints>((endpoints) => ({
     ...endpoints,
     ...(endpoints.subsets && {
@@ -70,10 +114,6 @@ function typed<T>(change: (object: T) => T): (object: KubeObject) => KubeObject 
   return (object) => change(object as T) as KubeObject
 }
 
-function templateDefaults(template: PodTemplateSpec): PodTemplateSpec {
-  return template.spec ? { ...template, spec: podTemplateDefaults(template.spec) } : template
-}
-
 /** A reference to a role, or to a user or group, is to those of the API group of roles. */
 function bindingDefaults(binding: RoleBinding): RoleBinding {
   const { roleRef, subjects } = binding
@@ -83,16 +123,6 @@ function bindingDefaults(binding: RoleBinding): RoleBinding {
     roleRef: { ...roleRef, apiGroup: roleRef.apiGroup || apiGroup },
     ...(subjects && { subjects: subjects.map((s) => (s.kind === 'User' || s.kind === 'Group' ? { ...s, apiGroup: s.apiGroup || apiGroup } : s)) }),
   }
-}
-
-function deploymentDefaults(deployment: Deployment): Deployment {
-  if (!deployment.spec) return deployment
-  const { template, strategy } = deployment.spec
-  const type = strategy?.type ?? 'RollingUpdate'
-  const rolling = fill(strategy?.rollingUpdate ?? {}, { maxSurge: '25%', maxUnavailable: '25%' })
-  const filled = { ...strategy, type, ...(type === 'RollingUpdate' && { rollingUpdate: rolling }) }
-  const spec = { ...deployment.spec, template: templateDefaults(template), strategy: filled }
-  return { ...deployment, spec: fill(spec, { replicas: 1, revisionHistoryLimit: 10, progressDeadlineSeconds: 600 }) }
 }
 
 function nodeDefaults(node: Node): Node {

@@ -20,7 +20,7 @@ export function* validateAmounts(field: string, amounts: Amounts | undefined): C
 }
 
 /** Thousandths, or why there are none. */
-function readAmount(amount: string | number): bigint | string {
+export function readAmount(amount: string | number): bigint | string {
   try {
     return parseQuantity(amount).milli
   } catch (e) {
@@ -42,4 +42,20 @@ export function* validateResources(field: string, resources: NonNullable<Contain
       yield wrong(`${field}.requests`, amount, `must be less than or equal to ${name} limit of ${limit}`)
     }
   }
+}
+
+/** Counts that are not negative, where they are given. */
+export function* atLeastZero<S extends object>(field: string, of: S, names: readonly (keyof S & string)[]): Causes {
+  for (const name of names) {
+    const value = of[name]
+    if (typeof value === 'number' && value < 0) yield wrong(`${field}.${name}`, value, 'must be greater than or equal to 0')
+  }
+}
+
+/** A count, or a share of one in percent. @param most percent */
+export function* validateShare(field: string, value: number | string, most: number): Causes {
+  if (typeof value === 'number') {
+    if (value < 0) yield wrong(field, value, 'must be greater than or equal to 0')
+  } else if (!/^\d{1,9}%$/.test(value)) yield wrong(field, value, "must be a whole number or a percentage (such as 1 or '25%')")
+  else if (Number.parseInt(value, 10) > most) yield wrong(field, value, `must not be greater than ${most}%`)
 }

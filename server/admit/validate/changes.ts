@@ -3,29 +3,37 @@ import { isDeepStrictEqual } from 'node:util'
 import type {
   CertificateSigningRequest,
   ConfigMap,
+  ControllerRevision,
+  DaemonSet,
   Deployment,
   EndpointSlice,
+  IngressClass,
+  Job,
   KubeObject,
   Node,
   ObjectMeta,
+  PersistentVolume,
+  PersistentVolumeClaim,
   Pod,
   PodSpec,
+  PriorityClass,
   ReplicaSet,
   RoleBinding,
+  ResourceQuota,
   Secret,
   Service,
   ServiceSpec,
+  StatefulSet,
+  StorageClass,
 } from '../../../api/objects.ts'
 import type { Resource } from '../../../api/resources.ts'
 import type { StatusCause } from '../../../api/status.ts'
 import { forbidden, immutable, wrong, type Causes } from '../causes.ts'
 import { wantsClusterIP } from './service.ts'
+import { claimChange, volumeChange } from './volume-changes.ts'
+import { fixed, jobChange, quotaChange, ingressClassChange, selectorChange, statefulSetChange, type Step } from './fixed.ts'
 
-/** An object before and after. */
-export interface Step<T> {
-  readonly before: T
-  readonly after: T
-}
+export type { Step }
 
 /** Everything that the change does and may not. */
 export function validateChange(resource: Resource, { before, after }: Step<KubeObject>): readonly StatusCause[] {
@@ -45,35 +53,36 @@ function* validateMetaChange(before: ObjectMeta, after: ObjectMeta): Causes {
 function validateKindChange(resource: Resource, step: Step<KubeObject>): Iterable<StatusCause> {
   // An object without its spec is not valid, which is said elsewhere.
   if (step.before.spec !== undefined && step.after.spec === undefined) return []
-  switch (resource) {
-    case 'pods':
-      return podChange(step as Step<Pod>)
-    case 'services':
-      return serviceChange(step as Step<Service>)
-    case 'deployments.apps':
-    case 'replicasets.apps':
-      return workloadChange(step as Step<Deployment | ReplicaSet>)
-    case 'configmaps':
-    case 'secrets':
-      return dataChange(step as Step<ConfigMap | Secret>)
-    case 'endpointslices.discovery.k8s.io':
-      return sliceChange(step as unknown as Step<EndpointSlice>)
-    case 'nodes':
-      return nodeChange(step as Step<Node>)
-    case 'rolebindings.rbac.authorization.k8s.io':
-    case 'clusterrolebindings.rbac.authorization.k8s.io':
-      return bindingChange(step as Step<RoleBinding>)
-    case 'roles.rbac.authorization.k8s.io':
-    case 'clusterroles.rbac.authorization.k8s.io':
-    case 'certificatesigningrequests.certificates.k8s.io':
-      return requestChange(step as Step<CertificateSigningRequest>)
-    case 'namespaces':
-    case 'endpoints':
-    case 'serviceaccounts':
-    case 'events':
-    case 'leases.coordination.k8s.io':
-      return []
-  }
+  return table[resource]?.(step) ?? []
+}
+
+/** Of a kind that is not named, everything may change. */
+const table: { readonly [R in Resource]?: (step: Step<KubeObject>) => Iterable<StatusCause> } = {
+  pods: typed<Pod>(podChange),
+  services: typed<Service>(serviceChange),
+  nodes: typed<Node>(nodeChange),
+  configmaps: typed<ConfigMap>(dataChange),
+  secrets: typed<Secret>(dataChange),
+  'deployments.apps': typed<Deployment>(selectorChange),
+  'replicasets.apps': typed<ReplicaSet>(selectorChange),
+  'daemonsets.apps': typed<DaemonSet>(selectorChange),
+  'statefulsets.apps': typed<StatefulSet>(statefulSetChange),
+  'controllerrevisions.apps': typed<ControllerRevision>(fixed('data')),
+  'jobs.batch': typed<Job>(jobChange),
+  resourcequotas: typed<ResourceQuota>(quotaChange),
+  persistentvolumes: typed<PersistentVolume>(volumeChange),
+  persistentvolumeclaims: typed<PersistentVolumeClaim>(claimChange),
+  'priorityclasses.scheduling.k8s.io': typed<PriorityClass>(fixed('value', 'preemptionPolicy')),
+  'ingressclasses.networking.k8s.io': typed<IngressClass>(ingressClassChange),
+  'storageclasses.storage.k8s.io': typed<StorageClass>(fixed('provisioner', 'parameters', 'reclaimPolicy', 'volumeBindingMode')),
+  'rolebindings.rbac.authorization.k8s.io': typed<RoleBinding>(bindingChange),
+  'clusterrolebindings.rbac.authorization.k8s.io': typed<RoleBinding>(bindingChange),
+  'certificatesigningrequests.certificates.k8s.io': typed<CertificateSigningRequest>(requestChange),
+  'endpointslices.discovery.k8s.io': typed<EndpointSlice>(fixed('addressType')),
+}
+
+function typed<T>(check: (step: Step<T>) => Iterable<StatusCause>): (step: Step<KubeObject>) => Iterable<StatusCause> {
+  return (step) => check(step as unknown as Step<T>)
 }
 
 const changeable =
@@ -152,10 +161,6 @@ function* addressesChange(old: ServiceSpec, now: ServiceSpec): Causes {
   }
 }
 
-function* workloadChange({ before, after }: Step<Deployment | ReplicaSet>): Causes {
-  if (!isDeepStrictEqual(before.spec?.selector, after.spec?.selector)) yield immutable('spec.selector', after.spec?.selector)
-}
-
 function* dataChange({ before, after }: Step<ConfigMap | Secret>): Causes {
   const [type, newType] = [(before as Secret).type, (after as Secret).type]
   if (type !== newType) yield immutable('type', newType)
@@ -165,10 +170,6 @@ function* dataChange({ before, after }: Step<ConfigMap | Secret>): Causes {
     const [old, now] = [(before as ConfigMap)[field] ?? {}, (after as ConfigMap)[field] ?? {}]
     if (!isDeepStrictEqual(old, now)) yield forbidden(field, 'field is immutable when `immutable` is set')
   }
-}
-
-function* sliceChange({ before, after }: Step<EndpointSlice>): Causes {
-  if (before.addressType !== after.addressType) yield immutable('addressType', after.addressType)
 }
 
 /** What was approved is what is signed. */

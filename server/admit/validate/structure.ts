@@ -2,7 +2,7 @@
  * Whether an object has the shape of its kind: types, required fields, closed sets of words. The compiled validators are
  * those of `kubernetes-models`; each is loaded when its kind is first written.
  */
-import type { Resource } from '../../../api/resources.ts'
+import { kindOf, type Resource, type ResourceKind } from '../../../api/resources.ts'
 import type { StatusCause } from '../../../api/status.ts'
 import { required, unsupported, wrong } from '../causes.ts'
 
@@ -17,25 +17,10 @@ type Compiled = ((data: unknown) => boolean) & { errors?: readonly Fault[] | nul
 /** Finds what is wrong with the shape of an object; the list is bounded. */
 export type Structure = (object: unknown) => readonly StatusCause[]
 
-const loaders: Readonly<Record<Resource, () => Promise<{ readonly validate: unknown }>>> = {
-  namespaces: () => import('kubernetes-models/_schemas/IoK8sApiCoreV1Namespace'),
-  nodes: () => import('kubernetes-models/_schemas/IoK8sApiCoreV1Node'),
-  pods: () => import('kubernetes-models/_schemas/IoK8sApiCoreV1Pod'),
-  services: () => import('kubernetes-models/_schemas/IoK8sApiCoreV1Service'),
-  endpoints: () => import('kubernetes-models/_schemas/IoK8sApiCoreV1Endpoints'),
-  configmaps: () => import('kubernetes-models/_schemas/IoK8sApiCoreV1ConfigMap'),
-  secrets: () => import('kubernetes-models/_schemas/IoK8sApiCoreV1Secret'),
-  serviceaccounts: () => import('kubernetes-models/_schemas/IoK8sApiCoreV1ServiceAccount'),
-  events: () => import('kubernetes-models/_schemas/IoK8sApiCoreV1Event'),
-  'deployments.apps': () => import('kubernetes-models/_schemas/IoK8sApiAppsV1Deployment'),
-  'replicasets.apps': () => import('kubernetes-models/_schemas/IoK8sApiAppsV1ReplicaSet'),
-  'endpointslices.discovery.k8s.io': () => import('kubernetes-models/_schemas/IoK8sApiDiscoveryV1EndpointSlice'),
-  'leases.coordination.k8s.io': () => import('kubernetes-models/_schemas/IoK8sApiCoordinationV1Lease'),
-  'roles.rbac.authorization.k8s.io': () => import('kubernetes-models/_schemas/IoK8sApiRbacV1Role'),
-  'rolebindings.rbac.authorization.k8s.io': () => import('kubernetes-models/_schemas/IoK8sApiRbacV1RoleBinding'),
-  'clusterroles.rbac.authorization.k8s.io': () => import('kubernetes-models/_schemas/IoK8sApiRbacV1ClusterRole'),
-  'certificatesigningrequests.certificates.k8s.io': () => import('kubernetes-models/_schemas/IoK8sApiCertificatesV1CertificateSigningRequest'),
-  'clusterrolebindings.rbac.authorization.k8s.io': () => import('kubernetes-models/_schemas/IoK8sApiRbacV1ClusterRoleBinding'),
+/** `IoK8sApiAppsV1Deployment`: the first word of the group, the version and the kind, as the models' package names its schemas. */
+function schemaOf({ group, version, kind }: ResourceKind): string {
+  const words = [group === '' ? 'core' : group.split('.', 1)[0]!, version]
+  return `IoK8sApi${words.map((w) => w[0]!.toUpperCase() + w.slice(1)).join('')}${kind}`
 }
 
 /** More are not told of at once. */
@@ -43,7 +28,7 @@ const maxCauses = 50
 
 /** The structural check of a kind. */
 export async function loadStructure(resource: Resource): Promise<Structure> {
-  const validate = (await loaders[resource]()).validate as Compiled
+  const { validate } = (await import(`kubernetes-models/_schemas/${schemaOf(kindOf(resource))}`)) as { readonly validate: Compiled }
   return (object) => (validate(object) ? [] : causesOf(validate.errors ?? [], object))
 }
 
@@ -123,6 +108,14 @@ const maps: ReadonlySet<string> = new Set([
   'allocatable',
   'overhead',
   'allocatedResources',
+  'hard',
+  'used',
+  'max',
+  'min',
+  'default',
+  'defaultRequest',
+  'maxLimitRequestRatio',
+  'parameters',
 ])
 
 /** `spec.containers[0].resources.limits[cpu]` from the steps to it. */

@@ -1,31 +1,6 @@
 import { describe, expect, test } from 'vitest'
-import type { KubeObject } from '../../../api/objects.ts'
-import type { Resource } from '../../../api/resources.ts'
+import { faultsOf as faults, faultTable as table } from '../../../test/kit/faults.ts'
 import * as kit from '../../../test/kit/objects.ts'
-import { withDefaults } from '../defaults/defaults.ts'
-import { loadStructure } from './structure.ts'
-import { validate } from './validate.ts'
-
-/** `field: message` of everything that is wrong with a draft. */
-async function faults(resource: Resource, draft: object): Promise<readonly string[]> {
-  const structure = await loadStructure(resource)
-  const shape = structure(draft)
-  const causes = shape.length > 0 ? shape : validate(resource, withDefaults(resource, draft as KubeObject))
-  return causes.map((c) => `${c.field}: ${c.message}`)
-}
-
-/** Rows of what a part of a draft is called, the part, and what is said of it; nothing where it is right. */
-type Row = readonly [what: string, part: object, ...faults: string[]]
-
-function table(resource: Resource, build: (part: never) => object, rows: readonly Row[]): void {
-  test.each(rows)('%s', async (_what, part, ...said) => {
-    const expected = said as readonly string[]
-    const found = await faults(resource, build(part as never))
-    expect(found).toHaveLength(expected.length)
-    // A row says the beginning of each message, or all of it.
-    for (const [i, fault] of found.entries()) expect(fault.slice(0, expected[i]!.length)).toBe(expected[i])
-  })
-}
 
 describe('metadata', () => {
   table('configmaps', kit.configMap, [

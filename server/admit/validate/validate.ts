@@ -4,32 +4,64 @@ import type {
   ClusterRole,
   ClusterRoleBinding,
   ConfigMap,
+  ControllerRevision,
+  CronJob,
+  DaemonSet,
   Deployment,
   Endpoints,
   EndpointSlice,
   Event,
+  HorizontalPodAutoscaler,
+  Ingress,
+  IngressClass,
+  Job,
   KubeObject,
   Lease,
+  LimitRange,
   Namespace,
+  NetworkPolicy,
   Node,
+  PersistentVolume,
+  PersistentVolumeClaim,
   Pod,
+  PodDisruptionBudget,
+  PodTemplate,
+  PriorityClass,
   ReplicaSet,
   Role,
   RoleBinding,
+  ReplicationController,
+  ResourceQuota,
   Secret,
   Service,
+  StatefulSet,
+  StorageClass,
 } from '../../../api/objects.ts'
 import type { Resource } from '../../../api/resources.ts'
 import type { StatusCause } from '../../../api/status.ts'
 import type { Causes } from '../causes.ts'
 import { validateCertificateRequest } from './certificates.ts'
+import { validateAutoscaler } from './autoscaler.ts'
 import { validateEndpoints, validateEndpointSlice } from './endpoints.ts'
+import { validateIngress, validateIngressClass, validateNetworkPolicy } from './ingress.ts'
+import { validateCronJob, validateJob } from './job.ts'
 import { validateMeta } from './meta.ts'
 import { validateConfigMap, validateEvent, validateLease, validateNamespace, validateNode, validateSecret } from './others.ts'
 import { validatePod } from './pod.ts'
 import { validateRole, validateRoleBinding } from './roles.ts'
+import { validateBudget, validatePriorityClass } from './priority.ts'
+import { validateLimitRange, validateResourceQuota } from './quota.ts'
 import { validateService } from './service.ts'
-import { validateDeployment, validateReplicaSet } from './workload.ts'
+import { validatePersistentVolume, validatePersistentVolumeClaim, validateStorageClass } from './volume.ts'
+import {
+  validateControllerRevision,
+  validateDaemonSet,
+  validateDeployment,
+  validatePodTemplate,
+  validateReplicaSet,
+  validateReplicationController,
+  validateStatefulSet,
+} from './workload.ts'
 
 /** More are not told of at once. */
 const maxCauses = 100
@@ -46,44 +78,49 @@ export function validate(resource: Resource, object: KubeObject): readonly Statu
 
 function* all(resource: Resource, object: KubeObject): Causes {
   yield* validateMeta(resource, object.metadata)
-  yield* validateKind(resource, object)
+  yield* table[resource]?.(object) ?? []
 }
 
-function validateKind(resource: Resource, object: KubeObject): Iterable<StatusCause> {
-  switch (resource) {
-    case 'pods':
-      return validatePod(object as Pod)
-    case 'services':
-      return validateService(object as Service)
-    case 'nodes':
-      return validateNode(object as Node)
-    case 'namespaces':
-      return validateNamespace(object as Namespace)
-    case 'configmaps':
-      return validateConfigMap(object as ConfigMap)
-    case 'secrets':
-      return validateSecret(object as Secret)
-    case 'events':
-      return validateEvent(object as unknown as Event)
-    case 'endpoints':
-      return validateEndpoints(object as Endpoints)
-    case 'deployments.apps':
-      return validateDeployment(object as Deployment)
-    case 'replicasets.apps':
-      return validateReplicaSet(object as ReplicaSet)
-    case 'endpointslices.discovery.k8s.io':
-      return validateEndpointSlice(object as EndpointSlice)
-    case 'leases.coordination.k8s.io':
-      return validateLease(object as Lease)
-    case 'certificatesigningrequests.certificates.k8s.io':
-      return validateCertificateRequest(object as CertificateSigningRequest)
-    case 'roles.rbac.authorization.k8s.io':
-    case 'clusterroles.rbac.authorization.k8s.io':
-      return validateRole(object as Role | ClusterRole)
-    case 'rolebindings.rbac.authorization.k8s.io':
-    case 'clusterrolebindings.rbac.authorization.k8s.io':
-      return validateRoleBinding(object as RoleBinding | ClusterRoleBinding)
-    case 'serviceaccounts':
-      return []
-  }
+/** What is checked of each kind beside its metadata; of a kind that is not named, its shape says everything. */
+const table: { readonly [R in Resource]?: (object: KubeObject) => Iterable<StatusCause> } = {
+  pods: typed<Pod>(validatePod),
+  services: typed<Service>(validateService),
+  nodes: typed<Node>(validateNode),
+  namespaces: typed<Namespace>(validateNamespace),
+  configmaps: typed<ConfigMap>(validateConfigMap),
+  secrets: typed<Secret>(validateSecret),
+  events: typed<Event>(validateEvent),
+  endpoints: typed<Endpoints>(validateEndpoints),
+  podtemplates: typed<PodTemplate>(validatePodTemplate),
+  replicationcontrollers: typed<ReplicationController>(validateReplicationController),
+  limitranges: typed<LimitRange>(validateLimitRange),
+  resourcequotas: typed<ResourceQuota>(validateResourceQuota),
+  persistentvolumes: typed<PersistentVolume>(validatePersistentVolume),
+  persistentvolumeclaims: typed<PersistentVolumeClaim>(validatePersistentVolumeClaim),
+  'deployments.apps': typed<Deployment>(validateDeployment),
+  'replicasets.apps': typed<ReplicaSet>(validateReplicaSet),
+  'daemonsets.apps': typed<DaemonSet>(validateDaemonSet),
+  'statefulsets.apps': typed<StatefulSet>(validateStatefulSet),
+  'controllerrevisions.apps': typed<ControllerRevision>(validateControllerRevision),
+  'jobs.batch': typed<Job>(validateJob),
+  'cronjobs.batch': typed<CronJob>(validateCronJob),
+  'poddisruptionbudgets.policy': typed<PodDisruptionBudget>(validateBudget),
+  'priorityclasses.scheduling.k8s.io': typed<PriorityClass>(validatePriorityClass),
+  'horizontalpodautoscalers.autoscaling': typed<HorizontalPodAutoscaler>(validateAutoscaler),
+  'ingresses.networking.k8s.io': typed<Ingress>(validateIngress),
+  'ingressclasses.networking.k8s.io': typed<IngressClass>(validateIngressClass),
+  'networkpolicies.networking.k8s.io': typed<NetworkPolicy>(validateNetworkPolicy),
+  'storageclasses.storage.k8s.io': typed<StorageClass>(validateStorageClass),
+  'endpointslices.discovery.k8s.io': typed<EndpointSlice>(validateEndpointSlice),
+  'roles.rbac.authorization.k8s.io': typed<Role>(validateRole),
+  'clusterroles.rbac.authorization.k8s.io': typed<ClusterRole>(validateRole),
+  'rolebindings.rbac.authorization.k8s.io': typed<RoleBinding>(validateRoleBinding),
+  'clusterrolebindings.rbac.authorization.k8s.io': typed<ClusterRoleBinding>(validateRoleBinding),
+  'certificatesigningrequests.certificates.k8s.io': typed<CertificateSigningRequest>(validateCertificateRequest),
+  'leases.coordination.k8s.io': typed<Lease>(validateLease),
+}
+
+/** The structure of the object was checked, so its type is what its kind says. */
+function typed<T>(check: (object: T) => Iterable<StatusCause>): (object: KubeObject) => Iterable<StatusCause> {
+  return (object) => check(object as T)
 }

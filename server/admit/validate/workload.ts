@@ -1,34 +1,40 @@
-/** Checks of apps/v1 Deployment and ReplicaSet. */
-import type { Deployment, LabelSelector, PodTemplateSpec, ReplicaSet } from '../../../api/objects.ts'
+/** Checks of the kinds whose pods are replaced when they end: apps/v1 and core/v1 ReplicationController. */
+import type {
+  ControllerRevision,
+  DaemonSet,
+  Deployment,
+  LabelSelector,
+  PodTemplate,
+  PodTemplateSpec,
+  ReplicaSet,
+  ReplicationController,
+  StatefulSet,
+} from '../../../api/objects.ts'
 import { matchesSelector } from '../../../api/selectors.ts'
-import { forbidden, required, unsupported, wrong, type Causes } from '../causes.ts'
-import { validateAnnotations, validateLabels, validateSelector } from './meta.ts'
-import { validatePodSpec } from './pod.ts'
+import { forbidden, required, wrong, type Causes } from '../causes.ts'
+import { atLeastZero, validateShare } from './amounts.ts'
+import { text, validateSelector } from './meta.ts'
+import { dnsLabel, dnsSubdomain } from './names.ts'
+import { validateTemplate } from './template.ts'
+import { validateClaimSpec } from './volume.ts'
 
 type Strategy = NonNullable<NonNullable<Deployment['spec']>['strategy']>
 
 export function* validateReplicaSet({ spec }: ReplicaSet): Causes {
   if (!spec) return yield required('spec')
-  yield* atLeastZero(spec, ['replicas', 'minReadySeconds'])
+  yield* atLeastZero('spec', spec, ['replicas', 'minReadySeconds'])
   yield* validateOwnership(spec.selector, spec.template)
 }
 
 export function* validateDeployment({ spec }: Deployment): Causes {
   if (!spec) return yield required('spec')
-  yield* atLeastZero(spec, ['replicas', 'minReadySeconds', 'revisionHistoryLimit', 'progressDeadlineSeconds'])
+  yield* atLeastZero('spec', spec, ['replicas', 'minReadySeconds', 'revisionHistoryLimit', 'progressDeadlineSeconds'])
   const { progressDeadlineSeconds, minReadySeconds = 0 } = spec
   if (progressDeadlineSeconds !== undefined && progressDeadlineSeconds >= 0 && progressDeadlineSeconds <= minReadySeconds) {
     yield wrong('spec.progressDeadlineSeconds', progressDeadlineSeconds, 'must be greater than minReadySeconds')
   }
   if (spec.strategy) yield* validateStrategy(spec.strategy)
   yield* validateOwnership(spec.selector, spec.template)
-}
-
-function* atLeastZero<S extends object>(spec: S, fields: readonly (keyof S & string)[]): Causes {
-  for (const field of fields) {
-    const value = spec[field]
-    if (typeof value === 'number' && value < 0) yield wrong(`spec.${field}`, value, 'must be greater than or equal to 0')
-  }
 }
 
 /** The selector must find the pods that the template makes, and not everybody's. */
@@ -38,16 +44,11 @@ function* validateOwnership(selector: LabelSelector, template: PodTemplateSpec |
     yield wrong('spec.selector', selector, 'must not be empty: it would select every pod of the namespace')
   }
   if (!template) return yield required('spec.template')
-  const { labels, annotations } = template.metadata ?? {}
+  const { labels } = template.metadata ?? {}
   if (!matchesSelector(selector, labels))
     yield wrong('spec.template.metadata.labels', labels ?? {}, '`selector` does not match template `labels`')
-  yield* validateLabels('spec.template.metadata.labels', labels)
-  yield* validateAnnotations('spec.template.metadata.annotations', annotations)
-  if (!template.spec) return yield required('spec.template.spec')
-  yield* validatePodSpec('spec.template.spec', template.spec)
-  if (template.spec.restartPolicy !== 'Always')
-    yield unsupported('spec.template.spec.restartPolicy', template.spec.restartPolicy, ['Always'])
-  if (template.spec.activeDeadlineSeconds !== undefined) {
+  yield* validateTemplate('spec.template', template, ['Always'])
+  if (template.spec?.activeDeadlineSeconds !== undefined) {
     yield forbidden(
       'spec.template.spec.activeDeadlineSeconds',
       'may not be given in a template whose pods are replaced when they end',
@@ -55,22 +56,80 @@ function* validateOwnership(selector: LabelSelector, template: PodTemplateSpec |
   }
 }
 
+export function* validateReplicationController({ spec }: ReplicationController): Causes {
+  if (!spec) return yield required('spec')
+  yield* atLeastZero('spec', spec, ['replicas', 'minReadySeconds'])
+  if (Object.keys(spec.selector ?? {}).length === 0) yield required('spec.selector', 'must have labels, or the template must')
+  else yield* validateOwnership({ matchLabels: spec.selector! }, spec.template)
+}
+
+export function* validateDaemonSet({ spec }: DaemonSet): Causes {
+  if (!spec) return yield required('spec')
+  yield* atLeastZero('spec', spec, ['minReadySeconds', 'revisionHistoryLimit'])
+  const { type, rollingUpdate } = spec.updateStrategy ?? {}
+  if (type === 'RollingUpdate') yield* validateRolling('spec.updateStrategy.rollingUpdate', rollingUpdate ?? {}, 'exclusive')
+  yield* validateOwnership(spec.selector, spec.template)
+}
+
+export function* validateStatefulSet({ spec }: StatefulSet): Causes {
+  if (!spec) return yield required('spec')
+  yield* atLeastZero('spec', spec, ['replicas', 'minReadySeconds', 'revisionHistoryLimit'])
+  const { type, rollingUpdate } = spec.updateStrategy ?? {}
+  if (type === 'OnDelete' && rollingUpdate) yield wrong('spec.updateStrategy.rollingUpdate', rollingUpdate, "may only be given where `type` is 'RollingUpdate'")
+  yield* atLeastZero('spec.updateStrategy.rollingUpdate', rollingUpdate ?? {}, ['partition'])
+  if (rollingUpdate?.maxUnavailable !== undefined) {
+    yield* validateShare('spec.updateStrategy.rollingUpdate.maxUnavailable', rollingUpdate.maxUnavailable, 100)
+    if (isNothing(rollingUpdate.maxUnavailable)) yield wrong('spec.updateStrategy.rollingUpdate.maxUnavailable', rollingUpdate.maxUnavailable, 'must not be 0')
+  }
+  yield* atLeastZero('spec.ordinals', spec.ordinals ?? {}, ['start'])
+  if (spec.serviceName) yield* text('spec.serviceName', spec.serviceName, dnsLabel)
+  for (const [i, claim] of (spec.volumeClaimTemplates ?? []).entries()) {
+    const at = `spec.volumeClaimTemplates[${i}]`
+    if (!claim.metadata?.name) yield required(`${at}.metadata.name`)
+    else yield* text(`${at}.metadata.name`, claim.metadata.name, dnsSubdomain)
+    if (!claim.spec) yield required(`${at}.spec`)
+    else yield* validateClaimSpec(`${at}.spec`, claim.spec)
+  }
+  yield* validateOwnership(spec.selector, withClaims(spec.template, spec.volumeClaimTemplates ?? []))
+}
+
+/** Each pod of the set has a volume of each claim, which its containers may name. */
+function withClaims(template: PodTemplateSpec, claims: readonly { readonly metadata?: { readonly name?: string } }[]): PodTemplateSpec {
+  if (!template.spec || claims.length === 0) return template
+  const names = claims.map((claim) => claim.metadata?.name ?? '').filter((name) => dnsLabel(name) === undefined)
+  const others = (template.spec.volumes ?? []).filter((volume) => !names.includes(volume.name))
+  const volumes = [...others, ...[...new Set(names)].map((name) => ({ name, persistentVolumeClaim: { claimName: name } }))]
+  return { ...template, spec: { ...template.spec, volumes } }
+}
+
+export function* validateControllerRevision({ revision, data }: ControllerRevision): Causes {
+  if (revision < 0) yield wrong('revision', revision, 'must be greater than or equal to 0')
+  if (data === undefined) yield required('data')
+}
+
+export function* validatePodTemplate({ template }: PodTemplate): Causes {
+  if (!template) yield required('template')
+  else yield* validateTemplate('template', template)
+}
+
 function* validateStrategy({ type, rollingUpdate }: Strategy): Causes {
   if (type === 'Recreate') {
     if (rollingUpdate) yield forbidden('spec.strategy.rollingUpdate', "may not be specified when strategy `type` is 'Recreate'")
     return
   }
-  const at = 'spec.strategy.rollingUpdate'
-  const { maxSurge = 0, maxUnavailable = 0 } = rollingUpdate ?? {}
-  for (const [name, value] of Object.entries({ maxSurge, maxUnavailable })) {
-    if (typeof value === 'number' && value < 0) yield wrong(`${at}.${name}`, value, 'must be greater than or equal to 0')
-    if (typeof value === 'string' && !/^\d{1,9}%$/.test(value))
-      yield wrong(`${at}.${name}`, value, "must be a whole number or a percentage (such as 1 or '25%')")
-  }
-  if (typeof maxUnavailable === 'string' && Number.parseInt(maxUnavailable, 10) > 100)
-    yield wrong(`${at}.maxUnavailable`, maxUnavailable, 'must not be greater than 100%')
+  yield* validateRolling('spec.strategy.rollingUpdate', rollingUpdate ?? {}, 'together')
+}
+
+type Rolling = { readonly maxSurge?: number | string; readonly maxUnavailable?: number | string }
+
+/** @param both whether pods may be added and taken away at the same time */
+function* validateRolling(at: string, { maxSurge = 0, maxUnavailable = 0 }: Rolling, both: 'together' | 'exclusive'): Causes {
+  yield* validateShare(`${at}.maxSurge`, maxSurge, both === 'together' ? Infinity : 100)
+  yield* validateShare(`${at}.maxUnavailable`, maxUnavailable, 100)
   if (isNothing(maxSurge) && isNothing(maxUnavailable))
     yield wrong(`${at}.maxUnavailable`, maxUnavailable, 'may not be 0 when `maxSurge` is 0')
+  if (both === 'exclusive' && !isNothing(maxSurge) && !isNothing(maxUnavailable))
+    yield wrong(`${at}.maxSurge`, maxSurge, 'may not be given where `maxUnavailable` is: one of them is 0')
 }
 
 const isNothing = (amount: number | string): boolean => amount === 0 || /^0+%$/.test(String(amount))

@@ -6,6 +6,7 @@
 import { readFileSync } from 'node:fs'
 import { fileURLToPath } from 'node:url'
 import { StatusError } from '../../../api/status.ts'
+import { withNames } from '../../admit/declarations.ts'
 
 /** The part of JSON Schema that the declarations can express. `$ref` is the bare name of another definition. */
 export interface Schema {
@@ -51,7 +52,7 @@ export function loadDefinitions(modules: readonly string[]): Definitions {
 }
 
 function readDeclaration(module: string): string {
-  return readFileSync(fileURLToPath(import.meta.resolve(module)).replace(/\.js$/, '.d.ts'), 'utf8')
+  return withNames(readFileSync(fileURLToPath(import.meta.resolve(module)).replace(/\.js$/, '.d.ts'), 'utf8'))
 }
 
 /** `kubernetes-models/apps/v1/Deployment` is `io.k8s.api.apps.v1.Deployment`. */

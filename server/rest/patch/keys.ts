@@ -55,6 +55,15 @@ const specs: Partial<Record<Resource, Shape>> = {
   serviceaccounts: { secrets: list('name') },
   'deployments.apps': { spec: map({ template, strategy: { kind: 'map', of: plain, retain: true } }), status: map({ conditions }) },
   'replicasets.apps': { spec: map({ template }), status: map({ conditions }) },
+  replicationcontrollers: { spec: map({ template }), status: map({ conditions }) },
+  podtemplates: { template },
+  persistentvolumeclaims: { status: map({ conditions }) },
+  'daemonsets.apps': { spec: map({ template }), status: map({ conditions }) },
+  'statefulsets.apps': { spec: map({ template }), status: map({ conditions }) },
+  'jobs.batch': { spec: map({ template }), status: map({ conditions }) },
+  'cronjobs.batch': { spec: map({ jobTemplate: map({ metadata, spec: map({ template }) }) }) },
+  'poddisruptionbudgets.policy': { status: map({ conditions }) },
+  'horizontalpodautoscalers.autoscaling': { status: map({ conditions }) },
 }
 
 /** The merge rules of a whole object of this kind. */

@@ -72,6 +72,41 @@ describe('objects from protobuf', () => {
     })
   })
 
+  test('a zero that was said is kept where absence would mean something else', () => {
+    expect(decode('scheduling.k8s.io/v1', 'PriorityClass', int(2, 0), int(3, 0))).toMatchObject({ value: 0 })
+    expect(decode('scheduling.k8s.io/v1', 'PriorityClass', int(2, 0), int(3, 0))).not.toHaveProperty('globalDefault')
+    const none = message(2, message(3, int(1, 0), int(2, 0)))
+    expect(decode('policy/v1', 'PodDisruptionBudget', none)).toMatchObject({ spec: { maxUnavailable: 0 } })
+    expect(decode('v1', 'PersistentVolumeClaim', message(2, text(5, '')))).toMatchObject({ spec: { storageClassName: '' } })
+    expect(decode('batch/v1', 'Job', message(2, int(7, 0), int(9, 0)))).toMatchObject({ spec: { backoffLimit: 0 } })
+  })
+
+  test('what is inlined in JSON has no field of its own', () => {
+    const source = message(2, message(3, text(1, '/data')))
+    expect(decode('v1', 'PersistentVolume', message(2, source))).toMatchObject({ spec: { hostPath: { path: '/data' } } })
+    const http = message(2, message(1, message(1, text(1, '/'), text(3, 'Prefix'))))
+    expect(decode('networking.k8s.io/v1', 'Ingress', message(2, message(3, text(1, 'a.test'), http)))).toMatchObject({
+      spec: { rules: [{ host: 'a.test', http: { paths: [{ path: '/', pathType: 'Prefix' }] } }] },
+    })
+  })
+
+  test('a kind of two versions has the messages of each', () => {
+    const target = message(1, text(1, 'Deployment'), text(2, 'web'))
+    expect(decode('autoscaling/v1', 'HorizontalPodAutoscaler', message(2, target, int(3, 5), int(4, 80)))).toMatchObject({
+      spec: { maxReplicas: 5, targetCPUUtilizationPercentage: 80 },
+    })
+    const metric = message(4, text(1, 'Resource'), message(4, text(1, 'cpu'), message(2, text(1, 'Utilization'), int(4, 80))))
+    expect(decode('autoscaling/v2', 'HorizontalPodAutoscaler', message(2, target, int(3, 5), metric))).toMatchObject({
+      spec: { metrics: [{ type: 'Resource', resource: { name: 'cpu', target: { type: 'Utilization', averageUtilization: 80 } } }] },
+    })
+  })
+
+  test('a field of free form is JSON', () => {
+    const data = (words: string) => message(2, bytes(1, Buffer.from(words)))
+    expect(decode('apps/v1', 'ControllerRevision', data('{"spec":{"a":[1]}}'), int(3, 0))).toMatchObject({ data: { spec: { a: [1] } }, revision: 0 })
+    expect(() => decode('apps/v1', 'ControllerRevision', data('{'))).toThrow(StatusError)
+  })
+
   test('DeleteOptions come under any version', () => {
     expect(decode('v1', 'DeleteOptions', int(1, 0))).toEqual({ apiVersion: 'v1', kind: 'DeleteOptions', gracePeriodSeconds: 0 })
     expect(decode('apps/v1', 'DeleteOptions', text(4, 'Orphan'))).toMatchObject({ propagationPolicy: 'Orphan' })
@@ -82,7 +117,7 @@ describe('objects from protobuf', () => {
     ['nothing', new Uint8Array()],
     ['a body that breaks off', body('v1', 'Secret', text(3, 'Opaque')).slice(0, -8)],
     ['a length beyond the end', Buffer.from('k8s\0\x0a\xff\xff\x03', 'latin1')],
-    ['a kind that is not served', body('batch/v1', 'Job')],
+    ['a kind that is not served', body('batch/v1', 'Widget')],
     ['a kind by a bad name', body('v1', 'constructor')],
     ['a field that is not known', body('v1', 'Secret', int(99, 1))],
     ['noise', Buffer.from('k8s\0\x07\x07\x07\x07\x07\x07', 'latin1')],

@@ -10,7 +10,7 @@ import messages from './messages.json' with { type: 'json' }
 
 export const protobufType = 'application/vnd.kubernetes.protobuf'
 
-/** `FIELD TYPE`, `FIELD list TYPE` or `FIELD map TYPE`, by field number. */
+/** `FIELD TYPE`, `FIELD kept TYPE` (where zero is no absence), `FIELD list TYPE` or `FIELD map TYPE`, by field number. */
 type Message = Readonly<Record<string, string>>
 type JsonMap = Record<string, unknown>
 type Reader = protobuf.Reader
@@ -34,6 +34,11 @@ const packages: Readonly<Record<string, string>> = {
   'authorization.k8s.io/v1': 'authorization',
   'authentication.k8s.io/v1': 'authentication',
   'certificates.k8s.io/v1': 'certificates',
+  'autoscaling/v2': 'autoscaling2',
+  'batch/v1': 'batch',
+  'networking.k8s.io/v1': 'networking',
+  'scheduling.k8s.io/v1': 'scheduling',
+  'storage.k8s.io/v1': 'storage',
 }
 
 /** Scalars that mean something when they are zero: absent would mean a default. Others are zero where they are not set. */
@@ -99,10 +104,10 @@ function decodeFields(reader: Reader, end: number, message: Message, name: strin
 function addField(object: JsonMap, reader: Reader, field: string, depth: number): void {
   const [name = '', ...rest] = field.split(' ')
   const type = rest.at(-1)!
-  if (rest.length === 1) {
+  if (rest.length === 1 || rest[0] === 'kept') {
     const value = decodeValue(reader, type, depth)
     if (name === '') Object.assign(object, value)
-    else if (value !== undefined && (isSet(value) || zeroMatters.has(name))) object[name] = value
+    else if (value !== undefined && (rest[0] === 'kept' || isSet(value) || zeroMatters.has(name))) object[name] = value
   } else if (rest[0] === 'list') {
     const list = (object[name] ??= []) as unknown[]
     list.push(decodeValue(reader, type, depth))
@@ -166,6 +171,15 @@ const time =
     return `${date.toISOString().slice(0, 19)}${fraction}Z`
   }
 
+/** What stands in a field of any type is JSON text. @param raw in base64 */
+function anyJson(raw: string): unknown {
+  try {
+    return JSON.parse(Buffer.from(raw, 'base64').toString('utf8')) as unknown
+  } catch (e) {
+    throw new StatusError('BadRequest', 'the request body has a field of free form that is not JSON', undefined, { cause: e })
+  }
+}
+
 /** Messages that are something else than an object in JSON. */
 const specials: Readonly<Record<string, Special>> = {
   'meta.Time': { fields: timeFields, read: time(0) },
@@ -177,5 +191,5 @@ const specials: Readonly<Record<string, Special>> = {
   },
   ExtraValue: { fields: { 1: 'items list string' }, read: ({ items }) => items ?? [] },
   'meta.FieldsV1': { fields: { 1: 'raw bytes' }, read: () => undefined },
-  'runtime.RawExtension': { fields: { 1: 'raw bytes' }, read: () => undefined },
+  'runtime.RawExtension': { fields: { 1: 'raw bytes' }, read: ({ raw = '' }) => anyJson(raw as string) },
 }

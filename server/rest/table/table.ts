@@ -10,7 +10,18 @@ import { nodeColumns } from './nodes.ts'
 import { podColumns } from './pods.ts'
 import { bindingColumns, roleColumns } from './roles.ts'
 import { endpointsColumns, serviceColumns, sliceColumns } from './services.ts'
-import { deploymentColumns, replicaSetColumns } from './workloads.ts'
+import { cronJobColumns, jobColumns } from './jobs.ts'
+import { autoscalerColumns, budgetColumns, limitRangeColumns, priorityClassColumns, quotaColumns } from './policies.ts'
+import { ingressClassColumns, ingressColumns, networkPolicyColumns } from './networking.ts'
+import { persistentVolumeClaimColumns, persistentVolumeColumns, storageClassColumns } from './volumes.ts'
+import {
+  controllerRevisionColumns,
+  daemonSetColumns,
+  deploymentColumns,
+  podTemplateColumns,
+  replicaSetColumns,
+  statefulSetColumns,
+} from './workloads.ts'
 
 export type IncludeObject = 'None' | 'Metadata' | 'Object'
 
@@ -92,6 +103,24 @@ const columns: Readonly<Record<Resource, readonly Column<never>[]>> = {
   'clusterroles.rbac.authorization.k8s.io': roleColumns,
   'rolebindings.rbac.authorization.k8s.io': bindingColumns,
   'clusterrolebindings.rbac.authorization.k8s.io': bindingColumns,
+  replicationcontrollers: replicaSetColumns,
+  podtemplates: podTemplateColumns,
+  limitranges: limitRangeColumns,
+  resourcequotas: quotaColumns,
+  persistentvolumes: persistentVolumeColumns,
+  persistentvolumeclaims: persistentVolumeClaimColumns,
+  'daemonsets.apps': daemonSetColumns,
+  'statefulsets.apps': statefulSetColumns,
+  'controllerrevisions.apps': controllerRevisionColumns,
+  'jobs.batch': jobColumns,
+  'cronjobs.batch': cronJobColumns,
+  'poddisruptionbudgets.policy': budgetColumns,
+  'priorityclasses.scheduling.k8s.io': priorityClassColumns,
+  'horizontalpodautoscalers.autoscaling': autoscalerColumns,
+  'ingresses.networking.k8s.io': ingressColumns,
+  'ingressclasses.networking.k8s.io': ingressClassColumns,
+  'networkpolicies.networking.k8s.io': networkPolicyColumns,
+  'storageclasses.storage.k8s.io': storageClassColumns,
 }
 
 const columnsOf = (resource: Resource): readonly Column<KubeObject>[] => columns[resource] as readonly Column<KubeObject>[]

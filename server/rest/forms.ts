@@ -1,0 +1,31 @@
+/** Kinds that clients know by two words: from the words in which a client speaks to those in which a kind is stored, and back. */
+import { apiVersionOf, kindOf, type ResourceKind } from '../../api/resources.ts'
+import { toFirst, toSecond } from './autoscalers.ts'
+import { toOlder, toYounger } from './events.ts'
+
+type JsonMap = { readonly [field: string]: unknown }
+
+interface Form {
+  readonly stored: (draft: JsonMap) => JsonMap
+  readonly served: (object: JsonMap) => JsonMap
+}
+
+/** By the apiVersion and the kind of the form that is not stored. */
+const forms: Readonly<Record<string, Form>> = {
+  'events.k8s.io/v1 Event': { stored: toOlder, served: toYounger },
+  'autoscaling/v1 HorizontalPodAutoscaler': { stored: toSecond, served: toFirst },
+}
+
+const formOf = (of: ResourceKind): Form | undefined => (of === kindOf(of.resource) ? undefined : forms[`${apiVersionOf(of)} ${of.kind}`])
+
+/** A draft in the words in which its kind is stored; the draft itself where they are the same. */
+export function storedForm<T extends JsonMap>(of: ResourceKind, draft: T): T {
+  const form = formOf(of)
+  return form ? (form.stored(draft) as T) : draft
+}
+
+/** A stored object in the words of the kind as it was asked for; the object itself where they are the same, or where it is only metadata. */
+export function servedForm<T extends { readonly kind?: unknown }>(of: ResourceKind, object: T): T {
+  const form = formOf(of)
+  return form && object.kind === of.kind ? (form.served(object) as object as T) : object
+}
