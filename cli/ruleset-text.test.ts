@@ -23,6 +23,12 @@ const ruleset = `table ip wherry {
 			     10.97.3.4 comment "default/web" }
 	}
 
+	set service-ranges {
+		type ipv4_addr
+		flags interval
+		elements = { 10.97.0.0/18, 10.100.0.0/18, 10.101.0.0/18, 10.102.0.0/18, 10.103.0.0/18, 10.104.0.0/18, 10.105.0.0/18, 10.106.0.0/18, 10.107.0.0/18 }
+	}
+
 	set pod-ranges {
 		type ipv4_addr
 		flags interval
@@ -46,8 +52,8 @@ const ruleset = `table ip wherry {
 		type nat hook prerouting priority dstnat; policy accept;
 		ip daddr . meta l4proto . th dport @external goto external
 		ip daddr . meta l4proto . th dport @external-local goto external-local
-		ip daddr @cluster-ips ip saddr != @pod-ranges meta mark set meta mark | 0x00004000
-		ip daddr @cluster-ips goto endpoints
+		ip saddr != @pod-ranges ip daddr @cluster-ips meta mark set meta mark | 0x00004000
+		ip daddr @service-ranges jump endpoints
 	}
 
 	chain external {
@@ -89,14 +95,15 @@ describe('only what one service meets', () => {
 
   test('chains that a packet to it walks through, and the sets that they ask', () => {
     const blocks = [...shown.matchAll(/^\t(?:set|map|chain) (\S+)/gm)].map((match) => match[1])
-    expect(blocks).toEqual(['external', 'cluster-ips', 'pod-ranges', 'endpoints-2', 'nat-prerouting', 'external', 'endpoints'])
+    expect(blocks).toEqual(['external', 'cluster-ips', 'service-ranges', 'pod-ranges', 'endpoints-2', 'nat-prerouting', 'external', 'endpoints'])
     expect(shown).toContain('elements = { 10.244.0.0/16 }')
     expect(shown).not.toContain('@external-local')
+    expect(shown).toContain('elements = { 10.97.0.0/18 }')
     expect(shown).not.toContain('@endpoints-1')
   })
 
   test('says how much it left out', () => {
-    expect(shown.match(/# \d+ more/g)).toEqual(['# 1 more', '# 1 more', '# 1 more'])
+    expect(shown.match(/# \d+ more/g)).toEqual(['# 1 more', '# 1 more', '# 8 more', '# 1 more'])
   })
 
   test('is still a table with one brace for each block', () => {

@@ -1,5 +1,7 @@
 /** Cuts the text of a node's ruleset (as `nft list table` prints it) down to what one service meets on its way. Pure. */
 
+import { cidrContains } from '../rules/address.ts'
+
 /** By what a service is known in the rules. */
 export interface ServiceMarks {
   /** `namespace/name`: elements carry it, or it and `:port name`, as a comment. */
@@ -73,6 +75,7 @@ function concerns(element: string, marks: ServiceMarks): boolean {
   if (comment === marks.key || comment?.startsWith(`${marks.key}:`)) return true
   const words = element.replace(/comment "[^"]*"/, '').split(/[\s,]+/)
   if (words.some((word) => marks.addresses.includes(word))) return true
+  if (/^[\da-f.:]+\/\d+$/.test(element)) return marks.addresses.some((address) => cidrContains(element, address))
   const port = /^(?:0\.0\.0\.0|::) \. (?:tcp|udp|sctp) \. (\d+)\b/.exec(element)?.[1]
   return port !== undefined && marks.nodePorts.includes(Number(port))
 }

@@ -1,5 +1,5 @@
 /** The routes of one service as elements of the table's sets. */
-import { anyAddress } from '../address.ts'
+import { anyAddress, canonicalCIDR } from '../address.ts'
 import type { EndpointView, Family, Problem, ServiceKey } from '../model.ts'
 import type { Front, Route, ServiceRoutes } from '../routes.ts'
 import { classId, memberNumbers, mostMembers, portNumber } from './affinity.ts'
@@ -9,7 +9,7 @@ import { mostEndpoints, slotsOf } from './slots.ts'
 
 /** Sets whose elements several services may want; one is in the kernel as long as one of them does. */
 export function isShared(set: SetName): boolean {
-  return set === setNames.hairpin || set.startsWith('affinity-members-')
+  return set === setNames.hairpin || set === setNames.serviceRanges || set.startsWith('affinity-members-')
 }
 
 /** @returns each element once; no two services have the same one, but in shared sets */
@@ -17,7 +17,10 @@ export function elementsOf(family: Family, service: ServiceKey, { clusterIPs, ro
   const placed: PlacedElement[] = []
   const shared = new Map<string, PlacedElement>()
   const share = (element: PlacedElement): void => void shared.set(`${element.set} ${element.key}`, element)
-  for (const address of clusterIPs) placed.push({ set: setNames.clusterIPs, key: address, comment: serviceComment(service, '') })
+  for (const address of clusterIPs) {
+    placed.push({ set: setNames.clusterIPs, key: address, comment: serviceComment(service, '') })
+    share({ set: setNames.serviceRanges, key: rangeOf(family, address) })
+  }
   for (const route of routes) {
     const front = frontText(family, route.front)
     const comment = serviceComment(service, route.portName)
@@ -39,6 +42,16 @@ export function excesses(service: ServiceKey, { routes }: ServiceRoutes): readon
     if (affinitySeconds !== undefined && endpoints.length > mostMembers) return problem(`clients stay with ${mostMembers} endpoints of a port only`)
     return []
   })
+}
+
+/**
+ * The range of addresses, 16,384 of IPv4 and 65,536 of IPv6, in which a cluster IP lies. Packets to other ranges look nothing up,
+ * and those to a service find this in a few words that many services share, where its own element was long forgotten by the caches.
+ */
+function rangeOf(family: Family, address: string): string {
+  if (family === 'ip6') return canonicalCIDR(family, `${address}/112`)!
+  const [first, second, third] = address.split('.')
+  return `${first}.${second}.${Number(third) & 0xc0}.0/18`
 }
 
 interface RouteWork {

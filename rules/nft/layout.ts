@@ -137,7 +137,8 @@ function natChains(t: Texts): readonly Chain[] {
     `${front} @${set.external} goto ${chain.external}`,
     `${front} @${set.externalLocal} goto ${chain.externalLocal}`,
     ...strangers(t, hook),
-    `${ip} daddr @${set.clusterIPs} goto ${chain.endpoints}`,
+    // Whether it is one is not asked: what no map has comes back.
+    `${ip} daddr @${set.serviceRanges} jump ${chain.endpoints}`,
     `${t.toNode} goto ${chain.nodePorts}`,
   ]
   /** Who is served by every node's endpoints although the policy is Local: pods keep their address, the node cannot. */
@@ -168,8 +169,8 @@ function strangers({ ip, config, isPod, mark }: Texts, hook: 'prerouting' | 'out
   const toService = `${ip} daddr @${set.clusterIPs}`
   if (config.masqueradeAll) return [`${toService} ${mark}`]
   if (isPod === undefined) return []
-  if (config.pods.kind === 'interface') return hook === 'output' ? [`${toService} ${mark}`] : [`${toService} ${isPod.replace('iifname', 'iifname !=')} ${mark}`]
-  return [`${toService} ${isPod.replace('saddr', 'saddr !=')} ${mark}`]
+  if (config.pods.kind === 'interface') return hook === 'output' ? [`${toService} ${mark}`] : [`${isPod.replace('iifname', 'iifname !=')} ${toService} ${mark}`]
+  return [`${isPod.replace('saddr', 'saddr !=')} ${toService} ${mark}`]
 }
 
 /**
@@ -238,7 +239,7 @@ function fixedSets(family: Family): readonly SetDeclaration[] {
   return [
     ...[set.external, set.externalLocal, set.restricted, set.refused, set.dropped].map(named('set', `type ${key};`)),
     ...[set.clusterIPs].map(named('set', `type ${addressType};`)),
-    ...[set.podRanges, set.nodePortAddresses].map(named('set', `type ${addressType}; flags interval;`)),
+    ...[set.serviceRanges, set.podRanges, set.nodePortAddresses].map(named('set', `type ${addressType}; flags interval;`)),
     ...[set.sourceRanges].map(named('set', `type ${key} . ${addressType}; flags interval;`)),
     ...[set.hairpin].map(named('set', `type ${addressType} . ${addressType};`)),
     ...[set.affinityIds].map(named('map', `type ${key} : classid;`)),

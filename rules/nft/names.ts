@@ -6,6 +6,7 @@ export const tableName = 'wherry'
 
 export const setNames = {
   clusterIPs: 'cluster-ips',
+  serviceRanges: 'service-ranges',
   external: 'external',
   externalLocal: 'external-local',
   restricted: 'restricted',

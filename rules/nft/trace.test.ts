@@ -71,10 +71,10 @@ test('where no range of pods is known, nothing is masqueraded on the way to a cl
 test('a trace names what it met, and chance chooses the endpoint', () => {
   const journey = trace(listing, host, packet(node, `tcp ${web}:80`), { random: () => 0.99 })
   expect(journey.steps).toEqual([
-    { place: 'nat-output', text: 'ip daddr @cluster-ips ip saddr != @pod-ranges meta mark set meta mark | 0x00004000' },
+    { place: 'nat-output', text: 'ip saddr != @pod-ranges ip daddr @cluster-ips meta mark set meta mark | 0x00004000' },
     { place: 'cluster-ips', text: '10.96.0.1' },
-    { place: 'nat-output', text: 'ip daddr @cluster-ips goto endpoints' },
-    { place: 'cluster-ips', text: '10.96.0.1' },
+    { place: 'nat-output', text: 'ip daddr @service-ranges jump endpoints' },
+    { place: 'service-ranges', text: '10.96.0.0/18' },
     { place: 'endpoints', text: 'dnat ip to ip daddr . meta l4proto . th dport . numgen random mod 2 map @endpoints-2' },
     { place: 'endpoints-2', text: '10.96.0.1 . tcp . 80 . 1 : 10.244.1.2 . 9090' },
     { place: 'learn-output', text: 'ct state new ct status dnat goto learn' },
