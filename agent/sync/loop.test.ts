@@ -103,6 +103,30 @@ describe('the sync loop', () => {
     expect(a.progress.at(-1)).toEqual({ applied: 3 })
   })
 
+  test('what changes while a pass is under way is one more pass, however much it is', async () => {
+    const kernel = createFakeKernel({ family: 'ip' })
+    const gates: (() => void)[] = []
+    const slow: NftKernel = {
+      ...kernel,
+      async apply(t, signal) {
+        await new Promise<void>((open) => gates.push(open))
+        await kernel.apply(t, signal)
+      },
+    }
+    const a = agent(slow)
+    await a.set('all', service(1, '10.244.1.2'))
+    for (let i = 3; i <= 50; i++) await a.set('these', service(1, `10.244.1.${i}`), service(2, `10.244.2.${i}`))
+    expect(gates).toHaveLength(1)
+    gates.pop()!()
+    await settled()
+    expect(gates).toHaveLength(1)
+    gates.pop()!()
+    await settled()
+    expect(kernel.accepted).toHaveLength(2)
+    expect([await reaches(kernel, 1), await reaches(kernel, 2)]).toEqual([expect.stringContaining('10.244.1.50'), expect.stringContaining('10.244.2.50')])
+    expect(a.progress).toEqual([{ applied: 1 }, { applied: 49 }])
+  })
+
   test('an agent that starts anew over the same kernel writes nothing', async () => {
     const before = createFakeKernel({ family: 'ip' })
     await agent(before).set('all', service(1, '10.244.1.2'), service(2, '10.244.1.2', '10.244.2.2'))

@@ -185,8 +185,8 @@ describe('what is found in the kernel', () => {
   })
 })
 
-test('a change writes its own rules alone, whatever else there is', () => {
-  const many = Array.from({ length: 300 }, (_, i) => serviceView({ key: `default/s${i}`, clusterIPs: [`10.96.1.${i % 250}`], ports: [portView({ port: 1000 + i, endpoints: [endpointView('10.244.1.2'), endpointView('10.244.1.3')] })] }))
+test('a change writes its own rules alone, comments and all, also among more than a thousand endpoints (U11)', () => {
+  const many = Array.from({ length: 600 }, (_, i) => serviceView({ key: `default/s${i}`, clusterIPs: [`10.96.1.${i % 250}`], ports: [portView({ port: 1000 + i, endpoints: [endpointView('10.244.1.2'), endpointView('10.244.1.3')] })] }))
   const accepted = commit(adopt('ip', undefined), plan(adopt('ip', undefined), nodeView(many), 'all'))
   const other = serviceView({ ...many[57]!, ports: [portView({ port: 1057, endpoints: [endpointView('10.244.1.2'), endpointView('10.244.1.4')] })] })
   const made = plan(accepted, nodeView([...many.filter(({ key }) => key !== other.key), other]), new Set([other.key]))

@@ -22,11 +22,14 @@ export const elsewhere: readonly Elsewhere[] = [
   { row: 'H7', says: '/livez does so, too, whatever becomes of the node', tests: [health] },
   { row: 'H8', says: '/metrics, /proxyMode and /configz', tests: [health, proxy] },
   { row: 'C10', says: 'sizes and times of connection tracking are set at the start', tests: ['agent/proxy/parts.test.ts'] },
+  { row: 'U7', says: 'a pass begins at once; what changes meanwhile makes one more, however much it is', tests: ['agent/sync/loop.test.ts'] },
   { row: 'U8', says: 'one transaction for each pass', tests: ['test/conformance/kernel.test.ts'] },
   { row: 'U9', says: 'a pass writes what differs, and nothing else', tests: ['rules/nft/plan.test.ts', 'rules/iptables/plan.test.ts', 'rules/ipvs/plan.test.ts'] },
   { row: 'U10', says: 'what fails is tried again from what the kernel has', tests: ['agent/sync/loop.test.ts'] },
+  { row: 'U11', says: 'comments stay and what is stale goes at once, whatever the size', tests: ['rules/iptables/plan.test.ts'] },
   { row: 'R3', says: 'another mode takes over, and nothing of the one before is left', tests: ['agent/modes.test.ts'] },
   { row: 'R5', says: '--init-only makes settings and ends', tests: ['agent/proxy/config/config.test.ts'] },
+  { row: 'F3', says: 'a family that the kernel lacks is left out, unless it is the node\'s own', tests: ['agent/proxy/mode.test.ts'] },
   { row: 'R6', says: 'a proxy whose configuration file was changed ends', tests: [proxy] },
 ]
 
