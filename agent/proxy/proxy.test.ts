@@ -5,6 +5,7 @@ import { silentLog } from '../../api/log.ts'
 import { startKubeServer, type KubeServer } from '../../test/kit/kube-server.ts'
 import { createHealthServers } from '../health/service-health.ts'
 import { createProxyHealth } from '../health/proxy-health.ts'
+import type { Work } from '../memory.ts'
 import { createProxyMetrics } from '../metrics/proxy-metrics.ts'
 import type { Batch } from '../state/tables.ts'
 import type { ProxyEvent } from './events.ts'
@@ -54,6 +55,7 @@ async function stage(prepare: (server: KubeServer) => void, detectLocal: 'cluste
   const events: ProxyEvent[] = []
   const configured: unknown[] = []
   const served: number[] = []
+  const worked: Work[] = []
   let known: NodeFacts | undefined
   let told: ServiceTold | undefined
   const access = { server: new URL(server.url), insecure: false, bearer: { kind: 'none' } } as const
@@ -84,6 +86,7 @@ async function stage(prepare: (server: KubeServer) => void, detectLocal: 'cluste
     configOf: (facts) => facts as never,
     events: { tell: (event) => void events.push(event) },
     onServed: () => void served.push(batches.length),
+    tidying: { worked: (work) => void worked.push(work) },
     ownNode: createOwnNode({ name: 'node1', detectLocal, clock: systemClock, log: silentLog }),
     health,
     healthServers: { ...healthServers, take: (wanted) => void checks.push(wanted) },
@@ -109,6 +112,7 @@ async function stage(prepare: (server: KubeServer) => void, detectLocal: 'cluste
     events,
     configured,
     served,
+    worked,
     health,
     running,
     stop,
@@ -119,7 +123,7 @@ async function stage(prepare: (server: KubeServer) => void, detectLocal: 'cluste
     told: () => told!,
     /** A pass that the kernel took, up to this revision. */
     pass(revision: number, changed: 'all' | ReadonlySet<string> = new Set(), triggers: readonly number[] = []): void {
-      told!.onPass!({ revision, changed, ms: 3 } as never, triggers)
+      told!.onPass!({ revision, changed, ms: 3, plan: { services: 1, elements: { added: revision, deleted: 0 } } } as never, triggers)
       told!.onAck({ kind: 'ack', received: revision, applied: revision })
     },
     until: (what: () => boolean): Promise<void> =>
@@ -166,6 +170,7 @@ describe('the proxy', () => {
     expect(s.served).toEqual([])
     s.pass(s.batches[0]!.revision, 'all')
     expect(s.served).toEqual([1])
+    expect(s.worked).toEqual([{ services: 1, elements: { added: s.batches[0]!.revision, deleted: 0 } }])
     expect(s.metric('sync_proxy_rules_service_changes_pending')).toBe(0)
     expect([s.metric('sync_full_proxy_rules_duration_seconds_count'), s.metric('sync_partial_proxy_rules_duration_seconds_count')]).toEqual([1, 0])
     s.pass(s.batches[0]!.revision + 1, new Set(['default/web']), [Date.now() + 1_000, Date.now() - 3_600_000])

@@ -5,6 +5,7 @@ import type { Log } from '../../api/log.ts'
 import type { Family, NodeConfig, Problem } from '../../rules/model.ts'
 import type { HealthCheck, HealthServers } from '../health/service-health.ts'
 import type { ProxyHealth } from '../health/proxy-health.ts'
+import type { Tidying } from '../memory.ts'
 import type { ProxyMetrics } from '../metrics/proxy-metrics.ts'
 import type { Services } from '../services.ts'
 import { createTables } from '../state/tables.ts'
@@ -29,6 +30,8 @@ export interface ProxyDeps {
   readonly events: EventRecorder
   /** Called once, when the kernel has taken everything for the first time. */
   readonly onServed: () => void
+  /** Gives back what passes leave behind. */
+  readonly tidying: Tidying
   readonly clock: Clock
   readonly random: () => number
   readonly log: Log
@@ -119,7 +122,7 @@ function aborted(signal: AbortSignal): Promise<void> {
 }
 
 /** What the services tell, as figures, health and events. */
-function toldBy({ node, mode, health, healthServers, metrics, events, onServed, clock }: ProxyDeps): Omit<ServiceTold, 'tables'> {
+function toldBy({ node, mode, health, healthServers, metrics, events, onServed, tidying, clock }: ProxyDeps): Omit<ServiceTold, 'tables'> {
   const since = clock.now()
   let queued = 0
   let applied = 0
@@ -132,7 +135,8 @@ function toldBy({ node, mode, health, healthServers, metrics, events, onServed, 
       queued = revision
       each((family) => health.queued(family))
     },
-    onPass({ ms, changed }, triggers) {
+    onPass({ ms, changed, plan }, triggers) {
+      tidying.worked(plan)
       metrics.onPass({ ms, full: changed === 'all', triggers: triggers.filter((at) => at > since) })
       // Load balancers are told of this node when it is ready for them.
       if (checks) healthServers.take(checks)
