@@ -1,12 +1,12 @@
 import fc from 'fast-check'
 import { describe, expect, test } from 'vitest'
-import { expectedVerdicts, verdictsOf } from '../../test/kit/oracle.ts'
+import { describeCourses } from '../../test/kit/courses.ts'
+import { verdictsOf } from '../../test/kit/oracle.ts'
 import {
-  arbitraryChange, changedView, endpointView, nodeConfigOf, nodeView, portView, serviceView, type ViewChange,
+  arbitraryChange, endpointView, nodeConfigOf, nodeView, portView, serviceView, type ViewChange,
 } from '../../test/kit/views.ts'
-import type { NodeView } from '../model.ts'
 import type { Packet } from '../packet.ts'
-import { adopt, commit, outcomes, plan, render, rulesetOf, type Accepted } from './index.ts'
+import { adopt, commit, iptablesMode, outcomes, plan, render, rulesetOf } from './index.ts'
 import { tableNames, type Listing, type Operation, type Rule, type Table, type TableName, type Transaction } from './model.ts'
 
 // ── tables that obey iptables' laws ─────────────────────────────────────────
@@ -77,80 +77,11 @@ function plain(listing: Listing) {
   return Object.fromEntries(tableNames.map((name) => [name, { chains: sorted(listing[name].chains), jumps: sorted(listing[name].jumps) }]))
 }
 
-// ── courses of changes ──────────────────────────────────────────────────────
-
-interface Course {
-  accepted: Accepted
-  tables: Tables | undefined
-  view: NodeView
-}
-
-const start = (): Course => ({ accepted: adopt('ip', undefined), tables: undefined, view: nodeView([]) })
-
-function advance(course: Course, changes: readonly ViewChange[], all = false): void {
-  const next = changedView(course.view, changes)
-  course.view = next.view
-  const made = plan(course.accepted, next.view, all ? 'all' : next.changed)
-  if (made.transaction) course.tables = applied(course.tables, made.transaction)
-  course.accepted = commit(course.accepted, made)
-}
-
 const changes: fc.Arbitrary<ViewChange> = fc.tuple(arbitraryChange, fc.constantFrom(undefined, 0, 32_001, 32_002, 32_040)).map(([change, port]) =>
   change.kind === 'set' && port !== undefined ? { kind: 'set', service: Object.freeze({ ...change.service, healthCheckNodePort: port }) } : change,
 )
-const courses = fc.array(fc.array(changes, { maxLength: 4 }), { minLength: 1, maxLength: 8 })
 
-describe('after any course of changes', () => {
-  test('the tables are what they would be made from nothing', () => {
-    fc.assert(
-      fc.property(courses, fc.boolean(), (list, all) => {
-        const course = start()
-        for (const changes of list) {
-          advance(course, changes, all)
-          expect(plain(course.tables!)).toEqual(plain(rulesetOf('ip', course.view)))
-        }
-      }),
-      { numRuns: 200 },
-    )
-  })
-
-  test('an agent that starts again finds nothing to do, and goes on from there', () => {
-    fc.assert(
-      fc.property(courses, courses, (list, more) => {
-        const course = start()
-        for (const changes of list) advance(course, changes)
-        const again = plan(adopt('ip', course.tables), course.view, 'all')
-        expect(again.transaction).toBeUndefined()
-        course.accepted = commit(adopt('ip', course.tables), again)
-        for (const changes of more) advance(course, changes)
-        expect(plain(course.tables!)).toEqual(plain(rulesetOf('ip', course.view)))
-      }),
-      { numRuns: 80 },
-    )
-  })
-
-  test('packets go where the routes say', () => {
-    const host = { addresses: ['192.0.2.1', '198.51.100.7', '127.0.0.1', '10.244.0.1'] }
-    const packets: fc.Arbitrary<Packet> = fc.record({
-      source: fc.constantFrom('10.244.0.2', '10.244.1.9', '192.0.2.1', '198.51.100.9', '198.51.100.130', '10.96.0.2'),
-      destination: fc.constantFrom('10.96.0.1', '10.96.0.2', '10.96.0.3', '198.18.0.1', '198.18.0.2', '203.0.113.1', '192.0.2.1', '127.0.0.1', '10.244.0.2'),
-      protocol: fc.constantFrom('tcp', 'udp'),
-      destinationPort: fc.constantFrom(80, 53, 30_001, 30_002, 8080),
-      from: fc.constantFrom('eth0', 'cni0', 'veth7', undefined),
-    }).map(({ from, ...packet }) => ({ ...packet, sourcePort: 40_000, ...(from === undefined ? { hook: 'output', source: '192.0.2.1' } : { hook: 'prerouting', inputInterface: from }) }))
-    fc.assert(
-      fc.property(courses, fc.array(packets, { minLength: 12, maxLength: 12 }), (list, sent) => {
-        const course = start()
-        for (const changes of list) advance(course, changes)
-        for (const packet of sent) {
-          expect({ packet, verdicts: verdictsOf(outcomes(course.tables!, host, packet)) })
-            .toEqual({ packet, verdicts: expectedVerdicts('ip', course.view, host, packet) })
-        }
-      }),
-      { numRuns: 200 },
-    )
-  })
-})
+describeCourses({ mode: iptablesMode, apply: applied, fresh: (view) => rulesetOf('ip', view), form: plain, outcomes, changes })
 
 describe('what is found in the kernel', () => {
   const view = nodeView([

@@ -1,12 +1,8 @@
-import fc from 'fast-check'
 import { describe, expect, test } from 'vitest'
-import { expectedVerdicts, verdictsOf } from '../../test/kit/oracle.ts'
-import {
-  arbitraryChange, changedView, endpointView, nodeConfigOf, nodeView, portView, serviceView, type ViewChange,
-} from '../../test/kit/views.ts'
+import { describeCourses } from '../../test/kit/courses.ts'
+import { endpointView, nodeConfigOf, nodeView, portView, serviceView } from '../../test/kit/views.ts'
 import type { NodeView } from '../model.ts'
-import type { Packet } from '../packet.ts'
-import { adopt, commit, outcomes, plan, render, rulesetOf, type Accepted } from './index.ts'
+import { adopt, commit, nftMode, outcomes, plan, render, rulesetOf } from './index.ts'
 import type { Chain, Element, Listing, Operation, SetDeclaration } from './model.ts'
 import { extensionOf } from './names.ts'
 
@@ -93,76 +89,12 @@ function settledForm(listing: Listing) {
   return plain({ chains, sets: keep(listing.sets), elements: keep(listing.elements) })
 }
 
-// ── courses of changes ──────────────────────────────────────────────────────
-
-interface Course {
-  accepted: Accepted
-  table: Table | undefined
-  view: NodeView
-}
-
-const start = (): Course => ({ accepted: adopt('ip', undefined), table: undefined, view: nodeView([]) })
-
-function advance(course: Course, changes: readonly ViewChange[], all = false): void {
-  const next = changedView(course.view, changes)
-  course.view = next.view
-  const made = plan(course.accepted, next.view, all ? 'all' : next.changed)
-  if (made.transaction) course.table = applied(course.table, made.transaction.operations)
-  course.accepted = commit(course.accepted, made)
-}
-
-const courses = fc.array(fc.array(arbitraryChange, { maxLength: 4 }), { minLength: 1, maxLength: 8 })
-
-describe('after any course of changes', () => {
-  test('the table is what it would be made from nothing', () => {
-    fc.assert(
-      fc.property(courses, (list) => {
-        const course = start()
-        for (const changes of list) {
-          advance(course, changes)
-          expect(settledForm(course.table!)).toEqual(settledForm(rulesetOf('ip', course.view)))
-        }
-      }),
-      { numRuns: 200 },
-    )
-  })
-
-  test('an agent that starts again finds nothing to do, and goes on from there', () => {
-    fc.assert(
-      fc.property(courses, courses, (list, more) => {
-        const course = start()
-        for (const changes of list) advance(course, changes)
-        const again = plan(adopt('ip', course.table), course.view, 'all')
-        expect(again.transaction).toBeUndefined()
-        course.accepted = commit(adopt('ip', course.table), again)
-        for (const changes of more) advance(course, changes)
-        expect(settledForm(course.table!)).toEqual(settledForm(rulesetOf('ip', course.view)))
-      }),
-      { numRuns: 80 },
-    )
-  })
-
-  test('packets go where the routes say', () => {
-    const host = { addresses: ['192.0.2.1', '198.51.100.7', '127.0.0.1', '10.244.0.1'] }
-    const packets: fc.Arbitrary<Packet> = fc.record({
-      source: fc.constantFrom('10.244.0.2', '10.244.1.9', '192.0.2.1', '198.51.100.9', '198.51.100.130', '10.96.0.2'),
-      destination: fc.constantFrom('10.96.0.1', '10.96.0.2', '10.96.0.3', '198.18.0.1', '198.18.0.2', '203.0.113.1', '192.0.2.1', '127.0.0.1', '10.244.0.2'),
-      protocol: fc.constantFrom('tcp', 'udp'),
-      destinationPort: fc.constantFrom(80, 53, 30_001, 30_002, 8080),
-      from: fc.constantFrom('eth0', 'cni0', 'veth7', undefined),
-    }).map(({ from, ...packet }) => ({ ...packet, sourcePort: 40_000, ...(from === undefined ? { hook: 'output', source: '192.0.2.1' } : { hook: 'prerouting', inputInterface: from }) }))
-    fc.assert(
-      fc.property(courses, fc.array(packets, { minLength: 12, maxLength: 12 }), (list, sent) => {
-        const course = start()
-        for (const changes of list) advance(course, changes)
-        for (const packet of sent) {
-          expect({ packet, verdicts: verdictsOf(outcomes(course.table!, host, packet)) })
-            .toEqual({ packet, verdicts: expectedVerdicts('ip', course.view, host, packet) })
-        }
-      }),
-      { numRuns: 200 },
-    )
-  })
+describeCourses({
+  mode: nftMode,
+  apply: (held, { operations }) => applied(held, operations),
+  fresh: (view) => rulesetOf('ip', view),
+  form: settledForm,
+  outcomes,
 })
 
 describe('what is found in the kernel', () => {
