@@ -104,6 +104,12 @@ export function openOn({ url, tls }: EtcdPlace, more: Partial<EtcdStoreOptions> 
   return openEtcdStore({ servers: [url], tls, clock: systemClock, random: Math.random, log: silentLog, onLost: () => {}, ...more })
 }
 
+/** A hub's flags for it. */
+export function etcdFlags({ url, pki }: Pick<EtcdServer, 'url' | 'pki'>): readonly string[] {
+  const at = (name: string): string => join(pki, name)
+  return ['--etcd-servers', url, '--etcd-cafile', at('ca.crt'), '--etcd-certfile', at('admin.crt'), '--etcd-keyfile', at('admin.key')]
+}
+
 /** Takes everything away that is in it, and the memory of it, while no store stands on it. */
 export async function emptyEtcd({ url, tls }: EtcdPlace): Promise<void> {
   const client = createEtcdClient({ servers: [url], tls, clock: systemClock, log: silentLog })
