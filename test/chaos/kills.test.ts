@@ -56,7 +56,7 @@ async function mark(api: Api, follower: Follower): Promise<void> {
 }
 
 describe.for(stores)('$store $skip', ({ store, bursts, seed, skip }) => {
-  test.skipIf(skip !== '')(`${bursts} bursts of writes, each ended by a kill`, { timeout: bursts * 4_000 + 60_000 }, async () => {
+  test.skipIf(skip !== '')(`${bursts} bursts of writes, each ended by a kill`, { timeout: bursts * 10_000 + 60_000 }, async () => {
     const below = chance(seed)
     const [port] = await freePorts()
     const promises = createPromises(configmaps, below)
