@@ -1,4 +1,5 @@
 import { defineConfig } from 'vitest/config'
+import { etcdProject } from './test/kit/etcd-project.ts'
 import { vmFiles, vmProject } from './test/vm/project.ts'
 
 export default defineConfig({
@@ -15,6 +16,7 @@ export default defineConfig({
         extends: true,
         test: { name: 'here', include: ['{api,rules,server,agent,cli,test}/**/*.test.ts'], exclude: [vmFiles, '**/node_modules/**'] },
       },
+      etcdProject(),
       vmProject([vmFiles]),
     ],
   },

@@ -1,6 +1,6 @@
 /** The agent: wires its rooms together and runs until it is told to stop. The only file of the agent that knows concrete parts. */
 import { randomInt } from 'node:crypto'
-import { mkdirSync, readFileSync } from 'node:fs'
+import { mkdirSync } from 'node:fs'
 import { readFile } from 'node:fs/promises'
 import { join } from 'node:path'
 import systeminformation from 'systeminformation'
@@ -18,7 +18,8 @@ import { createConntrack } from './kernel/conntrack.ts'
 import { createFlowTable } from './kernel/flow-table.ts'
 import { createExec, type Exec } from './kernel/exec.ts'
 import { createOwnHands, type OwnHands } from './kernel/hands.ts'
-import { createLink, type Link, type LinkTls } from './link/link.ts'
+import { openCredentials } from './link/credentials.ts'
+import { createLink, type Link } from './link/link.ts'
 import { goArchitecture, readNodeFacts, readPressures, type NodeFacts } from './metrics/node-facts.ts'
 import { createPodUsage } from './metrics/pod-usage.ts'
 import { createCgroupUsage, createMachineUsage, type UsageSampler } from './metrics/usage.ts'
@@ -51,7 +52,7 @@ async function main(): Promise<void> {
   onSignal(log, stop)
   const { signal } = stop
   mkdirSync(config.state, { recursive: true, mode: 0o700 })
-  const tls = readCredentials(config)
+  const credentials = openCredentials({ dir: config.credentials, node: config.node, hubs: config.hubs, clock, random: Math.random, log })
   const exec = createExec(log)
   for (const problem of setForwarding(config.clusterCIDRs.some((cidr) => cidr.includes(':')) ? ['ipv4', 'ipv6'] : ['ipv4'])) log.warn('a kernel setting is missing', { ...problem })
   const address = await ownAddress(config, log, signal)
@@ -84,7 +85,7 @@ async function main(): Promise<void> {
   const dns = config.dns && createNames({ ...config.dns, config, exec, log })
   const link = createLink({
     urls: config.hubs,
-    tls,
+    tls: credentials.tls,
     node: config.node,
     version,
     clock,
@@ -117,7 +118,7 @@ async function main(): Promise<void> {
     },
   })
   log.info('the agent runs', { hubs: config.hubs, address, kernel: lanes.map(({ dataplane }) => dataplane.how).join(', '), version })
-  await Promise.all([link.run(signal), services.run(signal), half?.node.run(signal), dns?.run(signal)])
+  await Promise.all([link.run(signal), credentials.keep(signal), services.run(signal), half?.node.run(signal), dns?.run(signal)])
   for (const { dataplane } of lanes) dataplane.close()
   log.info('the agent has stopped; rules and containers stay')
 }
@@ -238,11 +239,6 @@ function usageOf(config: AgentConfig, facts: NodeFacts): UsageSampler {
   }
   const capacity = { cpuMillis: facts.cores * 1000, memoryBytes: facts.memoryBytes }
   return createCgroupUsage({ mount: '/sys/fs/cgroup', path: config.cgroupRoot, readFile: (path) => readFile(path, 'utf8'), now: () => performance.now(), capacity })
-}
-
-function readCredentials(config: AgentConfig): LinkTls {
-  const file = (name: string): string => readFileSync(join(config.credentials, name), 'utf8')
-  return { ca: file('ca.crt'), cert: file('node.crt'), key: file('node.key') }
 }
 
 /** Waits for a route to the hub, as a machine that just booted may not have one yet. */

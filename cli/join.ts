@@ -5,7 +5,7 @@ import { request } from 'node:https'
 import { join } from 'node:path'
 import { connect, type TLSSocket } from 'node:tls'
 import { hubPaths, type JoinAnswer, type JoinRequest } from '../api/hub.ts'
-import { makeCertificateRequest } from './csr.ts'
+import { makeCertificateRequest } from '../api/csr.ts'
 import { CliError } from './error.ts'
 import { notReached, refused } from './hub.ts'
 

@@ -18,13 +18,6 @@ afterEach(async () => {
   await inside.close()
 })
 
-/** Until nothing has been written for a while of turns. */
-async function settled(): Promise<void> {
-  for (let revision = -1; revision !== inside.store.revision; ) {
-    revision = inside.store.revision
-    for (let i = 0; i < 20; i++) await new Promise(setImmediate)
-  }
-}
 const status = () => (inside.get('poddisruptionbudgets.policy', 'x', 'default') as PodDisruptionBudget).status
 const ref = (name: string) => ({ resource: 'pods', namespace: 'default', name }) as const
 
@@ -35,22 +28,22 @@ async function pod(name: string): Promise<void> {
 
 test('the status of a budget follows its pods, and an eviction that was noted and did not happen', async () => {
   await inside.make('poddisruptionbudgets.policy', kinds.budget({ spec: { minAvailable: 1 } }))
-  await settled()
+  await inside.calm()
   expect(status()).toMatchObject({ currentHealthy: 0, disruptionsAllowed: 0, observedGeneration: 1, conditions: [{ reason: 'InsufficientPods' }] })
   await pod('a')
   await pod('b')
   await pod('c')
-  await settled()
+  await inside.calm()
   expect(status()).toMatchObject({ currentHealthy: 3, disruptionsAllowed: 2, conditions: [{ status: 'True', reason: 'SufficientPods' }] })
   await evict(inside, ref('a'), {})
-  await settled()
+  await inside.calm()
   expect(status()).toMatchObject({ currentHealthy: 2, disruptionsAllowed: 1, disruptedPods: {} })
   const noted = { b: '2026-01-01T00:00:00Z' }
   const budget = { resource: 'poddisruptionbudgets.policy', namespace: 'default', name: 'x' } as const
   await inside.registry.update(budget, (c) => ({ ...c, status: { ...(c.status as object), disruptedPods: noted } }), { subresource: 'status' })
-  await settled()
+  await inside.calm()
   expect(status()).toMatchObject({ currentHealthy: 1, disruptionsAllowed: 0, disruptedPods: noted })
   await inside.clock.advance(120_000)
-  await settled()
+  await inside.calm()
   expect(status()).toMatchObject({ currentHealthy: 2, disruptionsAllowed: 1, disruptedPods: {} })
 })

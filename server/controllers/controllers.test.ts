@@ -4,7 +4,6 @@ import { rfc3339 } from '../../api/clock.ts'
 import { silentLog } from '../../api/log.ts'
 import type { Deployment, Endpoints, EndpointSlice, KubeObject, Node, Pod, ReplicaSet } from '../../api/objects.ts'
 import { resourceKinds, type Resource } from '../../api/resources.ts'
-import { settled } from '../../test/kit/clock.ts'
 import { deployment, event, lease, node, pod, service } from '../../test/kit/objects.ts'
 import { openInside, type Inside } from '../../test/kit/registry.ts'
 import { loadStructure } from '../admit/validate/structure.ts'
@@ -28,7 +27,7 @@ afterEach(async () => {
   await inside.close()
 })
 
-const calm = (): Promise<void> => settled(400)
+const calm = (): Promise<void> => inside.calm()
 const list = <T>(resource: Resource): readonly T[] => inside.store.list(resource, 'default') as unknown as readonly T[]
 const pods = (): readonly Pod[] => list<Pod>('pods')
 const set = (resource: Resource, name: string, namespace: string, change: (o: KubeObject) => object, subresource?: 'status') =>

@@ -3,7 +3,6 @@ import { afterEach, beforeAll, beforeEach, describe, expect, test } from 'vitest
 import { silentLog } from '../../api/log.ts'
 import type { Endpoints, EndpointSlice, KubeObject } from '../../api/objects.ts'
 import { resourceKinds, type Resource } from '../../api/resources.ts'
-import { settled } from '../../test/kit/clock.ts'
 import { endpoints, endpointSlice, node, pod, service } from '../../test/kit/objects.ts'
 import { openInside, refOf, type Inside } from '../../test/kit/registry.ts'
 import { loadStructure } from '../admit/validate/structure.ts'
@@ -32,7 +31,7 @@ afterEach(async () => {
   await inside.close()
 })
 
-const calm = (): Promise<void> => settled(60)
+const calm = (): Promise<void> => inside.calm()
 const slices = () => inside.store.list('endpointslices.discovery.k8s.io', 'default') as unknown as readonly EndpointSlice[]
 /** `IPv4 10.0.0.1 10.0.0.2`, one text for each slice, sorted. */
 const texts = () => slices().map((s) => [s.addressType, ...(s.endpoints ?? []).map((e) => e.addresses[0]!).toSorted()].join(' ')).toSorted()

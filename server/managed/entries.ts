@@ -55,10 +55,13 @@ export function managersOf(object: Pick<KubeObject, 'metadata'>): readonly Manag
   return storedEntries(object).map(managerOf)
 }
 
+/** meta/v1 Time has seconds; libraries that read times into dates give them back with milliseconds. */
+const inSeconds = (time: string): string => time.replace(/\.\d+Z$/, 'Z')
+
 /** An entry that nobody can read counts as one without fields. */
 function managerOf({ manager, operation, apiVersion, time, fieldsV1, subresource }: StoredEntry): Manager {
   const fields = fieldsOf(typeof fieldsV1 === 'string' ? JSON.parse(fieldsV1) : fieldsV1) ?? none
-  return { name: manager, operation, apiVersion, subresource: subresource ?? '', ...(time && { time }), fields }
+  return { name: manager, operation, apiVersion, subresource: subresource ?? '', ...(time && { time: inSeconds(time) }), fields }
 }
 
 /** The entries for managers, those of apply first, then by time and name; managers without fields are left out. */

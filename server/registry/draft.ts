@@ -80,6 +80,12 @@ export function ownMeta({ labels, annotations, ownerReferences, finalizers }: Pa
   }
 }
 
+/** Equal, or the same moment in other words: libraries that read times into dates write them with milliseconds. */
+function same(given: string | number, kept: string | number | undefined): boolean {
+  if (given === kept) return true
+  return typeof given === 'string' && typeof kept === 'string' && Date.parse(given) === Date.parse(kept)
+}
+
 /**
  * metadata after an update: the client's part of the wish, the server's part of the current state.
  * @throws StatusError Conflict (another revision, another object of that name), Invalid (what cannot change)
@@ -97,7 +103,7 @@ export function nextMeta(of: ResourceKind, current: ObjectMeta, wish: Partial<Ob
   }
   const causes: StatusCause[] = []
   for (const field of ['creationTimestamp', 'deletionTimestamp', 'deletionGracePeriodSeconds'] as const) {
-    if (wish[field] !== undefined && wish[field] !== current[field]) causes.push(immutable(`metadata.${field}`, wish[field]))
+    if (wish[field] !== undefined && !same(wish[field], current[field])) causes.push(immutable(`metadata.${field}`, wish[field]))
   }
   if (causes.length > 0) throw invalid(of, current.name, causes)
   const { labels: _l, annotations: _a, ownerReferences: _o, finalizers: _f, ...fixed } = current

@@ -88,6 +88,13 @@ describe('metadata', () => {
       },
     ])
   })
+  test('times with milliseconds, as some libraries write them, are the times that they are, and no change', async () => {
+    const made = await inside.registry.create(refOf('configmaps', kit.configMap()), kit.configMap({ data: { a: '1' } }), { manager: 'me' })
+    const long = (time: string): string => time.replace('Z', '.000Z')
+    const managedFields = made.metadata.managedFields!.map((m) => ({ ...(m as { time: string }), time: long((m as { time: string }).time) }))
+    const same = await update('configmaps', kit.configMap(), (c) => ({ ...c, metadata: { ...c.metadata, creationTimestamp: long(c.metadata.creationTimestamp), managedFields } }))
+    expect(same.metadata).toEqual(made.metadata)
+  })
   test('no finalizer is added to what is being deleted', async () => {
     await inside.make('configmaps', kit.configMap({ metadata: { finalizers: ['a.example/x'] } }))
     await inside.registry.remove(refOf('configmaps', kit.configMap()))

@@ -1,12 +1,9 @@
 import { writeFile } from 'node:fs/promises'
 import path from 'node:path'
 import { execa } from 'execa'
-import { afterAll, beforeAll, describe, expect, test } from 'vitest'
+import { describe, expect, test } from 'vitest'
 import { resourceKinds, reviewKinds } from '../../api/resources.ts'
-import { kubectlFile, openKubectl } from '../../test/kit/kubectl.ts'
-import type { Kubectl } from '../../test/kit/kubectl.ts'
-import { startTrial } from '../../test/kit/trial.ts'
-import type { Trial } from '../../test/kit/trial.ts'
+import { kubectlFile, useKubectl } from '../../test/kit/kubectl.ts'
 
 const manifest = (image: string, targetPort: number): string => `
 apiVersion: apps/v1
@@ -28,21 +25,8 @@ spec: {selector: {app: web}, ports: [{port: 80, targetPort: ${targetPort}}]}
 `
 
 describe.skipIf(!kubectlFile)('stock kubectl (skipped where there is none on PATH)', () => {
-  let trial: Trial
-  let kubectl: Kubectl
-
-  beforeAll(async () => {
-    trial = await startTrial()
-    kubectl = await openKubectl(trial.api.url)
-  })
-  afterAll(async () => {
-    await kubectl.close()
-    await trial.close()
-  })
-
-  /** Any version of kubectl may run; what is asserted has been the same since 1.20. */
-  const ok: Kubectl['ok'] = (args, input) => kubectl.ok(args, input)
-  const fails = (args: readonly string[], input = ''): Promise<string> => kubectl.fails(args, { input })
+  const stage = useKubectl()
+  const { ok, fails } = stage
   const words = (text: string): readonly string[] => text.split(/\s+/)
 
   test('version and api-resources', async () => {
@@ -102,26 +86,26 @@ describe.skipIf(!kubectlFile)('stock kubectl (skipped where there is none on PAT
 
   test('wait and rollout see conditions and status', async () => {
     const status = { readyReplicas: 5, replicas: 5, updatedReplicas: 5, availableReplicas: 5, conditions: [{ type: 'Available', status: 'True' }] }
-    const { metadata } = await trial.api.get('/apis/apps/v1/namespaces/default/deployments/web')
+    const { metadata } = await stage.trial.api.get('/apis/apps/v1/namespaces/default/deployments/web')
     const observed = { ...status, observedGeneration: metadata.generation }
-    await trial.api.patch('/apis/apps/v1/namespaces/default/deployments/web/status', 'merge', { status: observed })
+    await stage.trial.api.patch('/apis/apps/v1/namespaces/default/deployments/web/status', 'merge', { status: observed })
     expect(await ok(['wait', '--for=condition=Available', 'deploy/web', '--timeout=5s'])).toContain('condition met')
     expect(await ok(['rollout', 'status', 'deploy/web', '--timeout=5s'])).toContain('successfully rolled out')
   })
 
   test('logs say what is missing', async () => {
     const pod = '{"apiVersion":"v1","kind":"Pod","metadata":{"name":"p"},"spec":{"containers":[{"name":"a","image":"a:1"}]}}'
-    await writeFile(path.join(kubectl.home, 'pod.json'), pod)
-    await ok(['create', '-f', path.join(kubectl.home, 'pod.json')])
+    await writeFile(path.join(stage.home, 'pod.json'), pod)
+    await ok(['create', '-f', path.join(stage.home, 'pod.json')])
     expect(await fails(['logs', 'p'])).toContain('pod p does not have a host assigned')
-    await trial.api.create('/api/v1/namespaces/default/pods/p/binding', { target: { kind: 'Node', name: 'n1' } })
+    await stage.trial.api.create('/api/v1/namespaces/default/pods/p/binding', { target: { kind: 'Node', name: 'n1' } })
     expect(await fails(['logs', 'p'])).toContain('container "a" in pod "p" is waiting to start: ContainerCreating')
     expect(await fails(['logs', 'p', '-c', 'zz'])).toContain('container zz is not valid for pod p')
   })
 
   test('get -w prints changes', async () => {
-    const watching = execa(kubectlFile!, ['--server', trial.api.url, 'get', 'cm', '-w', '--no-headers'], {
-      env: { HOME: kubectl.home, KUBECONFIG: '/dev/null' },
+    const watching = execa(kubectlFile!, ['--server', stage.trial.api.url, 'get', 'cm', '-w', '--no-headers'], {
+      env: { HOME: stage.home, KUBECONFIG: '/dev/null' },
       reject: false,
       timeout: 20_000,
     })

@@ -51,9 +51,14 @@ export function success(details: Status['details']): Status {
   return { kind: 'Status', apiVersion: 'v1', metadata: {}, status: 'Success', ...(details && { details }), code: 200 }
 }
 
-/** RFC 7234 Warning headers, which kubectl shows to its user: quoted strings of printable ASCII. */
+/**
+ * RFC 7234 Warning headers, which kubectl shows to its user: quoted strings of printable ASCII. Each is said once, however often
+ * a write is decided until the store takes it.
+ */
 export function warn(call: Call, warnings: readonly string[]): void {
-  const lines = warnings.map((text) => `299 - "${text.replaceAll(/[^\x20-\x7e]/g, ' ').replaceAll(/[\\"]/g, String.raw`\$&`)}"`)
+  const said = [call.res.getHeader('Warning') ?? []].flat()
+  const all = warnings.map((text) => `299 - "${text.replaceAll(/[^\x20-\x7e]/g, ' ').replaceAll(/[\\"]/g, String.raw`\$&`)}"`)
+  const lines = [...new Set(all)].filter((line) => !said.includes(line))
   if (lines.length > 0) call.res.appendHeader('Warning', lines)
 }
 

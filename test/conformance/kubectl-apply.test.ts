@@ -1,9 +1,6 @@
 /** Server-side apply as the users of a stock kubectl do it. */
-import { afterAll, beforeAll, describe, expect, test } from 'vitest'
-import { kubectlFile, openKubectl } from '../kit/kubectl.ts'
-import type { Kubectl } from '../kit/kubectl.ts'
-import { startTrial } from '../kit/trial.ts'
-import type { Trial } from '../kit/trial.ts'
+import { describe, expect, test } from 'vitest'
+import { kubectlFile, useKubectl } from '../kit/kubectl.ts'
 
 interface Shape {
   readonly replicas?: number
@@ -34,18 +31,8 @@ const file = ['-f', '-']
 const sidecar = '- {name: side, image: "side:1"}'
 
 describe.skipIf(!kubectlFile)('kubectl apply --server-side (skipped where there is no kubectl on PATH)', () => {
-  let trial: Trial
-  let kubectl: Kubectl
-  beforeAll(async () => {
-    trial = await startTrial()
-    kubectl = await openKubectl(trial.api.url)
-  })
-  afterAll(async () => {
-    await kubectl.close()
-    await trial.close()
-  })
-  const ok: Kubectl['ok'] = (args, input) => kubectl.ok(args, input)
-  const fails: Kubectl['fails'] = (args, options) => kubectl.fails(args, options)
+  const stage = useKubectl()
+  const { ok, fails } = stage
   const apply = ['apply', '--server-side', ...file]
   const field = (name: string, path: string): Promise<string> => ok(['get', ...name.split(' '), '--show-managed-fields', '-o', `jsonpath=${path}`])
   const managers = (name: string): Promise<string> => field(name, '{range .metadata.managedFields[*]}{.operation} {.manager} {.subresource},{end}')
@@ -75,7 +62,7 @@ describe.skipIf(!kubectlFile)('kubectl apply --server-side (skipped where there 
 
   test('a scaled deployment is a conflict; kubectl says which field, whose, and what to do', async () => {
     await ok(['scale', 'deploy', 'web', '--replicas=5'])
-    const text = await fails(apply, { input: web() })
+    const text = await fails(apply, web())
     expect(text).toContain('Apply failed with 1 conflict: conflict with "kubectl" with subresource "scale" using apps/v1: .spec.replicas')
     expect(text).toContain('--force-conflicts')
     expect(text).toContain('service/web serverside-applied')
@@ -89,7 +76,7 @@ describe.skipIf(!kubectlFile)('kubectl apply --server-side (skipped where there 
   test('two managers share what they agree on', async () => {
     await ok([...apply, '--field-manager=team-b'], web())
     expect(await managers('deploy web')).toBe('Apply kubectl ,Apply team-b ,')
-    expect(await fails([...apply, '--field-manager=team-b'], { input: web({ image: 'web:2' }) })).toContain(
+    expect(await fails([...apply, '--field-manager=team-b'], web({ image: 'web:2' }))).toContain(
       'conflict with "kubectl": .spec.template.spec.containers[name="web"].image',
     )
     await ok(apply, web({ env: '[]' }))
@@ -99,18 +86,18 @@ describe.skipIf(!kubectlFile)('kubectl apply --server-side (skipped where there 
   test('--dry-run=server and diff --server-side tell without doing', async () => {
     const dry = await ok([...apply, '--force-conflicts', '--dry-run=server'], web({ image: 'web:9' }))
     expect(dry).toContain('deployment.apps/web serverside-applied (server dry run)')
-    const diff = await fails(['diff', '--server-side', '--force-conflicts', ...file], { input: web({ image: 'web:9' }) })
+    const diff = await fails(['diff', '--server-side', '--force-conflicts', ...file], web({ image: 'web:9' }))
     expect(diff).toMatch(/-.*image: web:1[\s\S]*\+.*image: web:9/)
     expect(await field('deploy web', '{.spec.template.spec.containers[0].image}')).toBe('web:1')
     await ok(['diff', '--server-side', ...file], web())
   })
 
   test('unknown and doubled fields are refused', async () => {
-    expect(await fails(apply, { input: web().replace('replicas:', 'replicass:') })).toContain('unknown field "spec.replicass"')
-    expect(await fails([...apply, '--validate=false'], { input: web().replace('replicas:', 'replicass:') })).toContain(
+    expect(await fails(apply, web().replace('replicas:', 'replicass:'))).toContain('unknown field "spec.replicass"')
+    expect(await fails([...apply, '--validate=false'], web().replace('replicas:', 'replicass:'))).toContain(
       '.spec.replicass: field not declared in schema',
     )
-    expect(await fails(apply, { input: web({ env: '[{name: A}, {name: A}]' }) })).toContain('duplicate entries for key {"name":"A"}')
+    expect(await fails(apply, web({ env: '[{name: A}, {name: A}]' }))).toContain('duplicate entries for key {"name":"A"}')
   })
 
   test('who applied on the client moves over, and back', async () => {

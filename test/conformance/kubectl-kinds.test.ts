@@ -1,12 +1,9 @@
 /** The kinds that the hub keeps for others to act on, as a stock kubectl meets them: made, shown, described, changed, refused, deleted. */
-import { afterAll, beforeAll, describe, expect, test } from 'vitest'
+import { beforeAll, describe, expect, test } from 'vitest'
 import { kindByType, type ResourceKind } from '../../api/resources.ts'
 import { bootstrap } from '../../server/bootstrap.ts'
 import { drafts } from '../kit/kinds.ts'
-import { kubectlFile, openKubectl } from '../kit/kubectl.ts'
-import type { Kubectl } from '../kit/kubectl.ts'
-import { startTrial } from '../kit/trial.ts'
-import type { Trial } from '../kit/trial.ts'
+import { kubectlFile, useKubectl } from '../kit/kubectl.ts'
 
 const rows = drafts.map((draft) => {
   const of = kindByType(draft.apiVersion, draft.kind)!
@@ -63,19 +60,11 @@ const described: Readonly<Record<string, RegExp>> = {
 }
 
 describe.skipIf(!kubectlFile)('kinds of others (skipped where there is no kubectl on PATH)', () => {
-  let trial: Trial
-  let kubectl: Kubectl
+  const stage = useKubectl()
+  const { ok, fails } = stage
   beforeAll(async () => {
-    trial = await startTrial()
-    await bootstrap(trial.registry, { clusterIP: '10.96.0.1', port: 6443 })
-    kubectl = await openKubectl(trial.api.url)
+    await bootstrap(stage.trial.registry, { clusterIP: '10.96.0.1', port: 6443 })
   })
-  afterAll(async () => {
-    await kubectl.close()
-    await trial.close()
-  })
-  const ok = (line: string, input?: string): Promise<string> => kubectl.ok(line.split(' '), input)
-  const fails = (line: string, input = '', code = 1): Promise<string> => kubectl.fails(line.split(' '), { input, code })
 
   describe('each kind', () => {
     test.each(rows)('%s', async (name, of, draft) => {
@@ -83,11 +72,11 @@ describe.skipIf(!kubectlFile)('kinds of others (skipped where there is no kubect
       const told = `${of.singular}${of.group ? `.${of.group}` : ''}/x`
       expect(await ok('apply -f -', manifest)).toContain(`${told} created`)
       // Where a list is replaced as a whole, kubectl sends it again, and it is what it was.
-      const made = trial.store.revision
+      const made = stage.trial.store.revision
       expect(await ok('apply -f -', manifest)).toMatch(defaulted.includes(of.kind) ? `${told} configured` : `${told} unchanged`)
-      expect(trial.store.revision).toBe(made)
+      expect(stage.trial.store.revision).toBe(made)
       expect(await ok('apply --server-side --force-conflicts --field-manager=other -f -', manifest)).toContain(`${told} serverside-applied`)
-      expect(trial.store.revision).toBeGreaterThan(made)
+      expect(stage.trial.store.revision).toBeGreaterThan(made)
       const [narrow, wide = ''] = heads[of.plural]!
       const head = async (line: string): Promise<string> => (await ok(line)).split('\n')[0]!.trim().replaceAll(/\s+/g, ' ')
       expect(await head(`get ${shortest(of)} x`)).toBe(narrow)

@@ -1,11 +1,8 @@
 /** What a stock kubectl shows: kinds, documentation, objects in all forms, lists in pieces, differences. */
-import { afterAll, beforeAll, describe, expect, test } from 'vitest'
+import { beforeAll, describe, expect, test } from 'vitest'
 import { reviewKinds, servedKinds } from '../../api/resources.ts'
 import { usageGroup } from '../../server/rest/discovery.ts'
-import { kubectlFile, openKubectl } from '../kit/kubectl.ts'
-import type { Kubectl } from '../kit/kubectl.ts'
-import { startTrial } from '../kit/trial.ts'
-import type { Trial } from '../kit/trial.ts'
+import { kubectlFile, useKubectl } from '../kit/kubectl.ts'
 
 const file = ['-f', '-']
 const web = (image: string): string => `
@@ -18,21 +15,13 @@ spec:
 `
 
 describe.skipIf(!kubectlFile)('kubectl reads (skipped where there is no kubectl on PATH)', () => {
-  let trial: Trial
-  let kubectl: Kubectl
+  const stage = useKubectl()
+  const { ok, fails } = stage
   beforeAll(async () => {
-    trial = await startTrial()
-    kubectl = await openKubectl(trial.api.url)
-    await kubectl.ok(['apply', ...file], web('web:1'))
-    await kubectl.ok(['expose', 'deployment', 'web', '--port=80'])
-    for (const name of ['a', 'b', 'c', 'd', 'e']) await kubectl.ok(['create', 'cm', name, '--from-literal=k=v'])
+    await ok(['apply', ...file], web('web:1'))
+    await ok(['expose', 'deployment', 'web', '--port=80'])
+    for (const name of ['a', 'b', 'c', 'd', 'e']) await ok(['create', 'cm', name, '--from-literal=k=v'])
   })
-  afterAll(async () => {
-    await kubectl.close()
-    await trial.close()
-  })
-  const ok = (line: string, input?: string): Promise<string> => kubectl.ok(line.split(' '), input)
-  const fails = (line: string, input = '', code = 1): Promise<string> => kubectl.fails(line.split(' '), { input, code })
 
   describe('explain', () => {
     test.each(servedKinds.map((k) => [k.group ? `${k.plural} --api-version=${k.group}/${k.version}` : k.plural, k] as const))('%s', async (what, k) => {

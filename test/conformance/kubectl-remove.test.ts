@@ -1,35 +1,18 @@
 /** How a stock kubectl takes things away: cascades, finalizers, grace, selectors, and what cannot be changed instead. */
-import { afterAll, beforeAll, describe, expect, test } from 'vitest'
-import { startControllers } from '../kit/controllers.ts'
-import { kubectlFile, openKubectl } from '../kit/kubectl.ts'
-import type { Kubectl } from '../kit/kubectl.ts'
-import { startTrial } from '../kit/trial.ts'
-import type { Trial } from '../kit/trial.ts'
+import { describe, expect, test } from 'vitest'
+import { kubectlFile, useKubectl } from '../kit/kubectl.ts'
 
 const file = ['-f', '-']
 
 describe.skipIf(!kubectlFile)('kubectl delete (skipped where there is no kubectl on PATH)', () => {
-  let trial: Trial
-  let kubectl: Kubectl
-  let stop: () => Promise<void>
-  beforeAll(async () => {
-    trial = await startTrial()
-    stop = startControllers(trial)
-    kubectl = await openKubectl(trial.api.url)
-  })
-  afterAll(async () => {
-    await kubectl.close()
-    await stop()
-    await trial.close()
-  })
-  const ok: Kubectl['ok'] = (args, input) => kubectl.ok(args, input)
-  const fails: Kubectl['fails'] = (args, options) => kubectl.fails(args, options)
+  const stage = useKubectl({ controllers: true })
+  const { ok, fails } = stage
   /** Waits until there are so many objects of a kind. */
   const until = async (resource: 'pods' | 'replicasets.apps', count: number): Promise<void> => {
-    if (trial.store.list(resource, 'default').length === count) return
+    if (stage.trial.store.list(resource, 'default').length === count) return
     await new Promise<void>((resolve) => {
-      const leave = trial.store.watch(trial.store.revision, () => {
-        if (trial.store.list(resource, 'default').length !== count) return
+      const leave = stage.trial.store.watch(stage.trial.store.revision, () => {
+        if (stage.trial.store.list(resource, 'default').length !== count) return
         queueMicrotask(() => leave())
         resolve()
       })
@@ -67,7 +50,7 @@ describe.skipIf(!kubectlFile)('kubectl delete (skipped where there is no kubectl
     await ok(['patch', 'cm', 'held', '--type=merge', '-p', '{"metadata":{"finalizers":null}}'])
     expect(await fails(['get', 'cm', 'held'])).toContain('NotFound')
     expect(
-      await fails(['create', ...file], { input: 'apiVersion: v1\nkind: ConfigMap\nmetadata: {name: both, finalizers: [orphan, foregroundDeletion]}' }),
+      await fails(['create', ...file], 'apiVersion: v1\nkind: ConfigMap\nmetadata: {name: both, finalizers: [orphan, foregroundDeletion]}'),
     ).toContain('cannot be both set')
   })
 
@@ -85,8 +68,8 @@ describe.skipIf(!kubectlFile)('kubectl delete (skipped where there is no kubectl
     await ok(['run', 'p', '--image=p:1'])
     await ok(['delete', 'pod', 'p', '--timeout=5s'])
     await ok(['run', 'p', '--image=p:1'])
-    await trial.api.create('/api/v1/nodes', { apiVersion: 'v1', kind: 'Node', metadata: { name: 'n1' } })
-    await trial.api.create('/api/v1/namespaces/default/pods/p/binding', { target: { kind: 'Node', name: 'n1' } })
+    await stage.trial.api.create('/api/v1/nodes', { apiVersion: 'v1', kind: 'Node', metadata: { name: 'n1' } })
+    await stage.trial.api.create('/api/v1/namespaces/default/pods/p/binding', { target: { kind: 'Node', name: 'n1' } })
     await ok(['delete', 'pod', 'p', '--wait=false', '--grace-period=7'])
     expect(await ok(['get', 'pod', 'p', '-o', 'jsonpath={.metadata.deletionGracePeriodSeconds}'])).toBe('7')
     expect(await ok(['get', 'pod', 'p'])).toContain('Terminating')

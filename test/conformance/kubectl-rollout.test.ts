@@ -1,10 +1,6 @@
 /** The days of a deployment with a stock kubectl: changes, history, the way back, editors, waiting, pruning. */
-import { afterAll, beforeAll, describe, expect, test } from 'vitest'
-import { startControllers } from '../kit/controllers.ts'
-import { kubectlFile, openKubectl } from '../kit/kubectl.ts'
-import type { Kubectl } from '../kit/kubectl.ts'
-import { startTrial } from '../kit/trial.ts'
-import type { Trial } from '../kit/trial.ts'
+import { beforeAll, describe, expect, test } from 'vitest'
+import { kubectlFile, useKubectl } from '../kit/kubectl.ts'
 
 const web = `
 apiVersion: apps/v1
@@ -17,23 +13,12 @@ spec:
 `
 
 describe.skipIf(!kubectlFile)('kubectl and a deployment (skipped where there is no kubectl on PATH)', () => {
-  let trial: Trial
-  let kubectl: Kubectl
-  let stop: () => Promise<void>
+  const stage = useKubectl({ controllers: true, editor: 'sed -i s/8080/8081/' })
+  const { ok, fails } = stage
   beforeAll(async () => {
-    trial = await startTrial()
-    stop = startControllers(trial)
-    kubectl = await openKubectl(trial.api.url, 'sed -i s/8080/8081/')
-    await kubectl.ok(['apply', '-f', '-'], web)
-    await kubectl.ok(['expose', 'deploy', 'web', '--port=80', '--target-port=8080'])
+    await ok(['apply', '-f', '-'], web)
+    await ok(['expose', 'deploy', 'web', '--port=80', '--target-port=8080'])
   })
-  afterAll(async () => {
-    await kubectl.close()
-    await stop()
-    await trial.close()
-  })
-  const ok = (line: string, input?: string): Promise<string> => kubectl.ok(line.split(' '), input)
-  const fails = (line: string, input = ''): Promise<string> => kubectl.fails(line.split(' '), { input })
   const image = (): Promise<string> => ok('get deploy web -o jsonpath={.spec.template.spec.containers[0].image}')
   /** The controllers have seen everything that was wished for so far. */
   const observed = async (): Promise<void> => {

@@ -1,28 +1,17 @@
 /** The writing verbs of a stock kubectl: what each does, tries and refuses. */
-import { afterAll, beforeAll, describe, expect, test } from 'vitest'
-import { kubectlFile, openKubectl } from '../kit/kubectl.ts'
-import type { Kubectl } from '../kit/kubectl.ts'
-import { startTrial } from '../kit/trial.ts'
-import type { Trial } from '../kit/trial.ts'
+import { beforeAll, describe, expect, test } from 'vitest'
+import { kubectlFile, useKubectl } from '../kit/kubectl.ts'
 
 const file = ['-f', '-']
 const map = (name: string, rest = 'data: {a: "1"}'): string => `apiVersion: v1\nkind: ConfigMap\nmetadata: {name: ${name}, labels: {app: x}}\n${rest}\n`
 
 describe.skipIf(!kubectlFile)('kubectl writes (skipped where there is no kubectl on PATH)', () => {
-  let trial: Trial
-  let kubectl: Kubectl
+  const stage = useKubectl()
+  const { ok, fails } = stage
   beforeAll(async () => {
-    trial = await startTrial()
-    kubectl = await openKubectl(trial.api.url)
-    await kubectl.ok(['create', 'deployment', 'web', '--image=web:1', '--replicas=2', '--port=80'])
-    await kubectl.ok(['expose', 'deployment', 'web', '--port=80'])
+    await ok(['create', 'deployment', 'web', '--image=web:1', '--replicas=2', '--port=80'])
+    await ok(['expose', 'deployment', 'web', '--port=80'])
   })
-  afterAll(async () => {
-    await kubectl.close()
-    await trial.close()
-  })
-  const ok: Kubectl['ok'] = (args, input) => kubectl.ok(args, input)
-  const fails: Kubectl['fails'] = (args, options) => kubectl.fails(args, options)
   const words = (line: string): readonly string[] => line.split(' ')
 
   test.each([
@@ -44,30 +33,30 @@ describe.skipIf(!kubectlFile)('kubectl writes (skipped where there is no kubectl
     ['delete deploy web', 'deployment.apps "web" deleted'],
     ['delete svc --all', 'service "web" deleted'],
   ])('%s --dry-run=server says what it would do, and does not', async (line, told) => {
-    const { revision } = trial.store
+    const { revision } = stage.trial.store
     const text = await ok([...words(line), '--dry-run=server'])
     expect(text).toContain(told)
     // Of all commands `patch` alone does not say so.
     if (!line.startsWith('patch')) expect(text).toMatch(/\(server dry run\)$/)
-    expect(trial.store.revision).toBe(revision)
+    expect(stage.trial.store.revision).toBe(revision)
   })
 
   test('apply, replace and create of files, dry', async () => {
-    const { revision } = trial.store
+    const { revision } = stage.trial.store
     expect(await ok(['apply', '--dry-run=server', ...file], map('c'))).toBe('configmap/c created (server dry run)')
     expect(await ok(['create', '--dry-run=server', ...file], map('c'))).toBe('configmap/c created (server dry run)')
     expect(await ok(['create', '--dry-run=server', '-o', 'yaml', ...file], map('c'))).toMatch(/uid: /)
-    expect(await fails(['replace', '--dry-run=server', ...file], { input: map('c') })).toContain('"c" not found')
-    expect(trial.store.revision).toBe(revision)
+    expect(await fails(['replace', '--dry-run=server', ...file], map('c'))).toContain('"c" not found')
+    expect(stage.trial.store.revision).toBe(revision)
   })
 
   test('--validate is strict unless told', async () => {
     const odd = map('odd', 'datta: {a: "1"}')
     const nested = 'apiVersion: v1\nkind: Pod\nmetadata: {name: odd}\nspec: {containers: [{name: a, image: a, imagee: b}]}'
-    expect(await fails(['create', ...file], { input: odd })).toContain('strict decoding error: unknown field "datta"')
-    expect(await fails(['create', '--validate=strict', ...file], { input: nested })).toContain('unknown field "spec.containers[0].imagee"')
+    expect(await fails(['create', ...file], odd)).toContain('strict decoding error: unknown field "datta"')
+    expect(await fails(['create', '--validate=strict', ...file], nested)).toContain('unknown field "spec.containers[0].imagee"')
     expect(await ok(['create', '--validate=warn', ...file], odd)).toBe('configmap/odd created\nWarning: unknown field "datta"')
     expect(await ok(['apply', '--validate=ignore', ...file], odd)).not.toContain('unknown field')
-    expect(await fails(['create', '--validate=warn', ...file], { input: map('Odd') })).toContain('metadata.name: Invalid value: "Odd"')
+    expect(await fails(['create', '--validate=warn', ...file], map('Odd'))).toContain('metadata.name: Invalid value: "Odd"')
   })
 })

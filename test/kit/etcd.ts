@@ -1,24 +1,28 @@
 /** A real etcd for tests, on loopback with TLS, each server in a folder of its own. */
 import { spawn, type ChildProcess } from 'node:child_process'
 import { once } from 'node:events'
-import { existsSync } from 'node:fs'
 import { mkdtemp, rm } from 'node:fs/promises'
 import { createServer, type AddressInfo } from 'node:net'
 import { tmpdir } from 'node:os'
-import { delimiter, join } from 'node:path'
+import { join } from 'node:path'
 import { systemClock } from '../../api/clock.ts'
 import { silentLog } from '../../api/log.ts'
 import { openPki } from '../../server/auth/pki.ts'
+import { createEtcdClient } from '../../server/store/etcd/client.ts'
+import { root } from '../../server/store/etcd/layout.ts'
+import { pagesOf } from '../../server/store/etcd/load.ts'
 import { openEtcdStore, type EtcdStore, type EtcdStoreOptions, type EtcdTls } from '../../server/store/etcd/etcd.ts'
+import { etcdProgram, noEtcd } from './etcd-program.ts'
 
-const program = (process.env['PATH'] ?? '').split(delimiter).map((dir) => join(dir, 'etcd')).find((path) => existsSync(path))
+export { noEtcd }
 
-/** Why tests with a real etcd cannot run here; '' where they can. */
-export const noEtcd = program ? '' : 'there is no etcd: sh bin/setup --test installs it'
-
-export interface EtcdServer {
+/** How one gets at it. */
+export interface EtcdPlace {
   readonly url: string
   readonly tls: EtcdTls
+}
+
+export interface EtcdServer extends EtcdPlace {
   /** Where `ca.crt`, `admin.crt` and `admin.key` are. */
   readonly pki: string
   /** Kills it as a power cut would, and waits for the end. */
@@ -85,7 +89,7 @@ function createServerIn(place: Place, cluster: Cluster): EtcdServer {
     pki,
     kill,
     async start() {
-      child = spawn(program!, flags(place, pki, cluster), { stdio: ['ignore', 'ignore', 'pipe'] })
+      child = spawn(etcdProgram!, flags(place, pki, cluster), { stdio: ['ignore', 'ignore', 'pipe'] })
       await said(child, 'serving client traffic')
     },
     async end() {
@@ -96,8 +100,31 @@ function createServerIn(place: Place, cluster: Cluster): EtcdServer {
 }
 
 /** A store over it, as a hub opens one. */
-export function openOn({ url, tls }: Pick<EtcdServer, 'url' | 'tls'>, more: Partial<EtcdStoreOptions> = {}): Promise<EtcdStore> {
+export function openOn({ url, tls }: EtcdPlace, more: Partial<EtcdStoreOptions> = {}): Promise<EtcdStore> {
   return openEtcdStore({ servers: [url], tls, clock: systemClock, random: Math.random, log: silentLog, onLost: () => {}, ...more })
+}
+
+/** A hub's flags for it. */
+export function etcdFlags({ url, pki }: Pick<EtcdServer, 'url' | 'pki'>): readonly string[] {
+  const at = (name: string): string => join(pki, name)
+  return ['--etcd-servers', url, '--etcd-cafile', at('ca.crt'), '--etcd-certfile', at('admin.crt'), '--etcd-keyfile', at('admin.key')]
+}
+
+/** Takes everything away that is in it, and the memory of it, while no store stands on it. */
+export async function emptyEtcd({ url, tls }: EtcdPlace): Promise<void> {
+  const client = createEtcdClient({ servers: [url], tls, clock: systemClock, log: silentLog })
+  try {
+    const keys: Buffer[] = []
+    for await (const { key } of pagesOf(client, root)) keys.push(key)
+    // As many as etcd takes in one transaction.
+    for (let i = 0; i < keys.length; i += 128) {
+      await client.txn({ compare: [], success: keys.slice(i, i + 128).map((key) => ({ remove: { key } })), failure: [] })
+    }
+    const { header } = await client.range({ key: Buffer.from(root), limit: 1, countOnly: true })
+    if (keys.length > 0) await client.compact(header.revision)
+  } finally {
+    client.close()
+  }
 }
 
 function flags({ name, folder, url, peer }: Place, pki: string, { members, alone }: Cluster): string[] {

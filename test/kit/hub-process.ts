@@ -11,6 +11,8 @@ import { createApi, type Api } from './api.ts'
 import { waitFor } from './wait.ts'
 
 const root = path.resolve(import.meta.dirname, '../..')
+/** What Node has compiled once need not be compiled again by the next hub. */
+const env = { ...process.env, NODE_COMPILE_CACHE: path.join(root, 'node_modules/.cache/wherry') }
 
 /** A stock kubectl, of any version, or undefined where there is none. */
 export const kubectl = (process.env.PATH ?? '').split(':').map((folder) => path.join(folder, 'kubectl')).find((file) => existsSync(file))
@@ -50,7 +52,7 @@ export async function startHubProcess(args: readonly string[] = []): Promise<Hub
   const start = async (more: readonly string[]): Promise<void> => {
     log = ''
     const flags = ['--experimental-ffi', '--disable-warning=ExperimentalWarning', 'server/main.ts', '--data', path.join(dir, 'hub')]
-    const child = spawn(process.execPath, [...flags, '--listen', `127.0.0.1:${port}`, ...more], { cwd: root, stdio: ['ignore', 'pipe', 'pipe'] })
+    const child = spawn(process.execPath, [...flags, '--listen', `127.0.0.1:${port}`, ...more], { cwd: root, stdio: ['ignore', 'pipe', 'pipe'], env })
     for (const stream of [child.stdout, child.stderr]) stream.on('data', (d) => (log += String(d)))
     hub = child
     await waitFor('the hub to serve', () => {

@@ -27,7 +27,9 @@ export interface HubWish {
 export async function startHub({ data, port, flags = [] }: HubWish): Promise<HubProcess> {
   const url = `https://127.0.0.1:${port}`
   const args = ['--disable-warning=ExperimentalWarning', join(root, 'server/main.ts'), '--data', data, '--listen', `127.0.0.1:${port}`, ...flags]
-  const child = spawn(process.execPath, args, { stdio: ['ignore', 'pipe', 'pipe'] })
+  // What Node has compiled once need not be compiled again by the next hub.
+  const env = { ...process.env, NODE_COMPILE_CACHE: join(root, 'node_modules/.cache/wherry') }
+  const child = spawn(process.execPath, args, { stdio: ['ignore', 'pipe', 'pipe'], env })
   const ended = once(child, 'close')
   let text = ''
   const { promise, resolve: serves, reject } = Promise.withResolvers<void>()

@@ -4,7 +4,9 @@ import { mkdtemp, rm, writeFile } from 'node:fs/promises'
 import { tmpdir } from 'node:os'
 import path from 'node:path'
 import { execa } from 'execa'
-import { expect } from 'vitest'
+import { afterAll, beforeAll, expect } from 'vitest'
+import { startControllers } from './controllers.ts'
+import { startTrial, type Trial } from './trial.ts'
 
 /** The kubectl on PATH, if there is one. */
 export const kubectlFile = (process.env.PATH ?? '')
@@ -12,13 +14,16 @@ export const kubectlFile = (process.env.PATH ?? '')
   .map((folder) => path.join(folder, 'kubectl'))
   .find((file) => existsSync(file))
 
+/** A command as one types it, split at each space, or its words where one of them holds a space. */
+export type Command = string | readonly string[]
+
 export interface Kubectl {
   /** A folder of its own, removed in the end. */
   readonly home: string
   /** The whole output of a command that must succeed, stdout first. */
-  ok(args: readonly string[], input?: string): Promise<string>
+  ok(command: Command, input?: string): Promise<string>
   /** The output of a command that must fail, with 1 unless told. */
-  fails(args: readonly string[], options?: { readonly input?: string; readonly code?: number }): Promise<string>
+  fails(command: Command, input?: string, code?: number): Promise<string>
   close(): Promise<void>
 }
 
@@ -29,23 +34,56 @@ export async function openKubectl(server: string, editor = 'false'): Promise<Kub
   const cluster = { name: 'trial', cluster: { server } }
   const context = { name: 'trial', context: { cluster: 'trial', user: '' } }
   await writeFile(config, JSON.stringify({ apiVersion: 'v1', kind: 'Config', clusters: [cluster], contexts: [context], 'current-context': 'trial' }))
-  const run = async (args: readonly string[], input: string): Promise<{ readonly text: string; readonly exitCode: number | undefined }> => {
+  const run = async (command: Command, input: string, code: number): Promise<string> => {
+    const args = typeof command === 'string' ? command.split(' ') : command
     const env = { HOME: home, KUBECONFIG: config, KUBE_EDITOR: editor }
     const done = await execa(kubectlFile!, args, { input, env, reject: false, timeout: 20_000 })
-    return { text: [done.stdout, done.stderr].filter((t) => t !== '').join('\n'), exitCode: done.exitCode }
+    const text = [done.stdout, done.stderr].filter((t) => t !== '').join('\n')
+    expect({ args, text, exitCode: done.exitCode }).toMatchObject({ exitCode: code })
+    return text
   }
   return {
     home,
-    async ok(args, input = '') {
-      const { text, exitCode } = await run(args, input)
-      expect({ args, text, exitCode }).toMatchObject({ exitCode: 0 })
-      return text
-    },
-    async fails(args, { input = '', code = 1 } = {}) {
-      const { text, exitCode } = await run(args, input)
-      expect({ args, text, exitCode }).toMatchObject({ exitCode: code })
-      return text
-    },
+    ok: (command, input = '') => run(command, input, 0),
+    fails: (command, input = '', code = 1) => run(command, input, code),
     close: () => rm(home, { recursive: true, force: true }),
+  }
+}
+
+export interface KubectlStage extends Omit<Kubectl, 'close'> {
+  readonly trial: Trial
+}
+
+export interface KubectlWish {
+  /** A command for `kubectl edit`, which gets a file. */
+  readonly editor?: string
+  /** The hub's controllers run too. */
+  readonly controllers?: boolean
+}
+
+/** A hub's API and the kubectl of its user, for the tests of the `describe` that calls it: there from its `beforeAll` on. */
+export function useKubectl({ editor, controllers = false }: KubectlWish = {}): KubectlStage {
+  let trial: Trial | undefined
+  let kubectl: Kubectl | undefined
+  let stop: (() => Promise<void>) | undefined
+  beforeAll(async () => {
+    trial = await startTrial()
+    if (controllers) stop = startControllers(trial)
+    kubectl = await openKubectl(trial.api.url, editor)
+  })
+  afterAll(async () => {
+    await kubectl?.close()
+    await stop?.()
+    await trial?.close()
+  })
+  return {
+    get trial() {
+      return trial!
+    },
+    get home() {
+      return kubectl!.home
+    },
+    ok: (command, input) => kubectl!.ok(command, input),
+    fails: (command, input, code) => kubectl!.fails(command, input, code),
   }
 }

@@ -1,4 +1,4 @@
-/** A registry over a store in memory, with time that stands still: the hub's inside without its doors. */
+/** A registry over a store of the test's own, with time that stands still: the hub's inside without its doors. */
 import { randomUUID } from 'node:crypto'
 import type { KubeObject } from '../../api/objects.ts'
 import { silentLog } from '../../api/log.ts'
@@ -9,9 +9,9 @@ import { wordsOf } from '../../server/admit/words.ts'
 import type { Registry } from '../../server/registry/registry.ts'
 import { createRegistry } from '../../server/registry/verbs.ts'
 import type { Ref, Store } from '../../server/store/store.ts'
-import { openSqliteStore } from '../../server/store/sqlite.ts'
 import { createFakeClock, type FakeClock } from './clock.ts'
 import { namespace } from './objects.ts'
+import { openTestStore } from './store.ts'
 
 export interface Inside {
   readonly store: Store
@@ -21,6 +21,8 @@ export interface Inside {
   /** Creates a draft where its metadata says that it belongs. */
   make(resource: Resource, draft: Drafted): Promise<KubeObject>
   get(resource: Resource, name: string, namespace?: string): KubeObject | undefined
+  /** Resolves when nobody reads or writes through it any more, and what was written has woken nobody who does. */
+  calm(): Promise<void>
   close(): Promise<void>
 }
 
@@ -31,10 +33,13 @@ export type InsideOptions = Partial<Pick<AllocatorOptions, 'random' | 'serviceCI
 /** With the namespaces `default` and `kube-node-lease`, the homes of the drafts of `objects.ts`. */
 export async function openInside(options: InsideOptions = {}): Promise<Inside> {
   const clock = createFakeClock()
-  const store = openSqliteStore({ path: ':memory:', log: silentLog, clock, words: wordsOf })
+  const work = createWork()
+  const opened = await openTestStore({ log: silentLog, clock, words: wordsOf })
+  const store = counted(opened, ['fresh', 'write'], work)
   const random = options.random ?? Math.random
   const allocators = createAllocators({ ...options, store, random })
-  const registry = createRegistry({ store, clock, random, uuid: randomUUID, allocators, log: silentLog })
+  const verbs = createRegistry({ store, clock, random, uuid: randomUUID, allocators, log: silentLog })
+  const registry = counted(verbs, ['create', 'update', 'apply', 'remove', 'bind'], work)
   const make: Inside['make'] = (resource, draft) => registry.create(refOf(resource, draft), { ...draft })
   for (const name of ['default', 'kube-node-lease']) await make('namespaces', namespace({ metadata: { name } }))
   return {
@@ -44,11 +49,52 @@ export async function openInside(options: InsideOptions = {}): Promise<Inside> {
     clock,
     make,
     get: (resource, name, ns = '') => store.get({ resource, namespace: ns, name }),
+    calm: () => work.calm(),
     async close() {
       allocators.close()
       await store.close()
     },
   }
+}
+
+interface Work {
+  begin(): () => void
+  calm(): Promise<void>
+}
+
+/** More turns of the event loop than anybody takes from hearing of a change to asking for the next. */
+const quietTurns = 10
+
+function createWork(): Work {
+  let pending = 0
+  let begun = 0
+  return {
+    begin() {
+      pending++
+      begun++
+      return () => void pending--
+    },
+    async calm() {
+      for (let quiet = 0, seen = begun; quiet < quietTurns; quiet++) {
+        await new Promise((resolve) => setImmediate(resolve))
+        if (pending > 0 || begun > seen) quiet = -1
+        seen = begun
+      }
+    },
+  }
+}
+
+/** The same, and `work` knows what of it is under way. */
+function counted<T extends object>(inner: T, verbs: readonly (keyof T)[], work: Work): T {
+  const wrap = (verb: keyof T) => async (...args: unknown[]): Promise<unknown> => {
+    const end = work.begin()
+    try {
+      return await (inner[verb] as (...args: unknown[]) => Promise<unknown>)(...args)
+    } finally {
+      end()
+    }
+  }
+  return Object.create(inner, Object.fromEntries(verbs.map((verb) => [verb, { value: wrap(verb), enumerable: true }]))) as T
 }
 
 export function refOf(resource: Resource, { metadata }: Drafted): Ref {

@@ -8,9 +8,9 @@ import type { Api } from './api.ts'
 import { noSessions } from './calls.ts'
 import { createFakeClock } from './clock.ts'
 import type { FakeClock } from './clock.ts'
+import { openTestStore } from './store.ts'
 import type { Registry } from '../../server/registry/registry.ts'
 import type { Store } from '../../server/store/store.ts'
-import { openSqliteStore } from '../../server/store/sqlite.ts'
 import { createAllocators } from '../../server/admit/allocators.ts'
 import { createRegistry } from '../../server/registry/verbs.ts'
 import type { RestDeps } from '../../server/rest/call.ts'
@@ -68,7 +68,7 @@ export async function startTrial(deps: Partial<RestDeps> = {}): Promise<Trial> {
   const clock = createTrialClock()
   const complaints: string[] = []
   const log = createLog({ level: 'warn', write: (line) => void complaints.push(line), now: () => clock.now() })
-  const store = deps.store ?? openSqliteStore({ path: ':memory:', log, clock })
+  const store = deps.store ?? (await openTestStore({ log, clock }))
   const allocators = createAllocators({ store, random: Math.random })
   const registry = deps.registry ?? createRegistry({ store, clock, random: Math.random, uuid: randomUUID, allocators, log })
   const namespace = { apiVersion: 'v1', kind: 'Namespace', metadata: { name: 'default' } }

@@ -7,6 +7,7 @@ import { existsSync, readFileSync, readdirSync } from 'node:fs'
 import { join, resolve } from 'node:path'
 import { afterAll, beforeAll, describe, expect, test } from 'vitest'
 import { waitFor } from '../kit/wait.ts'
+import { smokeSuite, type Ended } from './smoke.ts'
 
 const root = resolve(import.meta.dirname, '../..')
 const name = 'wherrytest'
@@ -14,12 +15,6 @@ const port = 16443
 const stateDir = `/var/lib/wherry/${name}`
 const kubeconfig = `${stateDir}/kubeconfig`
 const isRoot = process.getuid?.() === 0
-
-interface Ended {
-  readonly code: number | null
-  readonly out: string
-  readonly err: string
-}
 
 function run(file: string, args: readonly string[], options: { input?: string; timeoutMs?: number } = {}): Promise<Ended> {
   return new Promise((done, fail) => {
@@ -169,6 +164,8 @@ describe.skipIf(!isRoot)('a cluster on one machine (needs root)', () => {
     expect(again.code, again.out + again.err).toBe(0)
     expect(running(await pods()).map((p) => p.metadata.uid)).toEqual(containers)
   }, 240_000)
+
+  smokeSuite({ stateDir, url: `https://127.0.0.1:${port}`, kubeconfig, run, inNode: inNodeRun })
 
   test('get -w tells of a scale as it happens', async () => {
     const watch = spawn('kubectl', ['get', 'deployment', 'web', '-w', '--no-headers'], { env: { ...process.env, KUBECONFIG: kubeconfig } })

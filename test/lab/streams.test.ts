@@ -8,6 +8,8 @@ import { connect, type AddressInfo } from 'node:net'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import { execPath } from 'node:process'
+import { Readable, PassThrough } from 'node:stream'
+import { Exec, KubeConfig, Log, type V1Status } from '@kubernetes/client-node'
 import { afterAll, beforeAll, describe, expect, test } from 'vitest'
 import { WebSocket } from 'ws'
 import { systemClock } from '../../api/clock.ts'
@@ -461,6 +463,23 @@ describe.skipIf(missing)(`kubectl holds connections to pods${missing ? ` (skippe
       await waitFor('the echo', () => talk.of(1) === 'hello')
       talk.ws.close()
       await talk.closed
+    })
+
+    test('the client of JavaScript programs: exec with its exit code, and a log', async () => {
+      const config = new KubeConfig()
+      config.loadFromClusterAndUser({ name: 'trial', server: url, skipTLSVerify: true }, { name: 'nobody' })
+      const output = new PassThrough()
+      const said: string[] = []
+      output.on('data', (d) => said.push(String(d)))
+      const { promise: ended, resolve } = Promise.withResolvers<V1Status>()
+      await new Exec(config).exec('default', 'web', 'web', ['sh', '-c', 'read line; echo "$line back"; exit 4'], output, output, Readable.from(['hello\n']), false, resolve)
+      expect(await ended).toMatchObject({ status: 'Failure', reason: 'NonZeroExitCode', details: { causes: [{ message: '4' }] } })
+      expect(said.join('')).toBe('hello back\n')
+      const log = new PassThrough()
+      const lines: string[] = []
+      log.on('data', (d) => lines.push(String(d)))
+      await new Log(config).log('default', 'web', 'web', log)
+      await waitFor('its first line', () => lines.join('').includes('answers HTTP and UDP on port 8080'))
     })
 
     test('the exit code comes as a Status, and the connection ends in order', async () => {

@@ -5,12 +5,14 @@ import { cpSync, existsSync, mkdtempSync, readFileSync, rmSync } from 'node:fs'
 import { tmpdir } from 'node:os'
 import { delimiter, join } from 'node:path'
 import { promisify } from 'node:util'
+import { execa } from 'execa'
 import { afterAll, beforeAll, describe, expect, test } from 'vitest'
 import type { KubeObject, Lease, Service } from '../../api/objects.ts'
 import { groups } from '../../server/auth/auth.ts'
 import { issue, makeKey } from '../../server/auth/certificate.ts'
 import { failureOf } from '../kit/api.ts'
-import { freePorts, noEtcd, startEtcd, type EtcdServer } from '../kit/etcd.ts'
+import { etcdFlags, freePorts, noEtcd, startEtcd, type EtcdServer } from '../kit/etcd.ts'
+import { bytesOf } from '../kit/hexdump.ts'
 import { startHub, type HubProcess } from '../kit/hub.ts'
 import { waitFor } from '../kit/wait.ts'
 import { startAgent, type Agent } from './link-stage.ts'
@@ -35,9 +37,7 @@ describe.skipIf(noEtcd)(`two hubs on one etcd${noEtcd && ` (skipped: ${noEtcd})`
   let hubs: [HubProcess, HubProcess]
 
   const start = (which: 0 | 1): Promise<HubProcess> => {
-    const at = (name: string): string => join(etcd.pki, name)
-    const certificates = ['--etcd-cafile', at('ca.crt'), '--etcd-certfile', at('admin.crt'), '--etcd-keyfile', at('admin.key')]
-    return startHub({ data: join(dir, `hub${which}`), port: ports[which], flags: ['--etcd-servers', etcd.url, ...certificates] })
+    return startHub({ data: join(dir, `hub${which}`), port: ports[which], flags: etcdFlags(etcd) })
   }
   beforeAll(async () => {
     dir = mkdtempSync(join(tmpdir(), 'wherry-hubs-'))
@@ -60,6 +60,19 @@ describe.skipIf(noEtcd)(`two hubs on one etcd${noEtcd && ` (skipped: ${noEtcd})`
     await one.api.create(secrets, { metadata: { name: 'shared' }, stringData: { a: 'sesame' } })
     expect(await other.api.get(`${secrets}/shared`)).toMatchObject({ data: { a: Buffer.from('sesame').toString('base64') } })
     expect(await failureOf(other.api.create('/wherry/v1/secrets/rotate', {}))).toMatchObject({ code: 405, message: expect.stringContaining('every hub') })
+
+    // As one looks after it by hand: etcdctl get … | hexdump -C
+    const env = { ETCDCTL_API: '3', PATH: process.env['PATH'] }
+    const seen = async (key: string): Promise<string> => {
+      const certificates = ['--cacert', join(etcd.pki, 'ca.crt'), '--cert', join(etcd.pki, 'admin.crt'), '--key', join(etcd.pki, 'admin.key')]
+      const { stdout } = await execa('etcdctl', ['--endpoints', etcd.url, ...certificates, 'get', key], { env, encoding: 'buffer', timeout: 10_000 })
+      return bytesOf((await execa('hexdump', ['-C', '-v'], { input: stdout })).stdout).toString('latin1')
+    }
+    await one.api.create(configmaps, configMap('beside-it'))
+    expect(await seen('/registry/configmaps/default/beside-it')).toContain('"beside-it"')
+    const sealed = await seen('/registry/secrets/default/shared')
+    expect(sealed).toMatch(/^\/registry\/secrets\/default\/shared\nk8s:enc:aesgcm:v1:key1:/)
+    for (const word of ['sesame', Buffer.from('sesame').toString('base64')]) expect(sealed).not.toContain(word)
 
     const accounts = '/api/v1/namespaces/default/serviceaccounts'
     await one.api.create(accounts, { metadata: { name: 'robot' } })

@@ -104,14 +104,14 @@ describe('a watch over HTTP', () => {
 
   test('ends after timeoutSeconds', async () => {
     const trial = await start()
-    const events = await watch(trial, '?timeoutSeconds=5&resourceVersion=1')
+    const events = await watch(trial, `?timeoutSeconds=5&resourceVersion=${trial.store.revision}`)
     await trial.clock.advance(5_000)
     expect(await take(events, 1)).toEqual(['END'])
   })
 
   test('ends with a bookmark, where those are wanted', async () => {
     const trial = await start()
-    const events = await watch(trial, '?timeoutSeconds=5&allowWatchBookmarks=true&resourceVersion=1')
+    const events = await watch(trial, `?timeoutSeconds=5&allowWatchBookmarks=true&resourceVersion=${trial.store.revision}`)
     await trial.api.create('/api/v1/namespaces', { metadata: { name: 'other' } })
     await trial.clock.advance(5_000)
     expect((await events.next()).value).toMatchObject({ type: 'BOOKMARK', object: { metadata: { resourceVersion: String(trial.store.revision) } } })
@@ -131,7 +131,7 @@ describe('a watch over HTTP', () => {
 
   test('from a revision that does not come it is a Timeout', async () => {
     const trial = await start()
-    const failed = failureOf(watch(trial, '?resourceVersion=999'))
+    const failed = failureOf(watch(trial, `?resourceVersion=${trial.store.revision + 999}`))
     await trial.clock.armed(freshWaitMs)
     await trial.clock.advance(freshWaitMs)
     expect(await failed).toMatchObject({ code: 504, reason: 'Timeout' })
