@@ -102,15 +102,16 @@ function commentIn(bytes: Buffer, from: number, to: number): string | undefined 
   return bytes.toString('utf8', from + 2, to - 1)
 }
 
-const counterName = Buffer.from('counter\0')
+/** `counter` with its end, as two numbers. */
+const counterName = [0x6e75_6f63, 0x0072_6574] as const
 
 /** Its name comes first; what it has counted is not asked for. */
 function isCounter(bytes: Buffer, from: number, to: number): boolean {
-  const end = from + 4 + counterName.length
   return (
-    end <= to &&
-    bytes.readUInt16LE(from) === 4 + counterName.length &&
+    from + 12 <= to &&
+    bytes.readUInt16LE(from) === 12 &&
     (bytes.readUInt16LE(from + 2) & attributeType) === attribute.expressionName &&
-    bytes.compare(counterName, 0, counterName.length, from + 4, end) === 0
+    bytes.readUInt32LE(from + 4) === counterName[0] &&
+    bytes.readUInt32LE(from + 8) === counterName[1]
   )
 }

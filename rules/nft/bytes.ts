@@ -37,60 +37,97 @@ export function isDynamic({ type }: SetDeclaration): boolean {
 /** Fields of a concatenation begin at multiples of this. */
 const registerBytes = 4
 
+/** A part of a key or value. Texts are ASCII, and are put together as bytes: strings would leave five times as much behind. */
+interface Field {
+  readonly length: number
+  readonly mostCharacters: number
+  /** Writes the text of what stands at `at`. @returns where the text ends */
+  put(bytes: Uint8Array, at: number, text: Uint8Array, to: number): number
+}
+
 function datumOf(words: string): Datum | undefined {
-  const fields = words.split(' . ').map(fieldOf)
-  if (!fields.every((field) => field !== undefined)) return undefined
-  const [first, ...others] = fields
-  if (first && others.length === 0) return first
+  const parts = words.split(' . ').map((word) => (/^numgen random mod \d+$/.test(word) ? ownNumber : fields[word]))
+  if (!parts.every((field) => field !== undefined)) return undefined
   let length = 0
-  const places = fields.map((field) => {
+  const places = parts.map((field) => {
     const at = length
-    length += Math.ceil(field.length / registerBytes) * registerBytes
+    length += parts.length === 1 ? field.length : Math.ceil(field.length / registerBytes) * registerBytes
     return { at, field }
   })
+  const room = Buffer.alloc(parts.reduce((sum, { mostCharacters }) => sum + mostCharacters + between.length, 0))
   return {
     length,
     text(bytes, start) {
-      let text = ''
-      for (const { at, field } of places) text += (at === 0 ? '' : ' . ') + field.text(bytes, start + at)
-      return text
+      let end = 0
+      for (const { at, field } of places) {
+        if (end > 0) end = putText(between, room, end)
+        end = field.put(bytes, start + at, room, end)
+      }
+      return room.toString('latin1', 0, end)
     },
   }
 }
 
-function fieldOf(word: string): Datum | undefined {
-  return /^numgen random mod \d+$/.test(word) ? ownNumber : fields[word]
+const between = ' . '
+
+function putText(text: string, into: Uint8Array, to: number): number {
+  for (let i = 0; i < text.length; i++) into[to++] = text.charCodeAt(i)
+  return to
 }
 
-const address4: Datum = {
-  length: 4,
-  text: (bytes, at) => `${bytes[at]}.${bytes[at + 1]}.${bytes[at + 2]}.${bytes[at + 3]}`,
+function putNumber(value: number, into: Uint8Array, to: number): number {
+  let end = to
+  for (let limit = 10; value >= limit; limit *= 10) end++
+  for (let rest = value, at = end; at >= to; at--) {
+    into[at] = 48 + (rest % 10)
+    rest = Math.floor(rest / 10)
+  }
+  return end + 1
 }
-const address6: Datum = { length: 16, text: address6Text }
+
+function put4(bytes: Uint8Array, at: number, into: Uint8Array, to: number): number {
+  for (let i = 0; i < 4; i++) {
+    if (i > 0) into[to++] = dot
+    to = putNumber(bytes[at + i]!, into, to)
+  }
+  return to
+}
+
+const dot = 46
+
+const address4: Field = { length: 4, mostCharacters: 15, put: put4 }
+const address6: Field = { length: 16, mostCharacters: 45, put: (bytes, at, into, to) => putText(address6Text(bytes, at), into, to) }
 
 /** By their numbers; of others the number is canonical. */
 export const protocolNames: Readonly<Partial<Record<number, string>>> = { 6: 'tcp', 17: 'udp', 132: 'sctp' }
-const protocol: Datum = { length: 1, text: (bytes, at) => protocolNames[bytes[at]!] ?? String(bytes[at]) }
+const protocol: Field = {
+  length: 1,
+  mostCharacters: 4,
+  put(bytes, at, into, to) {
+    const name = protocolNames[bytes[at]!]
+    return name === undefined ? putNumber(bytes[at]!, into, to) : putText(name, into, to)
+  },
+}
 
-const port: Datum = { length: 2, text: (bytes, at) => String(bytes[at]! * 256 + bytes[at + 1]!) }
+const port: Field = { length: 2, mostCharacters: 5, put: (bytes, at, into, to) => putNumber(bytes[at]! * 256 + bytes[at + 1]!, into, to) }
 
 const ownNumberAt = (bytes: Uint8Array, at: number): number =>
   (bytes[at]! | (bytes[at + 1]! << 8) | (bytes[at + 2]! << 16) | (bytes[at + 3]! << 24)) >>> 0
-const ownNumber: Datum = { length: 4, text: (bytes, at) => String(ownNumberAt(bytes, at)) }
+const ownNumber: Field = { length: 4, mostCharacters: 10, put: (bytes, at, into, to) => putNumber(ownNumberAt(bytes, at), into, to) }
 
-/** Two numbers of 16 bits, zeros left out, but for two values with names (tc(8)). */
-const classId: Datum = {
+/** Two numbers of 16 bits, but for two values with names (tc(8)). */
+const classId: Field = {
   length: 4,
-  text(bytes, at) {
+  mostCharacters: 9,
+  put(bytes, at, into, to) {
     const value = ownNumberAt(bytes, at)
-    if (value === 0) return 'none'
-    if (value === 0xffff_ffff) return 'root'
-    return `${(value >>> 16).toString(16)}:${(value & 0xffff).toString(16)}`
+    const name = value === 0 ? 'none' : value === 0xffff_ffff ? 'root' : `${(value >>> 16).toString(16)}:${(value & 0xffff).toString(16)}`
+    return putText(name, into, to)
   },
 }
 
 /** By data type, and by the expression that has it. */
-const fields: Readonly<Partial<Record<string, Datum>>> = {
+const fields: Readonly<Partial<Record<string, Field>>> = {
   ipv4_addr: address4,
   'ip saddr': address4,
   'ip daddr': address4,
@@ -119,7 +156,7 @@ function address6Text(bytes: Uint8Array, at: number): string {
   }
   if (length === 1) return textOf(words)
   if (from === 0 && (length === 6 || (length === 5 && words[5] === 0xffff))) {
-    return `${length === 6 ? '::' : '::ffff:'}${address4.text(bytes, at + 12)}`
+    return `${length === 6 ? '::' : '::ffff:'}${bytes.subarray(at + 12, at + 16).join('.')}`
   }
   return `${textOf(words.slice(0, from))}::${textOf(words.slice(from + length))}`
 }
