@@ -2,6 +2,7 @@
 import { randomInt } from 'node:crypto'
 import { mkdirSync } from 'node:fs'
 import { readFile } from 'node:fs/promises'
+import { flushCompileCache } from 'node:module'
 import { join } from 'node:path'
 import systeminformation from 'systeminformation'
 import { sleep, systemClock } from '../api/clock.ts'
@@ -72,6 +73,8 @@ async function main(): Promise<void> {
       send(ack)
       if (isServed || ack.failed || ack.applied === 0) return
       isServed = true
+      // Node keeps what it compiled at its end, which one that is killed never comes to.
+      flushCompileCache()
       // What another mode left serves until ours does.
       removeRules({ exec, log, clock }, signal, config.proxyMode).catch((e: unknown) => log.warn('rules of another mode could not be taken away', errorKeys(e)))
     },

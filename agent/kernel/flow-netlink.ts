@@ -6,12 +6,12 @@ import type { Family } from '../../rules/model.ts'
 import { KernelError } from './errors.ts'
 import { deleteQuestion, listQuestion, readAnswer, type Entry } from './flow-messages.ts'
 import type { FlowTable } from './flow-table.ts'
+import { errno } from './netlink-messages.ts'
 import { openNetlinkTalk, type NetlinkTalk } from './netlink.ts'
+import { othersTurn } from './pace.ts'
 
 /** Some milliseconds of work, after which others have their turn: datagrams of up to 32 KB, and entries to delete. */
 const turn = { datagrams: 16, deletions: 256 } as const
-
-const errno = { notFound: 2, busy: 16 } as const
 
 export interface FlowNetlinkOptions {
   readonly open?: () => Promise<NetlinkTalk>
@@ -98,9 +98,4 @@ async function removeEach({ talk, family, stale, onDeleted }: Deletions, signal:
       throw new KernelError('KERNEL_REFUSED', `an entry of connection tracking cannot be deleted (errno ${end.errno})`)
     if (i % turn.deletions === turn.deletions - 1) await othersTurn(signal)
   }
-}
-
-async function othersTurn(signal: AbortSignal): Promise<void> {
-  await new Promise((resolve) => setImmediate(resolve))
-  signal.throwIfAborted()
 }

@@ -10,16 +10,17 @@
  *   (malloc_trim(3)).
  */
 import { closeSync, ftruncateSync, writeSync } from 'node:fs'
-import type { Door, ListingStyle } from './door.ts'
+import { listCommand, type Door, type ListingStyle } from './door.ts'
 import { KernelError, refusalOf } from './errors.ts'
 import { openTrim } from './malloc.ts'
 
 const library = 'libnftables.so.1'
 
 /** libnftables(3): bits for nft_ctx_output_set_flags. */
-const output = { stateless: 1 << 2, json: 1 << 4, numericProtocol: 1 << 7, numericPriority: 1 << 8 } as const
+const output = { stateless: 1 << 2, json: 1 << 4, numericProtocol: 1 << 7, numericPriority: 1 << 8, terse: 1 << 11 } as const
 
-const flags: Readonly<Record<ListingStyle, number>> = { exact: output.numericPriority | output.numericProtocol | output.stateless, people: 0 }
+const exact = output.numericPriority | output.numericProtocol | output.stateless
+const flags: Readonly<Record<ListingStyle, number>> = { exact, outline: exact | output.terse, people: 0 }
 
 /** Payloads and listings above this many characters leave enough freed memory behind to be worth 6 ms. */
 const trimAbove = 256 << 10
@@ -54,9 +55,9 @@ export async function openLibnftables(): Promise<Door> {
       changes.run(payload, 0)
       if (payload.length > trimAbove) native.trim()
     },
-    async list({ family, name }, style, signal) {
+    async list(what, style, signal) {
       signal.throwIfAborted()
-      const text = listing((context) => context.run(`list table ${family} ${name}\n`, flags[style]))
+      const text = listing((context) => context.run(`${listCommand(what).join(' ')}\n`, flags[style]))
       if (text.length > trimAbove) native.trim()
       return text
     },

@@ -8,7 +8,8 @@
 import { closeSync, readdirSync } from 'node:fs'
 import { endianness } from 'node:os'
 import { KernelError } from './errors.ts'
-import { getGeneration, offsets, typeOf } from './nft-messages.ts'
+import { offsets } from './netlink-messages.ts'
+import { generationIn, generationQuestion } from './nft-messages.ts'
 
 export interface NetlinkSocket {
   /** The kernel leaves out what sockets with these addresses change. */
@@ -121,8 +122,9 @@ export async function openNetlinkSocket(bufferBytes: number = receiveBufferBytes
       libc.send(asking, question, BigInt(question.length), 0)
       // The kernel has answered before it comes back from the question.
       const length = Number(libc.recv(asking, datagram, BigInt(datagramBytes), 0))
-      if (length < generationOffset + 4) throw refused('the kernel does not tell the generation of its rules')
-      return datagram.readUInt32BE(generationOffset)
+      const generation = generationIn(datagram.subarray(0, Math.max(length, 0)))
+      if (generation === undefined) throw refused('the kernel does not tell the generation of its rules')
+      return generation
     },
     read(take) {
       size.writeInt32LE(value.length)
@@ -155,18 +157,6 @@ function addressOf(): Buffer {
   address.writeUInt16LE(c.afNetlink)
   return address
 }
-
-/** NFT_MSG_GETGEN with NLM_F_REQUEST, and a struct nfgenmsg of zeros. */
-function generationQuestion(): Buffer {
-  const message = Buffer.alloc(20)
-  message.writeUInt32LE(message.length, offsets.length)
-  message.writeUInt16LE(typeOf(getGeneration), offsets.type)
-  message.writeUInt16LE(1, offsets.flags)
-  return message
-}
-
-/** Of the answer's first attribute, NFTA_GEN_ID, the value. */
-const generationOffset = offsets.attributes + 4
 
 /** How many instructions to skip if true and if not. */
 type Instruction = readonly [code: number, ifTrue: number, ifNot: number, constant: number]

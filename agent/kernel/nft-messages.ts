@@ -1,10 +1,10 @@
 /**
- * What the kernel says of changes to nf_tables (linux/netlink.h, linux/netfilter/nf_tables.h). A datagram holds messages of one
- * transaction: a header of 20 bytes (struct nlmsghdr, struct nfgenmsg), then attributes, of which the first names the table.
- * The last message of a transaction names the process. Little-endian machines only.
+ * What the kernel says of changes to nf_tables (linux/netfilter/nf_tables.h). A datagram holds messages of one transaction, of
+ * which the first attribute names the table. The last message of a transaction names the process.
  */
 import type { Family } from '../../rules/model.ts'
 import type { ForeignChange } from './kernel.ts'
+import { aligned, attributesIn, familyNumbers, flags, offsets } from './netlink-messages.ts'
 
 export interface Table {
   readonly family: Family
@@ -21,16 +21,26 @@ export interface Transaction {
   readonly by?: NonNullable<ForeignChange['by']>
 }
 
-/** Where things are in a message. */
-export const offsets = { length: 0, type: 4, flags: 6, sender: 12, family: 16, attributes: 20 } as const
-
 /** The type of a message: NFNL_SUBSYS_NFTABLES in the high byte, one of enum nf_tables_msg_types in the low one. */
 export const typeOf = (message: number): number => (10 << 8) | message
 export const newGeneration = 15
-export const getGeneration = 16
+const getGeneration = 16
 
-/** NFPROTO_IPV4 and NFPROTO_IPV6 of linux/netfilter.h. */
-const familyNumbers: Readonly<Record<Family, number>> = { ip: 2, ip6: 10 }
+/** NFT_MSG_GETGEN: how many transactions changed the rules of this network namespace. */
+export function generationQuestion(): Buffer {
+  const message = Buffer.alloc(offsets.attributes)
+  message.writeUInt32LE(message.length, offsets.length)
+  message.writeUInt16LE(typeOf(getGeneration), offsets.type)
+  message.writeUInt16LE(flags.request, offsets.flags)
+  return message
+}
+
+/** The number in the answer, in 32 bits; undefined if it is none. Of the first attribute, NFTA_GEN_ID, the value. */
+export function generationIn(answer: Buffer): number | undefined {
+  const at = offsets.attributes + 4
+  const isOne = answer.length >= at + 4 && answer.readUInt16LE(offsets.type) === typeOf(newGeneration)
+  return isOne ? answer.readUInt32BE(at) : undefined
+}
 
 const mostOperations = 200
 /** How often it is asked for transactions before one of which the end was lost counts as ended. */
@@ -137,15 +147,8 @@ function nameAttribute(name: string): Buffer {
 }
 
 function attributesOf(message: Buffer): ReadonlyMap<number, Buffer> {
-  const found = new Map<number, Buffer>()
-  for (let at = offsets.attributes; at + 4 <= message.length;) {
-    const length = message.readUInt16LE(at)
-    if (length < 4) break
-    // The upper two bits are flags (NLA_F_NESTED, NLA_F_NET_BYTEORDER).
-    found.set(message.readUInt16LE(at + 2) & 0x3fff, message.subarray(at + 4, at + length))
-    at += aligned(length)
-  }
-  return found
+  const all = attributesIn(message, { from: offsets.attributes, to: message.length })
+  return new Map([...all].map(([type, { from, to }]) => [type, message.subarray(from, to)]))
 }
 
 /** NFTA_GEN_PROC_PID and NFTA_GEN_PROC_NAME; numbers in attributes are big-endian. */
@@ -156,4 +159,3 @@ function processOf(message: Buffer): Transaction['by'] {
 }
 
 const textOf = (bytes: Buffer | undefined): string => bytes?.toString('utf8').replace(/\0.*$/s, '') ?? ''
-const aligned = (length: number): number => (length + 3) & ~3

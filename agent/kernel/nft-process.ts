@@ -1,5 +1,5 @@
 /** The kernel through `nft` as a child process: the payload on its stdin, nothing on disk. */
-import type { Door, ListingStyle } from './door.ts'
+import { listCommand, type Door, type ListingStyle } from './door.ts'
 import { refusalOf } from './errors.ts'
 import { ExecError, type Command, type Exec } from './exec.ts'
 import { createOwnHands, type OwnHands } from './hands.ts'
@@ -12,10 +12,14 @@ const limits = {
 } as const
 
 /**
- * nft(8): -y prints priorities as numbers, -s leaves out counters and ages. -p prints protocols as numbers: for each name that it
- * prints, nft opens and reads /etc/protocols.
+ * nft(8): -y prints priorities as numbers, -s leaves out counters and ages, -t elements of named sets. -p prints protocols as
+ * numbers: for each name that it prints, nft opens and reads /etc/protocols.
  */
-const flags: Readonly<Record<ListingStyle, readonly string[]>> = { exact: ['-y', '-p', '-s'], people: [] }
+const flags: Readonly<Record<ListingStyle, readonly string[]>> = {
+  exact: ['-y', '-p', '-s'],
+  outline: ['-y', '-p', '-s', '-t'],
+  people: [],
+}
 
 /**
  * @param hands told of each process that changes something
@@ -34,7 +38,7 @@ export async function openNftProcess(exec: Exec, signal: AbortSignal, hands: Own
         ended()
       }
     },
-    list: ({ family, name }, style, stop) => nft(exec, { args: [...flags[style], 'list', 'table', family, name] }, stop),
+    list: (what, style, stop) => nft(exec, { args: [...flags[style], ...listCommand(what)] }, stop),
     close() {},
   }
 }

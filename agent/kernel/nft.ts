@@ -4,17 +4,17 @@ import type { Log } from '../../api/log.ts'
 import { errorKeys } from '../../api/log.ts'
 import { isWherryError } from '../../api/errors.ts'
 import type { Family } from '../../rules/model.ts'
-import { parse, render, tableName, type Listing, type Transaction } from '../../rules/nft/index.ts'
+import { render, tableName, type Listing, type Transaction } from '../../rules/nft/index.ts'
 import type { Door } from './door.ts'
 import { KernelError } from './errors.ts'
 import { ExecError, type Exec } from './exec.ts'
 import { createOwnHands, type OwnHands } from './hands.ts'
 import type { ForeignChange, Kernel } from './kernel.ts'
-import { isTorn } from './listing.ts'
 import { openLibnftables } from './libnftables.ts'
 import { createMonitor, type Monitor } from './monitor.ts'
-import { openNetlinkSocket, type NetlinkSocket } from './netlink.ts'
+import { openNetlinkSocket, openNetlinkTalk, type NetlinkSocket, type NetlinkTalk } from './netlink.ts'
 import { openNftProcess } from './nft-process.ts'
+import { listed, readTable, type ReadDeps } from './nft-read.ts'
 
 /** `auto`: in process where that works, else as a process. */
 export type NftDoor = 'libnftables' | 'process' | 'auto'
@@ -29,6 +29,8 @@ export interface NftKernelOptions {
   readonly hands?: OwnHands
   /** Opens the door in this process; the real one by default. */
   readonly openLibrary?: () => Promise<Door>
+  /** Opens what elements are read through; the real one by default. */
+  readonly openTalk?: () => Promise<NetlinkTalk>
 }
 
 /**
@@ -36,11 +38,11 @@ export interface NftKernelOptions {
  * @throws KernelError SETUP if none does, with the way out in its message
  */
 export async function openNftKernel(options: NftKernelOptions, signal: AbortSignal): Promise<Kernel<Listing, Transaction>> {
-  const { family, log } = options
+  const { family, log, openTalk = openNetlinkTalk } = options
   const hands = options.hands ?? createOwnHands()
   const door = await openDoor({ ...options, hands }, signal)
   log.info('The kernel is reached.', { how: door.how, family })
-  return createNftKernel({ door, family, log, hands })
+  return createNftKernel({ door, family, log, hands, openTalk })
 }
 
 async function openDoor(
@@ -76,7 +78,7 @@ function shared(inProcess: Door, asProcess: Door): Door {
   return {
     ...inProcess,
     run: (payload, signal) => (payload.length < largePayload ? inProcess : asProcess).run(payload, signal),
-    list: (table, style, signal) => asProcess.list(table, style, signal),
+    list: (what, style, signal) => asProcess.list(what, style, signal),
   }
 }
 
@@ -91,10 +93,7 @@ async function attempt(opening: Promise<Door>): Promise<Attempt> {
   }
 }
 
-export interface NftKernelDeps {
-  readonly door: Door
-  readonly family: Family
-  readonly log: Log
+export interface NftKernelDeps extends ReadDeps {
   /** The same that the door tells of its processes. */
   readonly hands?: OwnHands
   readonly clock?: Clock
@@ -130,16 +129,7 @@ export function createNftKernel(deps: NftKernelDeps): Kernel<Listing, Transactio
       log.trace('A transaction goes to the kernel.', { how: door.how, text })
       await run(text, signal)
     },
-    async read(signal) {
-      for (let attempt = 1; attempt <= readAttempts; attempt++) {
-        const text = await listed(door, table, 'exact', signal)
-        if (text === undefined) return undefined
-        const listing = parse(text)
-        if (!isTorn(text, listing)) return listing
-        log.debug('The kernel rearranged a set while it was listed; it is listed again.', { attempt })
-      }
-      throw new KernelError('KERNEL_REFUSED', `read: each of ${readAttempts} listings was torn by the kernel; read again later`)
-    },
+    read: (signal) => readTable(deps, signal),
     async remove(signal) {
       // Whatever an earlier version laid out is in the table of this name. Made first, it can be deleted unseen.
       await run(`add table ${family} ${tableName}\ndelete table ${family} ${tableName}\n`, signal)
@@ -149,8 +139,6 @@ export function createNftKernel(deps: NftKernelDeps): Kernel<Listing, Transactio
     close: () => door.close(),
   }
 }
-
-const readAttempts = 5
 
 type WatchDeps = Omit<NftKernelDeps, 'hands'> & { readonly hands: OwnHands }
 
@@ -171,15 +159,5 @@ async function watch(
     if (!signal.aborted) await new Promise<void>((resolve) => signal.addEventListener('abort', () => resolve(), { once: true }))
   } finally {
     if (monitor) monitors.delete(monitor)
-  }
-}
-
-/** The text of a table; undefined if there is none. */
-async function listed(door: Door, ...question: Parameters<Door['list']>): Promise<string | undefined> {
-  try {
-    return await door.list(...question)
-  } catch (e) {
-    if (isWherryError(e, 'KERNEL_NOT_FOUND')) return undefined
-    throw e
   }
 }

@@ -1,4 +1,4 @@
-/** How the kernels of tools take their time: one run after the other, and rests that a signal ends. */
+/** How this room takes its time: one run after the other, rests that a signal ends, and turns for others. */
 import { sleep, type Clock } from '../../api/clock.ts'
 
 /** Work is done in the order in which it was given, each when all before it has ended, well or not. */
@@ -21,4 +21,10 @@ export async function rested(clock: Clock, ms: number, signal: AbortSignal): Pro
   } catch {
     return false
   }
+}
+
+/** Lets everything else that waits in this process have its turn. Rejects if the signal has aborted. */
+export async function othersTurn(signal: AbortSignal): Promise<void> {
+  await new Promise((resolve) => setImmediate(resolve))
+  signal.throwIfAborted()
 }

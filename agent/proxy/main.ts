@@ -1,5 +1,6 @@
 /** The drop-in proxy: wires its rooms together. The only file of this room that knows concrete parts. */
 import { readFileSync, writeFileSync } from 'node:fs'
+import { flushCompileCache } from 'node:module'
 import { availableParallelism, hostname } from 'node:os'
 import { stringify } from 'yaml'
 import { systemClock } from '../../api/clock.ts'
@@ -107,8 +108,12 @@ async function run({ config, ignored, file }: Extract<ProxyCommand, { kind: 'run
     metrics,
     configOf: (facts, family) => familyConfig(config, facts, family),
     events,
-    // What another mode left serves until ours does.
-    onServed: () => void removeRules({ exec, clock, log }, signal, config.mode).catch((e: unknown) => log.warn('rules of another mode could not be taken away', errorKeys(e))),
+    onServed: () => {
+      // Node keeps what it compiled at its end, which one that is killed never comes to.
+      flushCompileCache()
+      // What another mode left serves until ours does.
+      removeRules({ exec, clock, log }, signal, config.mode).catch((e: unknown) => log.warn('rules of another mode could not be taken away', errorKeys(e)))
+    },
     tidying: createTidying({ clock, giveBack: await openMemory() }),
     clock,
     random,

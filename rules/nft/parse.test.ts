@@ -2,7 +2,7 @@ import { readFileSync } from 'node:fs'
 import { join } from 'node:path'
 import { describe, expect, test } from 'vitest'
 import { endpointView, nodeConfigOf, nodeView, portView, serviceView } from '../../test/kit/views.ts'
-import { adopt, parse, plan, rulesetOf } from './index.ts'
+import { adopt, parse, plan, rulesetOf, tableIn } from './index.ts'
 import type { Listing } from './model.ts'
 
 /** What `nft list table ip wherry` of nft 1.0.6 printed after the plan for `view` was loaded into a kernel. */
@@ -109,4 +109,28 @@ test.each([
   ['table ip wherry {\n\tset x {\n\t\ttype ipv4_addr\n\t\telements = { 10.0.0.1,\n', 'an element has no end'],
 ])('%j cannot be read', (text, why) => {
   expect(() => parse(text)).toThrow(expect.objectContaining({ code: 'RULES_UNREADABLE', message: expect.stringContaining(why) }))
+})
+
+describe('one table of a ruleset', () => {
+  const table = (name: string, inside: string): string => `table ${name} {\n\tchain c {\n\t\t${inside}\n\t}\n}\n`
+  const ours = table('ip wherry', 'accept')
+  const others = [table('ip wherry2', 'drop'), table('ip6 wherry', 'drop'), table('ip other', 'accept comment "table ip wherry {"')]
+
+  test.each([
+    ['alone', ours],
+    ['first', [ours, ...others].join('')],
+    ['last', [...others, ours].join('')],
+    ['in between', [others[0], '# Warning: somebody\n', ours, others[2]].join('')],
+  ])('is found %s', (_, ruleset) => {
+    expect(tableIn(ruleset, 'ip', 'wherry')).toBe(ours)
+  })
+
+  test('is not found where it is not', () => {
+    expect(tableIn(others.join(''), 'ip', 'wherry')).toBeUndefined()
+    expect(tableIn('', 'ip', 'wherry')).toBeUndefined()
+  })
+
+  test('is not taken for whole where it ends in the middle', () => {
+    expect(() => parse(tableIn(others[0] + ours.slice(0, -3), 'ip', 'wherry')!)).toThrow(/ends in the middle/)
+  })
 })

@@ -1,5 +1,7 @@
 /** The text of `nft list table` back into a `Listing`. */
 import { RulesError } from '../error.ts'
+import type { Family } from '../model.ts'
+import { isDynamic, protocolNames } from './bytes.ts'
 import type { Chain, ChainName, Element, ElementKey, Listing, Rule, SetDeclaration, SetName } from './model.ts'
 
 /**
@@ -32,6 +34,15 @@ export function parse(text: string): Listing {
       elements.set(name, members)
     } else while (lines.need() !== '}');
   }
+}
+
+/** One table, out of what `nft list ruleset` prints; undefined if there is none of this name. */
+export function tableIn(ruleset: string, family: Family, name: string): string | undefined {
+  const [head, end] = [`table ${family} ${name} {\n`, '\n}\n']
+  const start = ruleset.startsWith(head) ? 0 : ruleset.indexOf(`\n${head}`) + 1
+  if (start === 0 && !ruleset.startsWith(head)) return undefined
+  const last = ruleset.indexOf(end, start)
+  return ruleset.slice(start, last < 0 ? undefined : last + end.length)
 }
 
 interface Reader {
@@ -114,23 +125,23 @@ interface ReadSet {
 function readSet(lines: Reader, kind: 'set' | 'map', name: SetName): ReadSet {
   const declared: string[] = []
   const members = new Map<ElementKey, Element>()
+  const declaration = (): SetDeclaration => ({ name, kind, type: declared.map((line) => `${line};`).join(' ') })
   for (;;) {
     const line = lines.need()
     if (line === '}') break
     if (line === elementsStart) {
-      const named = protocolNamer(declared.join(' '))
-      const isDynamic = declared.some((declaration) => /^flags .*\bdynamic\b/.test(declaration))
+      const set = declaration()
+      const named = protocolNamer(set.type)
+      const passedOver = isDynamic(set)
       for (const element of lines.elements()) {
-        if (isDynamic) continue
+        if (passedOver) continue
         const key = named(element.key)
         members.set(key, key === element.key ? element : { ...element, key })
       }
     } else declared.push(line)
   }
-  return { set: { name, kind, type: declared.map((line) => `${line};`).join(' ') }, members }
+  return { set: declaration(), members }
 }
-
-const protocolNames: Readonly<Record<string, string>> = { 6: 'tcp', 17: 'udp', 132: 'sctp' }
 
 /** Where the host has no /etc/protocols, nft prints numbers in keys; the names are canonical. */
 function protocolNamer(type: string): (key: ElementKey) => ElementKey {
@@ -139,7 +150,7 @@ function protocolNamer(type: string): (key: ElementKey) => ElementKey {
   if (place < 0) return (key) => key
   return (key) => {
     const values = key.split(' . ')
-    const name = protocolNames[values[place] ?? '']
+    const name = protocolNames[Number(values[place])]
     return name === undefined ? key : values.with(place, name).join(' . ')
   }
 }
