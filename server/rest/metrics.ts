@@ -57,7 +57,7 @@ export function createRequestMetrics({ clock, metrics: registry = createRegistry
 /** Requests of one sort: verb, kind, and where. */
 interface Sort {
   readonly level: { add(by: number): void }
-  answered(code: number): void
+  readonly answered: (code: number) => void
   /** Absent for those that last. */
   readonly took?: (ms: number) => void
 }

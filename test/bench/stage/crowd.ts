@@ -11,18 +11,8 @@ import { protocolVersion, type HubFrame } from '../../../api/frames.ts'
 import { hubPaths } from '../../../api/hub.ts'
 import { version } from '../../../api/version.ts'
 import { issue, makeKey } from '../../../server/auth/certificate.ts'
+import type { Reached } from './crowd-lines.ts'
 import { dial } from './wire.ts'
-
-/** All agents of this process have this revision in full. Times are of the machine's monotonic clock, in ms. */
-export interface Reached {
-  readonly msg: 'reached'
-  readonly revision: number
-  readonly first: number
-  readonly last: number
-  /** Sent to all together since the line before: frames of WebSockets, with their heads, and the longest change among them. */
-  readonly bytes: number
-  readonly longest: number
-}
 
 const [url, pki] = process.argv.slice(2, 4) as [string, string]
 const [first, count, full] = process.argv.slice(4).map(Number) as [number, number, number]
@@ -107,8 +97,8 @@ async function connect(n: number, held: Held | undefined): Promise<Held> {
 }
 
 interface Taker {
-  take(payload: Buffer, size: number): void
-  ping(payload: Buffer): void
+  readonly take: (payload: Buffer, size: number) => void
+  readonly ping: (payload: Buffer) => void
 }
 
 /** Cuts what comes into frames: the head of the answer, and then frames of the server, which are whole and not masked. */
