@@ -26,7 +26,7 @@ export const writes: Measure = {
   services: [0],
   fresh: true,
   populates: true,
-  limitMs: 300_000,
+  limitMs: 420_000,
   async figures(stage) {
     const started = stage.hub.cpuSeconds()
     const eager = startWriters(stage, 0, objects)
