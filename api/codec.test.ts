@@ -53,6 +53,10 @@ const exec = fc.record({ method: fc.constant('exec'), ...streams, command: fc.ar
 const hubFrames = {
   welcome: fc.record({ kind: fc.constant('welcome'), version: count, node: name, history: name, revision: count, resumed: flag, time: count }),
   set: fc.record({ kind: fc.constant('set'), resource, revision: count, object }),
+  endpoints: fc.record(
+    { kind: fc.constant('endpoints'), revision: count, key: name, from: count, edits: fc.array(fc.record({ at: count, gone: count, come: fc.array(map, { maxLength: 3 }) }), { maxLength: 3 }), trigger: text },
+    { requiredKeys: ['kind', 'revision', 'key', 'from', 'edits'] },
+  ),
   delete: fc.record({ kind: fc.constant('delete'), resource, revision: count, key: name }),
   sync: fc.record({ kind: fc.constant('sync'), revision: count }),
   reset: fc.record({ kind: fc.constant('reset') }),

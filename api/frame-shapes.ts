@@ -132,9 +132,12 @@ const reports = {
 
 const resource = oneOf(...agentResources)
 
+const edit = map({ at: count, gone: count, come: listOf(anyMap) })
+
 export const hubShapes: Readonly<Record<HubFrame['kind'], Check>> = {
   welcome: map({ version: count, node: name, history: name, revision: count, resumed: flag, time: count }),
   set: map({ resource, revision: count, object }),
+  endpoints: map({ revision: count, key: name, from: count, edits: listOf(edit), trigger: optional(text) }),
   delete: map({ resource, revision: count, key: name }),
   sync: map({ revision: count }),
   reset: map({}),

@@ -1,15 +1,15 @@
 /**
  * What hub and agent say to each other over one WebSocket, a msgpack map for each frame. docs/flow.md draws the order.
  *
- * The hub's stream of `set` and `delete` is one order of revisions. A `sync` marks the point up to which everything was
+ * The hub's stream of `set`, `endpoints` and `delete` is one order of revisions. A `sync` marks the point up to which everything was
  * sent; before its first one an agent knows nothing and must neither write to the kernel nor delete. A `reset` says that
  * the agent's copy is to be forgotten: what the frames up to the next `sync` do not name again is gone.
  */
-import type { ContainerStatus, KubeObject, NodeStatus, PodStatus } from './objects.ts'
+import type { ContainerStatus, EndpointSlice, KubeObject, NodeStatus, PodStatus } from './objects.ts'
 import type { Resource } from './resources.ts'
 
 /** Raised with every change that an older peer would misread. */
-export const protocolVersion = 2
+export const protocolVersion = 3
 
 /** Bounds that both sides hold. Bytes, except where the name says otherwise. */
 export const limits = {
@@ -65,6 +65,29 @@ export interface DeleteFrame {
   /** `namespace/name`, or `name`. */
   readonly key: string
 }
+/**
+ * Endpoints of a slice came, went or changed, and nothing else that a node reads: edits of what the agent holds of it since the
+ * revision `from`, which go from the first place to the last and count places as they are before any of them.
+ */
+export interface EndpointsFrame {
+  readonly kind: 'endpoints'
+  readonly revision: number
+  /** `namespace/name` */
+  readonly key: string
+  readonly from: number
+  readonly edits: readonly EndpointEdit[]
+  /** The annotation of this name, where the slice has it: when that changed which the slice follows. RFC 3339. */
+  readonly trigger?: string
+}
+export interface EndpointEdit {
+  readonly at: number
+  /** How many go there. */
+  readonly gone: number
+  /** What comes in their place. */
+  readonly come: readonly NonNullable<EndpointSlice['endpoints']>[number][]
+}
+export const triggerAnnotation = 'endpoints.kubernetes.io/last-change-trigger-time'
+
 export interface SyncFrame {
   readonly kind: 'sync'
   readonly revision: number
@@ -153,7 +176,7 @@ export type NodeCall =
   /** The ruleset that the kernel holds, as `nft` prints it. */
   | { readonly method: 'rules' }
 
-export type HubFrame = WelcomeFrame | SetFrame | DeleteFrame | SyncFrame | ResetFrame | CallFrame | CancelFrame | InputFrame | InputEndFrame | ResizeFrame | RoomFrame
+export type HubFrame = WelcomeFrame | SetFrame | EndpointsFrame | DeleteFrame | SyncFrame | ResetFrame | CallFrame | CancelFrame | InputFrame | InputEndFrame | ResizeFrame | RoomFrame
 
 // ── agent to hub ────────────────────────────────────────────────────────────
 

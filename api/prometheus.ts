@@ -4,14 +4,18 @@ export type Labels = Readonly<Record<string, string>>
 
 export interface Counter {
   add(amount?: number, labels?: Labels): void
+  /** The same with these labels, for those who count often: they are written down once. */
+  of(labels: Labels): { add(amount?: number): void }
 }
 
 export interface Gauge {
   set(value: number, labels?: Labels): void
+  of(labels: Labels): { set(value: number): void }
 }
 
 export interface Histogram {
   observe(value: number, labels?: Labels): void
+  of(labels: Labels): { observe(value: number): void }
 }
 
 /** One value of a measurement that has labels. */
@@ -40,7 +44,7 @@ type Family = () => string
 
 export function createRegistry(): Registry {
   const families = new Map<string, Family>()
-  const add = (name: string, kind: string, help: string, lines: () => readonly string[]): void => {
+  const list = (name: string, kind: string, help: string, lines: () => readonly string[]): void => {
     const head = `# HELP ${name} ${help.replaceAll('\\', '\\\\').replaceAll('\n', '\\n')}\n# TYPE ${name} ${kind}\n`
     families.set(name, () => {
       const body = lines()
@@ -50,34 +54,51 @@ export function createRegistry(): Registry {
   return {
     counter(name, help, shape = 'plain') {
       const values = createSeries(name, shape)
-      add(name, 'counter', help, values.lines)
-      return { add: (amount = 1, labels) => values.set(labels, values.get(labels) + amount) }
+      list(name, 'counter', help, values.lines)
+      const add = (amount: number, text: string): void => values.set(text, values.get(text) + amount)
+      return {
+        add: (amount = 1, labels) => add(amount, written(labels)),
+        of(labels) {
+          const text = written(labels)
+          return { add: (amount = 1) => add(amount, text) }
+        },
+      }
     },
     gauge(name, help, shape = 'plain') {
       const values = createSeries(name, shape)
-      add(name, 'gauge', help, values.lines)
-      return { set: (value, labels) => values.set(labels, value) }
+      list(name, 'gauge', help, values.lines)
+      return {
+        set: (value, labels) => values.set(written(labels), value),
+        of(labels) {
+          const text = written(labels)
+          return { set: (value) => values.set(text, value) }
+        },
+      }
     },
     histogram(name, help, buckets, shape = 'plain') {
       const bounds = [...buckets, Infinity]
       const series = new Map<string, Buckets>()
-      const of = (pairs: string): Buckets => {
+      const bucketsOf = (pairs: string): Buckets => {
         let found = series.get(pairs)
         if (!found) series.set(pairs, (found = { counts: bounds.map(() => 0), sum: 0 }))
         return found
       }
-      if (shape === 'plain') of('')
-      add(name, 'histogram', help, () => [...series].flatMap(([pairs, one]) => bucketLines({ name, pairs, bounds }, one)))
+      if (shape === 'plain') bucketsOf('')
+      list(name, 'histogram', help, () => [...series].flatMap(([pairs, one]) => bucketLines({ name, pairs, bounds }, one)))
+      const observe = (value: number, one: Buckets): void => {
+        one.counts[bounds.findIndex((bound) => value <= bound)]!++
+        one.sum += value
+      }
       return {
-        observe(value, labels) {
-          const one = of(pairsOf(labels))
-          one.counts[bounds.findIndex((bound) => value <= bound)]!++
-          one.sum += value
+        observe: (value, labels) => observe(value, bucketsOf(pairsOf(labels))),
+        of(labels) {
+          const pairs = pairsOf(labels)
+          return { observe: (value) => observe(value, bucketsOf(pairs)) }
         },
       }
     },
     measured(name, kind, { help, value }) {
-      add(name, kind, help, () => {
+      list(name, kind, help, () => {
         const now = value() ?? []
         if (typeof now === 'number') return [`${name} ${number(now)}`]
         return now.map((sample) => `${name}${written(sample.labels)} ${number(sample.value)}`)
@@ -88,8 +109,9 @@ export function createRegistry(): Registry {
 }
 
 interface Series {
-  get(labels: Labels | undefined): number
-  set(labels: Labels | undefined, value: number): void
+  /** @param labels as they are written */
+  get(labels: string): number
+  set(labels: string, value: number): void
   readonly lines: () => readonly string[]
 }
 
@@ -97,8 +119,8 @@ interface Series {
 function createSeries(name: string, shape: Shape): Series {
   const values = new Map<string, number>(shape === 'plain' ? [['', 0]] : [])
   return {
-    get: (labels) => values.get(written(labels)) ?? 0,
-    set: (labels, value) => void values.set(written(labels), value),
+    get: (labels) => values.get(labels) ?? 0,
+    set: (labels, value) => void values.set(labels, value),
     lines: () => [...values].map(([labels, value]) => `${name}${labels} ${number(value)}`),
   }
 }

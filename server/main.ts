@@ -237,7 +237,7 @@ interface Doors {
 }
 
 async function serve(config: HubConfig, pki: Pki, { rest, hub, authenticate }: Doors): Promise<readonly Server[]> {
-  const agents = createUpgrade({ authenticate, accept: (socket, node) => hub.accept(socket, node) })
+  const agents = createUpgrade({ authenticate, accept: (socket, node, line) => hub.accept(socket, node, line) })
   const open = (where: { host: string; port: number } | { fd: number }): Promise<Server> =>
     new Promise((resolve, reject) => {
       const server = createServer({ ...tlsOf(pki), ...bounds })

@@ -106,6 +106,7 @@ export function createConversation(deps: ConversationDeps): Conversation {
           return at.calls.take(frame)
         case 'reset':
         case 'set':
+        case 'endpoints':
         case 'delete':
         case 'sync':
           return stream(at, frame)

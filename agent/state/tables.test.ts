@@ -26,6 +26,54 @@ function play(frames: readonly HubFrame[]) {
 const told = (batch: { changes: readonly { key: string; before: unknown; after: unknown }[] }) =>
   batch.changes.map((c) => `${c.before ? (c.after ? 'changed' : 'gone') : 'new'} ${c.key}`)
 
+const slice = (revision: number, addresses: readonly string[]): HubFrame => ({
+  kind: 'set',
+  resource: 'endpointslices.discovery.k8s.io',
+  revision,
+  object: {
+    ...service('web-1', revision),
+    apiVersion: 'discovery.k8s.io/v1',
+    kind: 'EndpointSlice',
+    addressType: 'IPv4',
+    endpoints: addresses.map((address) => ({ addresses: [address], conditions: { ready: false } })),
+    ports: [{ port: 80 }],
+  } as KubeObject,
+})
+const endpoints = (revision: number, from: number, edits: Extract<HubFrame, { kind: 'endpoints' }>['edits'], trigger?: string): HubFrame => ({
+  kind: 'endpoints',
+  revision,
+  key: 'default/web-1',
+  from,
+  edits,
+  ...(trigger !== undefined && { trigger }),
+})
+
+describe('edits of endpoints', () => {
+  test('make of what is held what a whole slice would have made', () => {
+    const come = [{ addresses: ['10.0.0.9', '10.0.0.10'], conditions: { ready: false } }, { addresses: ['10.0.0.8'], conditions: { ready: false } }]
+    const edits = [{ at: 0, gone: 1, come }, { at: 2, gone: 1, come: [] }, { at: 4, gone: 0, come: [{ addresses: ['10.0.0.7'], conditions: { ready: false } }] }]
+    const { tables, batches } = play([reset, slice(3, ['a', 'b', 'c', 'd']), sync(3), endpoints(4, 3, edits, '2026-01-01T00:00:00Z'), sync(4)])
+    const whole = play([reset, slice(4, ['10.0.0.9', '10.0.0.8', 'b', 'd', '10.0.0.7'])])
+    const held = tables.all('endpointslices.discovery.k8s.io').get('default/web-1')!
+    const wanted = whole.tables.all('endpointslices.discovery.k8s.io').get('default/web-1')!
+    expect(held).toEqual({ ...wanted, metadata: { ...wanted.metadata, annotations: { 'endpoints.kubernetes.io/last-change-trigger-time': '2026-01-01T00:00:00Z' } } })
+    expect(batches.map(told)).toEqual([['new default/web-1'], ['changed default/web-1']])
+  })
+
+  test.each([
+    ['of a slice that is not held', [endpoints(4, 3, [])], 'nothing of it is held'],
+    ['of another revision than the one that is held', [slice(3, ['a']), endpoints(5, 4, [])], 'since revision 4, but revision 3 is held'],
+    ['behind the last place', [slice(3, ['a']), endpoints(4, 3, [{ at: 1, gone: 1, come: [] }])], 'no place among the 1'],
+    ['that go back', [slice(3, ['a', 'b']), endpoints(4, 3, [{ at: 1, gone: 1, come: [] }, { at: 0, gone: 1, come: [] }])], 'no place among the 2'],
+  ])('%s are refused, and nothing changes', (_, frames, why) => {
+    const { tables } = play([reset])
+    for (const frame of frames.slice(0, -1)) tables.take(frame)
+    const before = [...tables.all('endpointslices.discovery.k8s.io')]
+    expect(() => tables.take(frames.at(-1)!)).toThrow(why)
+    expect([...tables.all('endpointslices.discovery.k8s.io')]).toEqual(before)
+  })
+})
+
 describe('the tables of an agent', () => {
   test('say nothing before the first sync', () => {
     const { tables, batches } = play([reset, set('a', 3)])

@@ -4,6 +4,7 @@
  */
 import { agentResources, type AgentResource, type HubFrame } from '../../api/frames.ts'
 import { keyOf, type EndpointSlice, type KubeObject, type Node, type Pod, type Service } from '../../api/objects.ts'
+import { edited } from './edits.ts'
 import { createTrim } from './trim.ts'
 
 interface Kinds {
@@ -30,7 +31,7 @@ export interface Batch {
 }
 
 export interface Tables {
-  /** Takes one frame of the hub's stream; gives a batch when the frame was a `sync`. */
+  /** Takes one frame of the hub's stream; gives a batch when the frame was a `sync`. @throws StateError for edits of what is not held */
   take(frame: HubFrame): Batch | undefined
   /** The last revision that is held in full: what `hello` resumes from. Undefined before the first sync and within a reset. */
   revision(): number | undefined
@@ -84,6 +85,12 @@ export function createTables(): Tables {
           const key = keyOf(frame.object)
           named?.add(`${frame.resource} ${key}`)
           put(frame.resource, key, trim(frame.resource, frame.object))
+          return undefined
+        }
+        case 'endpoints': {
+          const resource = 'endpointslices.discovery.k8s.io'
+          named?.add(`${resource} ${frame.key}`)
+          put(resource, frame.key, edited(tables.get(resource)!.get(frame.key), frame, trim))
           return undefined
         }
         case 'delete':

@@ -3,11 +3,11 @@
  * would be most of the agent's memory. Texts that come again in thousands of objects are kept once. All others are copied,
  * as the decoder cuts longer texts out of the text of the whole frame, which each of them would keep.
  */
-import type { AgentResource } from '../../api/frames.ts'
+import { triggerAnnotation, type AgentResource } from '../../api/frames.ts'
 import type { EndpointSlice, KubeObject, Service } from '../../api/objects.ts'
 
 const labels = ['kubernetes.io/service-name', 'service.kubernetes.io/service-proxy-name', 'service.kubernetes.io/headless'] as const
-const annotations = ['endpoints.kubernetes.io/last-change-trigger-time'] as const
+const annotations = [triggerAnnotation] as const
 
 /** How many texts, or values, are remembered until all of them are forgotten. */
 const mostTexts = 4_096

@@ -70,7 +70,7 @@ describe('the processes of a lab', () => {
 
   test('the hub and an agent get the flags that their mains know', () => {
     expect(children[0]!.argv.slice(3).join(' ')).toBe(
-      '/n/node --flag /checkout/server/main.ts --data /var/lib/wherry/lab/hub --listen 198.18.0.10:6443 --listen-fd 3 ' +
+      '/n/node --flag --max-semi-space-size=4 /checkout/server/main.ts --data /var/lib/wherry/lab/hub --listen 198.18.0.10:6443 --listen-fd 3 ' +
         '--kubeconfig-server https://127.0.0.1:6443 ' +
         '--tls-san 127.0.0.1,localhost,198.18.0.10 --cluster-cidr 10.244.0.0/16 --service-cidr 10.96.0.0/12',
     )

@@ -6,7 +6,7 @@ import { groups, type User } from './auth.ts'
 export const anonymous: User = { name: 'system:anonymous', groups: ['system:unauthenticated'] }
 
 /** The part of a TLS socket that says who the peer is. */
-export type PeerSocket = Pick<TLSSocket, 'authorized' | 'getPeerCertificate'>
+export type PeerSocket = Pick<TLSSocket, 'authorized' | 'getPeerCertificate'> & Partial<Pick<TLSSocket, 'getProtocol'>>
 
 /**
  * The user whom the client certificate names: CN is the name, each O a group (as Kubernetes reads X.509 subjects).
@@ -20,4 +20,19 @@ export function authenticate(socket: PeerSocket): User {
   const name = parts['CN']
   if (typeof name !== 'string' || name === '') return anonymous
   return { name, groups: [...[parts['O'] ?? []].flat(), groups.authenticated] }
+}
+
+/**
+ * `authenticate` for many requests over few connections. To read a certificate costs more than all else that says who asks. Within a
+ * connection of TLS 1.3 its peer stays who it is, and is asked once; before, it could become another one (RFC 5246, 7.4.1.1).
+ */
+export function createPeers(): (socket: PeerSocket) => User {
+  const known = new WeakMap<PeerSocket, User>()
+  return (socket) => {
+    const held = known.get(socket)
+    if (held) return held
+    const user = authenticate(socket)
+    if (socket.getProtocol?.() === 'TLSv1.3') known.set(socket, user)
+    return user
+  }
 }

@@ -4,7 +4,7 @@ import type { Secret } from '../../api/objects.ts'
 import type { Store } from '../store/store.ts'
 import type { AccountTokens } from './account-tokens.ts'
 import type { User } from './auth.ts'
-import { anonymous, authenticate, type PeerSocket } from './authenticate.ts'
+import { anonymous, createPeers, type PeerSocket } from './authenticate.ts'
 import { sameToken } from './tokens.ts'
 
 export interface BearerDeps {
@@ -14,8 +14,9 @@ export interface BearerDeps {
 
 /** Never throws. The certificate comes first; a token that does not count leaves its sender unknown. */
 export function createAuthenticate({ tokens, bootstrap }: BearerDeps): (req: IncomingMessage) => User {
+  const peers = createPeers()
   return (req) => {
-    const byCertificate = authenticate(req.socket as unknown as PeerSocket)
+    const byCertificate = peers(req.socket as unknown as PeerSocket)
     if (byCertificate !== anonymous) return byCertificate
     const [, token] = /^Bearer +([^\s]+)$/i.exec(req.headers.authorization ?? '') ?? []
     if (token === undefined) return anonymous

@@ -61,7 +61,7 @@ function* missedFrames(node: string, changes: readonly Change[], encoder: Encode
     if (!isAgentChange(change)) continue
     const kind = wanted(node, change)
     if (kind === 'none') continue
-    const bytes = kind === 'set' ? encoder.set(change.resource, change.object) : encoder.remove(change)
+    const bytes = kind === 'set' ? encoder.change(change) : encoder.remove(change)
     if (bytes) yield bytes
   }
   yield encoder.sync(revision)

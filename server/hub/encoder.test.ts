@@ -1,6 +1,7 @@
 import { expect, test } from 'vitest'
 import { decodeHubFrame, encode } from '../../api/codec.ts'
 import type { HubFrame } from '../../api/frames.ts'
+import type { KubeObject } from '../../api/objects.ts'
 import { createLines } from '../../test/scenarios/link-lines.ts'
 import * as kit from '../../test/kit/objects.ts'
 import { createEncoder } from './encoder.ts'
@@ -27,6 +28,21 @@ test('encodes an object, a deletion and a marker once each', () => {
   expect(decodeHubFrame(encoder.set('services', object)!)).toEqual({ kind: 'set', resource: 'services', revision: 7, object })
   expect(decodeHubFrame(encoder.remove(change))).toEqual({ kind: 'delete', resource: 'services', revision: 9, key: 'default/web' })
   expect(decodeHubFrame(encoder.sync(10))).toEqual({ kind: 'sync', revision: 10 })
+})
+
+test('of a slice it encodes the endpoints that changed, once, unless the agent cannot have the state before', () => {
+  const { frames, encoder } = counting()
+  const slice = (resourceVersion: string, address: string, note = '') => kit.stored(kit.endpointSlice({ metadata: { annotations: { note } }, endpoints: [{ addresses: [address] }] }), { resourceVersion })
+  const change = (previous: KubeObject, object: KubeObject): AgentChange => ({ revision: 9, type: 'MODIFIED', resource: 'endpointslices.discovery.k8s.io', object, previous })
+  const small = change(slice('7', '10.0.0.1'), slice('9', '10.0.0.2'))
+  expect(encoder.change(small)).toBe(encoder.change(small))
+  expect(frames).toHaveLength(1)
+  expect(decodeHubFrame(encoder.change(small)!)).toEqual({ kind: 'endpoints', revision: 9, key: 'default/web-1', from: 7, edits: [{ at: 0, gone: 1, come: [{ addresses: ['10.0.0.2'] }] }] })
+  const huge = slice('7', '10.0.0.1', 'x'.repeat(9_000_000))
+  expect(encoder.set('endpointslices.discovery.k8s.io', huge)).toBeUndefined()
+  const known = frames.length
+  encoder.change(change(huge, slice('9', '10.0.0.2', huge.metadata.annotations!['note'])))
+  expect(frames.slice(known).map((f) => f.kind)).toEqual(['set'])
 })
 
 test('says once of an object that it does not fit, and goes on', () => {

@@ -42,6 +42,8 @@ export function createFeed(deps: FeedDeps): Feed {
   let told = Infinity
   let marked = Infinity
   let stop = (): void => {}
+  /** What was offered in this turn. */
+  let offered: Uint8Array[] = []
 
   const listener: Listener = {
     offer(change) {
@@ -50,13 +52,15 @@ export function createFeed(deps: FeedDeps): Feed {
       told = change.revision
       const kind = wanted(node, change)
       if (kind === 'none') return false
-      const bytes = kind === 'set' ? encoder.set(change.resource, change.object) : encoder.remove(change)
-      if (bytes) outflow.push(bytes)
+      const bytes = kind === 'set' ? encoder.change(change) : encoder.remove(change)
+      if (bytes) offered.push(bytes)
       return bytes !== undefined
     },
     mark(revision, sync) {
       marked = revision
-      outflow.push(sync)
+      const frames = [...offered, sync]
+      offered = []
+      outflow.pushAll(frames, encoder.message)
     },
   }
 

@@ -10,6 +10,7 @@ import type { Store } from '../store/store.ts'
 import { unreachable } from './exchanges.ts'
 import { createEncoder } from './encoder.ts'
 import { createFanout } from './fanout.ts'
+import type { Line } from './outflow.ts'
 import type { ReportQueue } from './report-queue.ts'
 import { createReports, type Reports } from './reports.ts'
 import { openSession, type Session, type SessionBounds, type SessionDeps } from './session.ts'
@@ -28,8 +29,8 @@ export interface HubDeps {
 }
 
 export interface Hub extends Sessions {
-  /** Takes the WebSocket of an agent whose certificate has this name. */
-  accept(socket: WebSocket, node: string): void
+  /** Takes the WebSocket of an agent whose certificate has this name. `line` is the connection under it. */
+  accept(socket: WebSocket, node: string, line?: Line): void
   /** Sends the agents away, and resolves when their sockets are closed and their reports kept. */
   close(): Promise<void>
 }
@@ -64,7 +65,7 @@ export function createHub(deps: HubDeps): Hub {
   }
 
   return {
-    accept(socket, node) {
+    accept(socket, node, line) {
       if (closed) return socket.close(closeCodes.leaving, 'the hub is stopping')
       const events: SessionDeps['events'] = {
         greeted: (session) => memberOf(node).enter(session),
@@ -75,7 +76,7 @@ export function createHub(deps: HubDeps): Hub {
           members.get(node)?.leave(session)
         },
       }
-      sessions.add(openSession(socket, node, { store, fanout, encoder, clock, log, version, bounds, events }))
+      sessions.add(openSession(socket, node, { store, fanout, encoder, clock, log, version, bounds: { ...bounds, line }, events }))
     },
     nodes: () => [...members.values()].map((m) => m.link()).toSorted((a, b) => (a.name < b.name ? -1 : 1)),
     usage: (node) => members.get(node)?.usage(),

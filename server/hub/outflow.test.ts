@@ -93,6 +93,23 @@ test.each(['live frames in the socket', 'live frames behind a stretch'])('overfl
   expect(wire.held).toBe(before)
 })
 
+test('what goes out in one go is one write on the line, or waits behind the stretch frame by frame', async () => {
+  const wire = openSocket()
+  const lines: string[] = []
+  const message = (frames: readonly Uint8Array[]): Uint8Array => new Uint8Array(frames.map(([first]) => first!))
+  const outflow = createOutflow(wire.socket, { ...bounds, line: { write: (bytes) => lines.push(bytes.join(' ')) } }, never)
+  const opened = outflow.open([frame(1, 300_000)])
+  outflow.pushAll([frame(2), frame(3)], message)
+  await settled()
+  await wire.drain()
+  await opened
+  await wire.drain()
+  outflow.pushAll([frame(4), frame(5)], message)
+  wire.close()
+  outflow.pushAll([frame(6)], message)
+  expect([wire.taken, lines]).toEqual([['1', '2', '3'], ['4 5']])
+})
+
 test('a stretch whose connection ends is given up', async () => {
   const wire = openSocket()
   const outflow = createOutflow(wire.socket, bounds, never)

@@ -9,11 +9,19 @@ export interface Outflow {
   open(stretch: Iterable<Uint8Array>): Promise<void>
   /** Sends a frame at once, or after the stretch. */
   push(frame: Uint8Array): void
+  /** Sends frames in one go, which `message` makes of them, or after the stretch. */
+  pushAll(frames: readonly Uint8Array[], message: (frames: readonly Uint8Array[]) => Uint8Array): void
 }
 
 export interface OutflowBounds {
   /** What may wait, here and in the socket, before `overflow` is called. */
   readonly queueBytes: number
+  /** The connection under the WebSocket, on which messages may be written that many agents get as they are. */
+  readonly line?: Line | undefined
+}
+
+export interface Line {
+  write(bytes: Uint8Array): unknown
 }
 
 export type OutflowSocket = Pick<WebSocket, 'bufferedAmount' | 'readyState' | 'OPEN'> & {
@@ -24,7 +32,7 @@ export type OutflowSocket = Pick<WebSocket, 'bufferedAmount' | 'readyState' | 'O
 const portion = 256 * 1024
 
 /** @param overflow called once; nothing is sent any more */
-export function createOutflow(socket: OutflowSocket, { queueBytes }: OutflowBounds, overflow: () => void): Outflow {
+export function createOutflow(socket: OutflowSocket, { queueBytes, line }: OutflowBounds, overflow: () => void): Outflow {
   let waiting: Uint8Array[] | undefined = []
   let waitingBytes = 0
   let over = false
@@ -44,6 +52,13 @@ export function createOutflow(socket: OutflowSocket, { queueBytes }: OutflowBoun
   const drained = (frame: Uint8Array): Promise<void> =>
     new Promise((resolve, reject) => socket.send(frame, (e) => (e ? reject(e) : setImmediate(resolve))))
 
+  const push = (frame: Uint8Array): void => {
+    if (!waiting) return send(frame)
+    waiting.push(frame)
+    waitingBytes += frame.byteLength
+    check()
+  }
+
   return {
     async open(stretch) {
       let sent = 0
@@ -61,10 +76,11 @@ export function createOutflow(socket: OutflowSocket, { queueBytes }: OutflowBoun
       waitingBytes = 0
       for (const frame of behind) send(frame)
     },
-    push(frame) {
-      if (!waiting) return send(frame)
-      waiting.push(frame)
-      waitingBytes += frame.byteLength
+    push,
+    pushAll(frames, message) {
+      if (waiting || !line) return frames.forEach(push)
+      if (!isOpen()) return
+      line.write(message(frames))
       check()
     },
   }

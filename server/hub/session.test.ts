@@ -36,12 +36,12 @@ interface Peer {
 }
 
 async function connect(node = 'node1'): Promise<Peer> {
-  const { hub: theirs, agent } = await socketPair()
+  const { hub: theirs, agent, line } = await socketPair()
   const frames: HubFrame[] = []
   agents.push(agent)
   agent.on('message', (data: Buffer) => frames.push(decodeHubFrame(data)))
   const closed = once(agent, 'close').then(([code, reason]) => [code as number, String(reason)] as const)
-  hub.accept(theirs, node)
+  hub.accept(theirs, node, line)
   return {
     socket: agent,
     frames,

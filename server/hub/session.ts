@@ -11,7 +11,7 @@ import type { Encoder } from './encoder.ts'
 import type { Fanout } from './fanout.ts'
 import { createExchanges, type Exchange, type Exchanges } from './exchanges.ts'
 import { createFeed, type Feed } from './feed.ts'
-import { createOutflow } from './outflow.ts'
+import { createOutflow, type OutflowBounds } from './outflow.ts'
 import { startPulse } from '../../api/pulse.ts'
 
 export interface SessionBounds {
@@ -39,7 +39,7 @@ export interface SessionDeps {
   readonly log: Log
   /** The hub's own, e.g. `0.1.0`. */
   readonly version: string
-  readonly bounds: SessionBounds
+  readonly bounds: SessionBounds & OutflowBounds
   readonly events: SessionEvents
 }
 

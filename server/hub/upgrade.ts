@@ -10,7 +10,8 @@ import { nodeOf } from '../auth/authorize.ts'
 export interface UpgradeDeps {
   /** Who is asking; never throws. */
   readonly authenticate: (req: IncomingMessage) => User
-  readonly accept: (socket: WebSocket, node: string) => void
+  /** `line` is the connection under the WebSocket. */
+  readonly accept: (socket: WebSocket, node: string, line: Duplex) => void
 }
 
 /** Takes an upgrade on the agents' path. Paths that are not its own it leaves alone and returns false. */
@@ -25,7 +26,7 @@ export function createUpgrade({ authenticate, accept }: UpgradeDeps): Upgrade {
     if (req.url?.split('?', 1)[0] !== hubPaths.agent) return false
     const node = nodeOf(authenticate(req))
     if (node === undefined) refuse(socket, 'only the certificate of a node opens this door; make one with: wherry join')
-    else server.handleUpgrade(req, socket, head, (ws) => accept(ws, node))
+    else server.handleUpgrade(req, socket, head, (ws) => accept(ws, node, socket))
     return true
   }
 }

@@ -7,7 +7,6 @@ import type { Claim } from '../admit/allocators.ts'
 import { forbidden } from '../admit/causes.ts'
 import { namespaceFinalizer, withDefaults } from '../admit/defaults/defaults.ts'
 import { withClusterIPs } from '../admit/defaults/service.ts'
-import { loadStructure } from '../admit/validate/structure.ts'
 import { validate } from '../admit/validate/validate.ts'
 import type { Operation } from '../managed/entries.ts'
 import { afterUpdate, applied } from '../managed/track.ts'
@@ -19,15 +18,17 @@ import { firstGeneration } from './generation.ts'
 import { firstStatus, keepsStatus } from './first-status.ts'
 import { generateName } from './names.ts'
 import type { Draft, Registry, WriteOptions } from './registry.ts'
+import { createStructures } from './structures.ts'
 
 /** Generated names are tried so often before the client hears that they are taken. */
 const maxTries = 8
 
 /** @param operation by which the fields of the draft come to be */
 export function createVerb(deps: RegistryDeps, operation: Operation = 'Update'): Registry['create'] {
+  const structureOf = createStructures()
   return async (ref, draft, options = {}) => {
     const of = kindOf(ref.resource)
-    const wish = checked({ of, structure: await loadStructure(ref.resource) }, ref, draft, keepsStatus(of) ? [] : ['status'])
+    const wish = checked({ of, structure: await structureOf(ref.resource) }, ref, draft, keepsStatus(of) ? [] : ['status'])
     if (wish.metadata.resourceVersion) throw badRequest('resourceVersion should not be set on objects to be created')
     const given = ref.name || wish.metadata.name || ''
     for (let tried = 1; ; tried++) {

@@ -1,5 +1,4 @@
 /** The verb `update`, for the object as a whole and for its subresources. */
-import { isDeepStrictEqual } from 'node:util'
 import type { CertificateSigningRequest, KubeObject, Namespace, Pod, Service } from '../../api/objects.ts'
 import { kindOf, type ResourceKind, type Subresource } from '../../api/resources.ts'
 import { invalid, notFound, StatusError, type StatusCause } from '../../api/status.ts'
@@ -8,10 +7,10 @@ import { carried } from '../admit/carried.ts'
 import { wrong } from '../admit/causes.ts'
 import { withDefaults } from '../admit/defaults/defaults.ts'
 import { validateChange } from '../admit/validate/changes.ts'
-import { loadStructure } from '../admit/validate/structure.ts'
 import { validate } from '../admit/validate/validate.ts'
 import type { StoredEntry } from '../managed/entries.ts'
 import { afterUpdate } from '../managed/track.ts'
+import { settle } from '../store/settle.ts'
 import type { Ref } from '../store/store.ts'
 import { bound } from './bind.ts'
 import { soleDefault, withSamePriority } from './classes.ts'
@@ -21,6 +20,7 @@ import { checked, nextMeta, statedIn, type Kind } from './draft.ts'
 import { withGeneration } from './generation.ts'
 import type { Draft, Registry, WriteOptions } from './registry.ts'
 import { isOver } from './remove.ts'
+import { createStructures } from './structures.ts'
 
 /** One update on its way. */
 interface Move {
@@ -63,9 +63,10 @@ export function updateVerb(deps: RegistryDeps): Registry['update'] {
 export function changeWith(
   deps: RegistryDeps,
 ): (ref: Ref, wishOf: (current: KubeObject) => Wish, options: UpdateOptions) => Promise<KubeObject> {
+  const structureOf = createStructures()
   return async (ref, wishOf, options) => {
     const of = kindOf(ref.resource)
-    const kind = { of, structure: await loadStructure(ref.resource) }
+    const kind = { of, structure: await structureOf(ref.resource) }
     const after = moveOf(of, options.subresource)
     const claim = ref.resource === 'services' ? deps.allocators.claim() : undefined
     let last: KubeObject | undefined
@@ -83,7 +84,8 @@ export function changeWith(
             last = next
             return { remove: true }
           }
-          return isDeepStrictEqual(next, current) ? { keep: true } : { put: next }
+          // The store keeps what is there where this is equal to it.
+          return { put: next }
         },
         options,
       )
@@ -147,7 +149,9 @@ function whole({ deps, ref, kind, current, wish, claim }: Move): KubeObject {
   const causes = [...validate(ref.resource, next), ...validateChange(ref.resource, { before: current, after: next })]
   if (causes.length > 0) throw invalid(of, ref.name, causes)
   soleDefault(deps.store, ref, next)
-  return withGeneration(ref.resource, current, claim ? withAddresses(of, next, claim, current) : next)
+  // What did not change is from here on the very part that is there, which is all that the rooms behind need to see of it.
+  const settled = settle(claim ? withAddresses(of, next, claim, current) : next, current) as KubeObject
+  return withGeneration(ref.resource, current, settled)
 }
 
 /** The wish with what the object keeps over an update that does not speak of it. */

@@ -62,19 +62,20 @@ function formatOf(type: string): 'json' | 'yaml' | 'protobuf' {
 }
 
 async function readBytes(req: IncomingMessage): Promise<Buffer> {
-  const tooLarge = new StatusError('RequestEntityTooLarge', `a request body may have ${maxBodyBytes} bytes`)
-  if (Number(req.headers['content-length'] ?? 0) > drainBytes) throw tooLarge
+  if (Number(req.headers['content-length'] ?? 0) > drainBytes) throw tooLarge()
   const chunks: Buffer[] = []
   let size = 0
   // The connection has to outlive a refusal, which is why the iterator must not destroy it.
   for await (const chunk of req.iterator({ destroyOnReturn: false }) as AsyncIterable<Buffer>) {
     size += chunk.length
     if (size <= maxBodyBytes) chunks.push(chunk)
-    if (size > drainBytes) throw tooLarge
+    if (size > drainBytes) throw tooLarge()
   }
-  if (size > maxBodyBytes) throw tooLarge
+  if (size > maxBodyBytes) throw tooLarge()
   return Buffer.concat(chunks)
 }
+
+const tooLarge = (): StatusError => new StatusError('RequestEntityTooLarge', `a request body may have ${maxBodyBytes} bytes`)
 
 function textOf(bytes: Buffer): string {
   try {

@@ -20,34 +20,63 @@ export function createRequestMetrics({ clock, metrics: registry = createRegistry
   const seconds = registry.histogram('apiserver_request_duration_seconds', 'Time to the end of the answer; of those that do not last.', durations, 'labelled')
   const inflight = registry.gauge('apiserver_current_inflight_requests', 'Requests under way; without those that last.', 'labelled')
   const longrunning = registry.gauge('apiserver_longrunning_requests', 'Watches, logs that are followed, and other requests that last.', 'labelled')
-  const current = new Map<string, number>()
+  const levels = { readOnly: levelOf(inflight.of({ request_kind: 'readOnly' })), mutating: levelOf(inflight.of({ request_kind: 'mutating' })) }
+  const sorts = new Map<string, Sort>()
 
-  /** Counts up, and back when the returned function is called. */
-  const during = (gauge: typeof inflight, labels: Labels): (() => void) => {
-    const key = JSON.stringify(labels)
-    const add = (by: number): void => {
-      const next = (current.get(key) ?? 0) + by
-      current.set(key, next)
-      gauge.set(next, labels)
+  /** The labels of a sort are always the same, and are written down once. */
+  const sortOf = (labels: Labels, lasts: boolean): Sort => {
+    const key = `${lasts ? 'lasting ' : ''}${Object.values(labels).join(' ')}`
+    let sort = sorts.get(key)
+    if (sort) return sort
+    const level = lasts ? levelOf(longrunning.of(labels)) : levels[readOnly.has(labels['verb']!) ? 'readOnly' : 'mutating']
+    const codes = new Map<number, { add(): void }>()
+    const answered = (code: number): void => {
+      let counter = codes.get(code)
+      if (!counter) codes.set(code, (counter = total.of({ ...labels, code: String(code) })))
+      counter.add()
     }
-    add(1)
-    return () => add(-1)
+    sorts.set(key, (sort = { level, answered, ...(!lasts && { took: durationsOf(seconds.of(labels)) }) }))
+    return sort
   }
 
   return {
     begun(call, target, wish) {
       const began = clock.now()
-      const labels = labelsOf(target, wish)
-      const lasts = isStream(call, wish)
-      const kind = { request_kind: ['GET', 'WATCH', 'LIST'].includes(labels['verb']!) ? 'readOnly' : 'mutating' }
-      const end = lasts ? during(longrunning, labels) : during(inflight, kind)
+      const { level, answered, took } = sortOf(labelsOf(target, wish), isStream(call, wish))
+      level.add(1)
       return () => {
-        end()
-        total.add(1, { ...labels, code: String(call.res.statusCode) })
-        if (!lasts) seconds.observe((clock.now() - began) / 1000, labels)
+        level.add(-1)
+        answered(call.res.statusCode)
+        took?.(clock.now() - began)
       }
     },
     text: () => registry.text(),
+  }
+}
+
+/** Requests of one sort: verb, kind, and where. */
+interface Sort {
+  readonly level: { add(by: number): void }
+  readonly answered: (code: number) => void
+  /** Absent for those that last. */
+  readonly took?: (ms: number) => void
+}
+
+const readOnly: ReadonlySet<string> = new Set(['GET', 'WATCH', 'LIST'])
+
+const durationsOf =
+  (seconds: { observe(value: number): void }) =>
+  (ms: number): void =>
+    seconds.observe(ms / 1000)
+
+/** How many are under way, in a gauge. */
+function levelOf(gauge: { set(value: number): void }): Sort['level'] {
+  let value = 0
+  return {
+    add(by) {
+      value += by
+      gauge.set(value)
+    },
   }
 }
 

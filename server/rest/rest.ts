@@ -48,6 +48,8 @@ export function createRest(deps: RestDeps): Rest {
   const inflight = createInflight(limits)
   const sockets = new WebSocketServer({ ...incoming, noServer: true, clientTracking: false, perMessageDeflate: false })
   const connect = createConnect()
+  // Every request ends with it, most of them answered: one is enough for all.
+  const wentAway = new StatusError('Timeout', 'the client went away')
 
   const run = (req: IncomingMessage, res: ServerResponse, answer: Answer): void => {
     answerTo(req, res, answer).catch((e: unknown) => {
@@ -57,7 +59,7 @@ export function createRest(deps: RestDeps): Rest {
   }
   const answerTo = async (req: IncomingMessage, res: ServerResponse, answer: Answer): Promise<void> => {
     const started = deps.clock.now()
-    const opened = open(deps, req, res)
+    const opened = open(deps, { req, res, wentAway })
     const { gone } = opened
     let { call } = opened
     let end = (): void => undefined
@@ -125,12 +127,19 @@ export function createRest(deps: RestDeps): Rest {
 
 type Answer = (call: Call, target: Target) => Promise<void>
 
+interface Arrival {
+  readonly req: IncomingMessage
+  readonly res: ServerResponse
+  /** Why whatever is done for the request stops when its connection is done with it. */
+  readonly wentAway: StatusError
+}
+
 /** The request with what it needs on its way. `gone` resolves when the connection is done with it. */
-function open(deps: RestDeps, req: IncomingMessage, res: ServerResponse): { call: Call; gone: Promise<void> } {
+function open(deps: RestDeps, { req, res, wentAway }: Arrival): { call: Call; gone: Promise<void> } {
   const { promise: gone, resolve } = Promise.withResolvers<void>()
   const life = new AbortController()
   const end = (): void => {
-    life.abort(new StatusError('Timeout', 'the client went away'))
+    life.abort(wentAway)
     resolve()
   }
   res.once('close', end)

@@ -5,12 +5,16 @@ import { churn } from './measures/churn.ts'
 import { connect } from './measures/connect.ts'
 import { connections } from './measures/connections.ts'
 import type { Measure, Trial } from './measures/measure.ts'
+import { hubMemory } from './measures/hub-memory.ts'
+import { list } from './measures/list.ts'
 import { memory } from './measures/memory.ts'
 import { iptables, ipvs } from './measures/modes.ts'
 import { restart } from './measures/restart.ts'
 import { start } from './measures/start.ts'
+import { watchers } from './measures/watchers.ts'
+import { writes } from './measures/writes.ts'
 
-export const measures: readonly Measure[] = [start, change, memory, restart, churn, growth, connect, connections, iptables, ipvs]
+export const measures: readonly Measure[] = [start, change, memory, restart, churn, growth, connect, connections, iptables, ipvs, writes, list, watchers, hubMemory]
 
 export interface Task {
   readonly measure: Measure

@@ -125,7 +125,7 @@ describe.skipIf(missing)(`kubectl holds connections to pods${missing ? ` (skippe
     })
     const agents = createUpgrade({
       authenticate: () => ({ name: 'system:node:a', groups: ['system:nodes'] }),
-      accept: (socket, node) => hub.accept(socket, node),
+      accept: (socket, node, line) => hub.accept(socket, node, line),
     })
     server = http.createServer((req, res) => rest.handle(req, res))
     server.on('upgrade', (req) => upgrades.push(`${req.method} ${req.headers.upgrade} ${req.headers['sec-websocket-protocol'] ?? ''}`))

@@ -2,12 +2,14 @@
 import { once } from 'node:events'
 import http from 'node:http'
 import type { Socket } from 'node:net'
-import { duplexPair } from 'node:stream'
+import { duplexPair, type Duplex } from 'node:stream'
 import { WebSocket, WebSocketServer } from 'ws'
 
 export interface SocketPair {
   readonly hub: WebSocket
   readonly agent: WebSocket
+  /** The connection under the hub's end. */
+  readonly line: Duplex
 }
 
 export async function socketPair(): Promise<SocketPair> {
@@ -23,5 +25,5 @@ export async function socketPair(): Promise<SocketPair> {
   server.emit('connection', far)
   const agent = new WebSocket('ws://hub', { perMessageDeflate: false, createConnection: () => near as Socket })
   const [hub] = await Promise.all([accepted, once(agent, 'open')])
-  return { hub, agent }
+  return { hub, agent, line: far }
 }

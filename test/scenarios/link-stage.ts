@@ -64,7 +64,7 @@ export async function openStage(options: Partial<HubDeps> = {}): Promise<Stage> 
       const [name] = Buffer.from(req.headers.authorization?.split(' ')[1] ?? '', 'base64').toString().split(':')
       return { name: `system:node:${name}`, groups: [groups.nodes] }
     },
-    accept: (socket, node) => hub.accept(socket, node),
+    accept: (socket, node, line) => hub.accept(socket, node, line),
   })
   const server = http.createServer((_req, res) => res.writeHead(404).end())
   server.on('upgrade', (req, socket, head) => upgrade(req, socket, head) || socket.destroy())
@@ -170,7 +170,7 @@ export function heldState(tables: Tables): ReadonlyMap<string, unknown> {
   return new Map(agentResources.flatMap((resource) => [...tables.all(resource)].map(([key, object]) => [`${resource} ${key}`, object] as const)))
 }
 
-export const changesOf = (frames: readonly HubFrame[]) => frames.filter((f) => f.kind === 'set' || f.kind === 'delete')
+export const changesOf = (frames: readonly HubFrame[]) => frames.filter((f) => f.kind === 'set' || f.kind === 'endpoints' || f.kind === 'delete')
 
 export interface Ferry {
   readonly url: string

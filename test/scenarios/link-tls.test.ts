@@ -48,7 +48,7 @@ beforeAll(async () => {
   server = https.createServer({ ca, cert, key, requestCert: true, rejectUnauthorized: false })
   const upgrade = createUpgrade({
     authenticate: (req) => authenticate(req.socket as TLSSocket),
-    accept: (socket, name) => hub.accept(socket, name),
+    accept: (socket, name, line) => hub.accept(socket, name, line),
   })
   server.on('upgrade', (req, socket, head) => upgrade(req, socket, head) || socket.destroy())
   await once(server.listen(0, '127.0.0.1'), 'listening')

@@ -165,9 +165,11 @@ function randomChange(inside: Inside, random: () => number): Promise<unknown> {
   const name = `x${Math.floor(random() * 30)}`
   const annotations = { note: String(random()), more: 'x'.repeat(Math.floor(random() * 300)) }
   const nodeName = pick(['node1', 'node2', undefined])
+  // Of some slices only the endpoints change, of others more.
+  const endpoints = Array.from({ length: Math.floor(random() * 6) }, (_, i) => ({ addresses: [`10.244.1.${i + Math.floor(random() * 3)}`], conditions: { ready: random() < 0.8 } }))
   const [resource, draft] = pick([
     ['services', kit.service({ metadata: { name, annotations } })],
-    ['endpointslices.discovery.k8s.io', kit.endpointSlice({ metadata: { name, annotations } })],
+    ['endpointslices.discovery.k8s.io', kit.endpointSlice({ metadata: { name, ...(random() < 0.5 && { annotations }) }, endpoints })],
     ['nodes', kit.node({ metadata: { name, annotations } })],
     ['pods', kit.pod({ metadata: { name, annotations }, ...(nodeName && { spec: { nodeName } }) })],
     ['configmaps', kit.configMap({ metadata: { name, annotations } })],

@@ -1,12 +1,16 @@
 /**
  * Endpoints change all the time, in all services: does the kernel keep up? Through the hub, as fast as its API takes writes, and
- * of the agent alone, fed by a stand-in for the hub, which has more to tell. One endpoint of a service is replaced each time.
+ * of the agent alone, fed by a stand-in for the hub, which has more to tell. A change is one endpoint of a slice that is another one
+ * than before. One write is one change (PUT of a slice of three, of which one is replaced), or ten (PUT of a slice of a hundred, of
+ * which ten are replaced), as controllers write that have several to tell of.
  */
 import { judge, quantiles, type Figure, type Target } from '../figures.ts'
-import { newPod, podsOf, scattered, setEndpoints, together, type Pod } from '../stage/cluster.ts'
-import { timeOf } from '../stage/member.ts'
+import { hubUrl } from '../stage/crew.ts'
+import { bigServiceOf, bigServices, bigSlice, newPod, podsOf, scattered, servicesPath, slicesPath, type Pod } from '../stage/cluster.ts'
+import { timeOf, type Member } from '../stage/member.ts'
 import type { Stage } from '../stage/stage.ts'
 import { openStandIn, type StandIn } from '../stage/stand-in.ts'
+import { kindsOfWrites, type Told } from '../stage/writes.ts'
 import type { Measure } from './measure.ts'
 
 interface Churn {
@@ -16,10 +20,14 @@ interface Churn {
   readonly lags: readonly number[]
   /** Of the agent for one change, in milliseconds. */
   readonly cpuMs: number
+  /** Of the hub, where there is one. */
+  readonly hubMs?: number
 }
 
 const runMs = 8_000
 const wantedPerSecond = 5_000
+const wanted: Target = { atLeast: wantedPerSecond }
+const writers = 24
 
 export const churn: Measure = {
   name: 'churn',
@@ -28,20 +36,26 @@ export const churn: Measure = {
   limitMs: 180_000,
   async figures(stage, { services }) {
     await stage.serving()
-    const hub = await churnThroughHub(stage)
+    const single = await churnThroughHub(stage, 'endpoints')
+    for (let i = 0; i < bigServices; i++) {
+      await stage.api.create(servicesPath, bigServiceOf(i))
+      await stage.api.create(slicesPath, bigSlice(i))
+    }
+    const slices = await churnThroughHub(stage, 'slices')
     const [paced, eager] = await churnOfAgent(stage)
     return [
-      ...figuresOf('through the hub, as fast as its API takes writes', services, hub),
+      ...figuresOf('through the hub, each a write of its own', services, single, wanted),
+      ...figuresOf('through the hub, ten in each write of a slice of 100', services, slices, wanted),
       ...figuresOf(`agent alone, told ${wantedPerSecond.toLocaleString('en')}/s`, services, paced),
-      ...figuresOf('agent alone, as fast as it follows', services, eager, { atLeast: wantedPerSecond }),
+      ...figuresOf('agent alone, as fast as it follows', services, eager, wanted),
     ]
   },
 }
 
-function figuresOf(what: string, services: number, { lags, perSecond, cpuMs, changes }: Churn, target?: Target): readonly Figure[] {
+function figuresOf(what: string, services: number, { lags, perSecond, cpuMs, hubMs, changes }: Churn, target?: Target): readonly Figure[] {
   const lag = quantiles(lags)
   return [
-    judge({ name: `churn: ${what}`, services, value: perSecond, unit: '/s', note: `${lag.p50.toFixed(0)} ms late, p99 ${lag.p99.toFixed(0)} ms`, detail: { lagMs: lag, changes } }, target),
+    judge({ name: `churn: ${what}`, services, value: perSecond, unit: '/s', note: `${lag.p50.toFixed(0)} ms late, p99 ${lag.p99.toFixed(0)} ms${hubMs === undefined ? '' : `; ${hubMs.toFixed(3)} ms of the hub's CPU each`}`, detail: { lagMs: lag, changes } }, target),
     judge({ name: `churn: CPU of a change, ${what}`, services, value: cpuMs, unit: 'ms' }, { atMost: 1 }),
   ]
 }
@@ -53,26 +67,24 @@ const changed = (n: number, services: number): { readonly service: number; reado
 }
 
 /** The agent must be serving. */
-async function churnThroughHub(stage: Stage): Promise<Churn> {
-  const { api, services, agent } = stage
-  const [cpu, skipped] = [agent.cpuSeconds(), agent.lines('rules applied').length]
-  const end = Date.now() + runMs
-  const told: { readonly revision: number; readonly at: number }[] = []
-  let n = 0
-  await together(24, async () => {
-    while (Date.now() < end) {
-      const { service, pods } = changed(n++, services)
-      const revision = await setEndpoints(api, service, pods)
-      told.push({ revision, at: Date.now() })
-    }
-  })
-  const last = Math.max(...told.map(({ revision }) => revision))
+async function churnThroughHub(stage: Stage, writes: 'endpoints' | 'slices'): Promise<Churn> {
+  const { services, agent, hub } = stage
+  const [cpu, hubCpu, skipped] = [agent.cpuSeconds(), hub.cpuSeconds(), agent.lines('rules applied').length]
+  const program = stage.run('writers.ts', hubUrl, stage.pki, writes, String(writers), String(writes === 'slices' ? bigServices : services))
+  await stage.rest(runMs)
+  await program.finish()
+  const hubMs = (hub.cpuSeconds() - hubCpu) * 1_000
+  const told = toldBy(program)
+  const last = told.reduce((most, [revision]) => Math.max(most, revision), 0)
+  const seconds = (told.at(-1)![1] - told[0]![1]) / 1_000
   await stage.until('the last change to reach the kernel', () => Number(agent.last('rules applied')?.['revision'] ?? 0) >= last)
-  const cpuMs = ((agent.cpuSeconds() - cpu) * 1_000) / told.length
-  const passes = agent.lines('rules applied').slice(skipped)
-  const appliedAt = (revision: number): number => timeOf(passes.find((line) => Number(line['revision']) >= revision)!)
-  return { changes: told.length, perSecond: (told.length * 1_000) / runMs, lags: told.map(({ revision, at }) => Math.max(0, appliedAt(revision) - at)), cpuMs }
+  const changes = told.length * kindsOfWrites[writes].changed
+  const passes = agent.lines('rules applied').slice(skipped).map((line) => ({ revision: Number(line['revision']), at: timeOf(line) }))
+  const lags = told.map(([revision, at]) => Math.max(0, passes.find((pass) => pass.revision >= revision)!.at - at))
+  return { changes, perSecond: changes / seconds, lags, cpuMs: ((agent.cpuSeconds() - cpu) * 1_000) / changes, hubMs: hubMs / changes }
 }
+
+const toldBy = (program: Member): readonly (readonly [revision: number, at: number])[] => program.lines('told').flatMap((line) => (line as unknown as Told).writes)
 
 /** The stage's agent is ended, and one that listens to the stand-in serves instead. @returns at the wanted pace, and at its own */
 async function churnOfAgent(stage: Stage): Promise<readonly [Churn, Churn]> {

@@ -30,6 +30,8 @@ export interface Stage extends Pick<Crew, 'startHub' | 'startAgent' | 'run'> {
   clear(): Promise<void>
   /** Two pods in place of the node that has every pod address, for a while. */
   pods(): Promise<Pods>
+  /** The folder of the hub's certificates. */
+  readonly pki: string
   /** The PEM text of a file that the hub made. */
   pem(name: string): string
   /** Asks again and again. @throws Error naming `what` when that takes too long, and when the stage closes */
@@ -56,7 +58,8 @@ export async function openStage(): Promise<Stage> {
   const crew = createCrew(namespace)
   const stop = new AbortController()
   const { signal } = stop
-  const pem = (name: string): string => readFileSync(join(namespace.dir, 'hub', 'pki', name), 'utf8')
+  const pki = join(namespace.dir, 'hub', 'pki')
+  const pem = (name: string): string => readFileSync(join(pki, name), 'utf8')
   const inside = <T>(run: () => Promise<T>): Promise<T> => inNamespace(namespace, run)
   let closed: Promise<void> | undefined
   const close = (): Promise<void> => {
@@ -75,10 +78,10 @@ export async function openStage(): Promise<Stage> {
   const api = createApi({ url: hubUrl, tls: { ca: pem('ca.crt'), cert: pem('admin.crt'), key: pem('admin.key') } })
   signal.addEventListener('abort', () => api.close())
   const pods = (): Promise<Pods> => openPods(namespace, (annex) => crew.answerIn(annex))
-  return faceOf(crew, { api, pods, pem, signal, inside, close })
+  return faceOf(crew, { api, pods, pki, pem, signal, inside, close })
 }
 
-function faceOf(crew: Crew, own: Pick<Stage, 'api' | 'pods' | 'pem' | 'signal' | 'inside' | 'close'>): Stage {
+function faceOf(crew: Crew, own: Pick<Stage, 'api' | 'pods' | 'pki' | 'pem' | 'signal' | 'inside' | 'close'>): Stage {
   const { api, signal } = own
   let services = 0
   const rest = (ms: number): Promise<void> => sleep(ms, undefined, { signal })
