@@ -199,3 +199,53 @@ describe('the managers of fields', () => {
     expect(await trial.api.patch(`${configMaps}/c?fieldManager=other`, 'merge', { data: { a: '1' } })).toEqual(created)
   })
 })
+
+describe('a Scale that is applied', () => {
+  const scale = (replicas?: unknown, more: object = {}) => ({ apiVersion: 'autoscaling/v1', kind: 'Scale', metadata: { name: 'web' }, spec: { replicas }, ...more })
+  const at = `${deployments}/web/scale`
+  const web = () => trial.api.get<Managed>(`${deployments}/web`)
+  const replicas = async (): Promise<unknown> => (await web())['spec' as keyof Managed]
+  beforeEach(async () => {
+    await apply(`${deployments}/web`, deployment())
+  })
+
+  test('sets the replicas, has them for its own, and gives them up', async () => {
+    const { code, body } = await apply(at, scale(3), 'fieldManager=scaler')
+    expect([code, body.kind]).toEqual([200, 'Scale'])
+    expect(await replicas()).toMatchObject({ replicas: 3 })
+    expect(managers(await web())).toEqual(['Apply a', 'Apply scaler scale'])
+    expect(fieldsOf(await web(), 'scaler')).toEqual({ 'f:spec': { 'f:replicas': {} } })
+    const again = await apply(at, scale(3), 'fieldManager=scaler')
+    expect(again.body.metadata.resourceVersion).toBe(body.metadata.resourceVersion)
+    await apply(at, scale(), 'fieldManager=scaler')
+    expect(managers(await web())).toEqual(['Apply a'])
+    expect(await replicas()).toMatchObject({ replicas: 1 })
+  })
+
+  test('asks for force where somebody else has them, and takes nothing else', async () => {
+    await apply(at, scale(3), 'fieldManager=scaler')
+    const refused = await apply(at, scale(4), 'fieldManager=other')
+    expect(refused.body).toMatchObject({ code: 409, message: expect.stringContaining('conflict with "scaler" with subresource "scale"') })
+    expect((await apply(at, scale(4), 'fieldManager=other&force=true&dryRun=All')).code).toBe(200)
+    expect(await replicas()).toMatchObject({ replicas: 3 })
+    await apply(at, scale(4), 'fieldManager=other&force=true')
+    expect(managers(await web())).toEqual(['Apply a', 'Apply other scale'])
+    expect(await replicas()).toMatchObject({ replicas: 4, template: { spec: { containers: [{ name: 'a' }] } } })
+  })
+
+  test.each([
+    ['without a manager', scale(1), '', 422, 'fieldManager'],
+    ['without a kind', scale(1, { kind: undefined }), 'fieldManager=s', 400, 'must have kind'],
+    ['of another kind', scale(1, { kind: 'Deployment' }), 'fieldManager=s', 400, 'expected kind (Scale)'],
+    ['of another version', scale(1, { apiVersion: 'apps/v1' }), 'fieldManager=s', 400, '(autoscaling/v1)'],
+    ['of less than none', scale(-1), 'fieldManager=s', 422, 'spec.replicas'],
+    ['of another object', scale(1, { metadata: { name: 'else' } }), 'fieldManager=s', 400, 'the name of the object (else)'],
+    ['of another namespace', scale(1, { metadata: { name: 'web', namespace: 'else' } }), 'fieldManager=s', 400, 'the namespace of the provided object'],
+  ])('is refused %s', async (_what, config, query, code, words) => {
+    expect((await apply(at, config, query)).body).toMatchObject({ code, message: expect.stringContaining(words) })
+  })
+
+  test('makes nothing that is not there', async () => {
+    expect((await apply(`${deployments}/none/scale`, scale(1, { metadata: { name: 'none' } }), 'fieldManager=s')).code).toBe(404)
+  })
+})

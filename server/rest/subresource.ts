@@ -6,14 +6,15 @@ import { evict as evictPod } from '../registry/evict.ts'
 import { negotiate } from './accept.ts'
 import { asObject, contentTypeOf, readBody } from './body.ts'
 import type { Call } from './call.ts'
-import { metadataOf } from './draft.ts'
-import { applyPatch, patchFormat } from './patch/patch.ts'
+import { draftOf, metadataOf } from './draft.ts'
+import { applyPatch, applyType, patchFormat } from './patch/patch.ts'
+import { flag } from './query.ts'
 import { settle, stored } from './read.ts'
 import { removeOptions } from './remove.ts'
 import { sendValue, success } from './reply.ts'
 import { selectorOf } from './table/workloads.ts'
 import type { ResourceTarget } from './target.ts'
-import { refOf, tell, writeOptions } from './write.ts'
+import { configuration, refOf, tell, writeOptions } from './write.ts'
 
 type JsonMap = { readonly [field: string]: unknown }
 
@@ -38,6 +39,7 @@ export async function getScale(call: Call, target: ResourceTarget): Promise<void
 
 /** PUT or PATCH of the scale: of all that the client sends, `spec.replicas` counts, and a resourceVersion as its condition. */
 export async function setScale(call: Call, target: ResourceTarget): Promise<void> {
+  if (call.req.method === 'PATCH' && contentTypeOf(call.req) === applyType) return applyScale(call, target)
   const { media } = negotiate(call.req.headers.accept)
   const format = call.req.method === 'PATCH' ? patchFormat(contentTypeOf(call.req)) : undefined
   const options = { ...writeOptions(call), subresource: 'scale' as const }
@@ -52,6 +54,21 @@ export async function setScale(call: Call, target: ResourceTarget): Promise<void
     }
   }
   const object = await call.deps.registry.update(refOf(target), change, options)
+  tell(call, target)
+  sendValue(call, scaleOf(object), { media })
+}
+
+/** Server-side apply of a Scale: its manager has the number of replicas for its own, or where it names none gives it up. */
+async function applyScale(call: Call, target: ResourceTarget): Promise<void> {
+  const { media } = negotiate(call.req.headers.accept)
+  const options = { ...writeOptions(call), subresource: 'scale' as const, force: flag(call.query, 'force') }
+  const given = configuration(call, await readBody(call.req))
+  if (given.apiVersion !== 'autoscaling/v1') throw badRequest(`the apiVersion in the data (${String(given.apiVersion)}) does not match the expected one (autoscaling/v1)`)
+  const replicas = replicasOf(target, given)
+  const named = asObject(given.spec ?? {}, 'a Scale with spec as an object').replicas !== undefined
+  const { name, namespace, uid, resourceVersion, managedFields } = metadataOf(given)
+  const config = draftOf({ metadata: { name, namespace, uid, resourceVersion, managedFields }, ...(named && { spec: { replicas } }) }, target)
+  const { object } = await call.deps.registry.apply(refOf(target), config, options)
   tell(call, target)
   sendValue(call, scaleOf(object), { media })
 }

@@ -67,15 +67,21 @@ export async function update(call: Call, target: ResourceTarget): Promise<void> 
   sendObject(call, object, { target, wanted })
 }
 
+/** What every configuration to apply must have. @throws StatusError BadRequest, Invalid */
+export function configuration(call: Call, value: unknown): { readonly [field: string]: unknown } {
+  const given = asObject(value, 'a configuration to apply')
+  const silent = ['apiVersion', 'kind'].find((field) => given[field] === undefined)
+  if (silent) throw badRequest(`a configuration must have ${silent}`)
+  if (!call.query.get('fieldManager')) throw refusedOptions('PatchOptions', [required('fieldManager', 'is required for apply patch')])
+  return given
+}
+
 /** PATCH with a configuration: server-side apply, which creates what is not there. */
 async function apply(call: Call, target: ResourceTarget): Promise<void> {
   const wanted = negotiate(call.req.headers.accept)
   const options = writeOptions(call)
   const { value, doubled } = await readDraft(call.req)
-  const given = asObject(value, 'a configuration to apply')
-  const silent = ['apiVersion', 'kind'].find((field) => given[field] === undefined)
-  if (silent) throw badRequest(`a configuration must have ${silent}`)
-  if (!call.query.get('fieldManager')) throw refusedOptions('PatchOptions', [required('fieldManager', 'is required for apply patch')])
+  const given = configuration(call, value)
   const config = storedForm(target.of, draftOf(given, target))
   checkFields(call, target, { draft: config, doubled })
   const { object, created } = await call.deps.registry.apply(refOf(target), config, {
