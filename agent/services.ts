@@ -136,6 +136,7 @@ function createLane(deps: ServicesDeps, { dataplane, conntrack, config: initial,
       if (tables.revision() !== undefined) loop.wake('all')
     },
     async run(signal: AbortSignal): Promise<void> {
+      if (tables.revision() === undefined) dataplane.prepare(signal)
       let cancel = (): void => {}
       const audit = (): void => {
         cancel = clock.after(auditMs, () => {

@@ -12,6 +12,8 @@ export interface Kernel<Listing, Transaction> {
    * @throws KernelError KERNEL_EXISTS, KERNEL_NOT_FOUND, KERNEL_BUSY or KERNEL_REFUSED, with the tool's words and the payload's line.
    */
   apply(transaction: Transaction, signal: AbortSignal): Promise<void>
+  /** Where reading takes long: begins to read what `read` will soon be asked for. What changed since is read again. */
+  prepare?(signal: AbortSignal): void
   /** Our part as the kernel holds it now; undefined if it has none. Expensive (seconds at 100,000 elements). */
   read(signal: AbortSignal): Promise<Listing | undefined>
   /** The same as text, for people, with counters: what `nft list table` and the like print. */

@@ -3,6 +3,7 @@
  * text, the elements as bytes. Of a set whose bytes are not known the elements come as text, and so does everything where the
  * quick way does not work. Both ways give the same.
  */
+import { systemClock, type Clock } from '../../api/clock.ts'
 import { isWherryError } from '../../api/errors.ts'
 import { errorKeys, type Log } from '../../api/log.ts'
 import { RulesError } from '../../rules/error.ts'
@@ -24,6 +25,7 @@ export interface ReadDeps {
   readonly log: Log
   /** Opens what the quick way talks through, in the door's network namespace. Without it there is only text. */
   readonly openTalk?: () => Promise<NetlinkTalk>
+  readonly clock?: Clock
 }
 
 /** Each is given up when the rules change in the middle of it. */
@@ -32,21 +34,70 @@ const attempts = { quick: 3, text: 5 } as const
 /** Some milliseconds of work, after which others have their turn: datagrams of up to 32 KB. */
 const turnDatagrams = 8
 
-/** `undefined` for no table of ours, or `changed` while it was looked at. */
-type Look = Listing | undefined | 'changed'
+/** What was found, and the generation of the rules that it was found in; no listing if there is no table of ours. */
+interface Found {
+  readonly listing: Listing | undefined
+  readonly generation: number
+}
 
 type Elements = ReadonlyMap<ElementKey, Element>
 
-/**
- * @returns undefined if there is no table of ours
- * @throws KernelError KERNEL_REFUSED; RulesError RULES_UNREADABLE
- */
-export async function readTable(deps: ReadDeps, signal: AbortSignal): Promise<Listing | undefined> {
-  const quick = await readQuickly(deps, signal)
-  return quick === 'changed' ? readText(deps, signal) : quick
+export interface TableReader {
+  /**
+   * Begins to read, where that is quick, while others wait for other things. Ends with the signal; what was found is forgotten if
+   * nobody asks for it within half a minute.
+   */
+  prepare(signal: AbortSignal): void
+  /**
+   * @returns what the kernel holds now, prepared or not; undefined if there is no table of ours
+   * @throws KernelError KERNEL_REFUSED; RulesError RULES_UNREADABLE
+   */
+  read(signal: AbortSignal): Promise<Listing | undefined>
 }
 
-async function readQuickly(deps: ReadDeps, signal: AbortSignal): Promise<Look> {
+const preparedMs = 30_000
+
+export function createTableReader(deps: ReadDeps): TableReader {
+  const { clock = systemClock } = deps
+  let prepared: { readonly reading: Promise<Found | 'changed'>; readonly forget: () => void } | undefined
+  return {
+    prepare(signal) {
+      const forget = (): void => {
+        cancel()
+        signal.removeEventListener('abort', forget)
+        prepared = undefined
+      }
+      const cancel = clock.after(preparedMs, forget)
+      signal.addEventListener('abort', forget, { once: true })
+      prepared?.forget()
+      prepared = { reading: readQuickly(deps, signal).catch(() => 'changed'), forget }
+    },
+    async read(signal) {
+      const found = await prepared?.reading
+      prepared?.forget()
+      if (found && found !== 'changed' && (await isCurrent(deps, found))) return found.listing
+      return readTable(deps, signal)
+    },
+  }
+}
+
+async function isCurrent({ openTalk }: ReadDeps, { generation }: Found): Promise<boolean> {
+  const talk = await openTalk?.().catch(() => undefined)
+  try {
+    return talk !== undefined && generationOf(talk) === generation
+  } catch {
+    return false
+  } finally {
+    talk?.close()
+  }
+}
+
+async function readTable(deps: ReadDeps, signal: AbortSignal): Promise<Listing | undefined> {
+  const quick = await readQuickly(deps, signal)
+  return quick === 'changed' ? readText(deps, signal) : quick.listing
+}
+
+async function readQuickly(deps: ReadDeps, signal: AbortSignal): Promise<Found | 'changed'> {
   const { log, openTalk } = deps
   if (!openTalk) return 'changed'
   try {
@@ -68,10 +119,10 @@ async function readQuickly(deps: ReadDeps, signal: AbortSignal): Promise<Look> {
   return 'changed'
 }
 
-async function look({ door, family }: ReadDeps, talk: NetlinkTalk, signal: AbortSignal): Promise<Look> {
-  const before = generationOf(talk)
+async function look({ door, family }: ReadDeps, talk: NetlinkTalk, signal: AbortSignal): Promise<Found | 'changed'> {
+  const generation = generationOf(talk)
   const outline = tableIn((await listed(door, { family }, 'outline', signal)) ?? '', family, tableName)
-  if (outline === undefined) return undefined
+  if (outline === undefined) return { listing: undefined, generation }
   const { chains, sets } = parse(outline)
   const elements = new Map<SetName, Elements>()
   const texts: Promise<boolean>[] = []
@@ -87,7 +138,7 @@ async function look({ door, family }: ReadDeps, talk: NetlinkTalk, signal: Abort
     }
   }
   const isWhole = (await Promise.all(texts)).every(Boolean)
-  return isWhole && generationOf(talk) === before ? { chains, sets, elements } : 'changed'
+  return isWhole && generationOf(talk) === generation ? { listing: { chains, sets, elements }, generation } : 'changed'
 }
 
 /** Reads the answer to its end in any case: what was left of it would be taken for the next one. */

@@ -1,5 +1,5 @@
 /** nftables as the agent's kernel, over either door. */
-import { systemClock, type Clock } from '../../api/clock.ts'
+import { systemClock } from '../../api/clock.ts'
 import type { Log } from '../../api/log.ts'
 import { errorKeys } from '../../api/log.ts'
 import { isWherryError } from '../../api/errors.ts'
@@ -14,7 +14,7 @@ import { openLibnftables } from './libnftables.ts'
 import { createMonitor, type Monitor } from './monitor.ts'
 import { openNetlinkSocket, openNetlinkTalk, type NetlinkSocket, type NetlinkTalk } from './netlink.ts'
 import { openNftProcess } from './nft-process.ts'
-import { listed, readTable, type ReadDeps } from './nft-read.ts'
+import { createTableReader, listed, type ReadDeps } from './nft-read.ts'
 
 /** `auto`: in process where that works, else as a process. */
 export type NftDoor = 'libnftables' | 'process' | 'auto'
@@ -96,7 +96,6 @@ async function attempt(opening: Promise<Door>): Promise<Attempt> {
 export interface NftKernelDeps extends ReadDeps {
   /** The same that the door tells of its processes. */
   readonly hands?: OwnHands
-  readonly clock?: Clock
   /** Opens what tells of changes; the real one by default. */
   readonly openSocket?: () => Promise<NetlinkSocket>
 }
@@ -105,6 +104,7 @@ export function createNftKernel(deps: NftKernelDeps): Kernel<Listing, Transactio
   const { door, family, log, hands = createOwnHands() } = deps
   const table = { family, name: tableName }
   const monitors = new Set<Monitor>()
+  const reader = createTableReader(deps)
   const run = async (payload: string, signal: AbortSignal): Promise<void> => {
     const resumes = payload.length < largePayload ? [] : [...monitors].map((monitor) => monitor.pause())
     const end = hands.begin()
@@ -129,7 +129,8 @@ export function createNftKernel(deps: NftKernelDeps): Kernel<Listing, Transactio
       log.trace('A transaction goes to the kernel.', { how: door.how, text })
       await run(text, signal)
     },
-    read: (signal) => readTable(deps, signal),
+    prepare: (signal) => reader.prepare(signal),
+    read: (signal) => reader.read(signal),
     async remove(signal) {
       // Whatever an earlier version laid out is in the table of this name. Made first, it can be deleted unseen.
       await run(`add table ${family} ${tableName}\ndelete table ${family} ${tableName}\n`, signal)

@@ -10,6 +10,8 @@ export interface Dataplane extends Pick<Kernel<never, never>, 'how' | 'print' | 
   isKnown(): boolean
   /** Distrust what is remembered. */
   forget(): void
+  /** Begins to read the kernel while the view to compare it with is still on its way. Writes nothing. */
+  prepare(signal: AbortSignal): void
   /**
    * From what the kernel holds to what the view says, in one transaction. What the kernel holds is remembered only after it
    * said yes; after any failure it is unknown.
@@ -32,6 +34,7 @@ export function createDataplane<Listing, Accepted, Transaction, P extends Plan<T
     forget() {
       accepted = undefined
     },
+    prepare: (signal) => kernel.prepare?.(signal),
     async bring(view, changed, signal) {
       try {
         accepted ??= { state: mode.adopt(family, await kernel.read(signal)) }
