@@ -24,8 +24,16 @@ function isPlain(value: unknown): value is Plain {
 /** Paths of the fields that the kind does not have, such as `spec.template.spec.containers[0].imagee`; at most 50. */
 export function unknownFields(kind: Pick<ResourceKind, 'kind'>, object: unknown): string[] {
   const found: string[] = []
-  collect(kind.kind, object, { path: '', found })
+  if (!isKnown(kind.kind, object)) collect(kind.kind, object, { path: '', found })
   return found
+}
+
+/** Whether a value has no field but those of its type, as nearly all have: what follows is for the others. */
+function isKnown(code: Code, value: unknown): boolean {
+  if (code.startsWith('[')) return !Array.isArray(value) || value.every((item) => isKnown(code.slice(1), item))
+  if (code === '' || code === '!' || code === 'FieldsV1' || !isPlain(value)) return true
+  const fields = code.startsWith('{') ? undefined : types[code]!
+  return Object.keys(value).every((key) => (fields ? Object.hasOwn(fields, key) && isKnown(fields[key]!, value[key]) : isKnown(code.slice(1), value[key])))
 }
 
 interface Place {
@@ -56,8 +64,21 @@ const join = (path: string, key: string): string => (path === '' ? key : `${path
  * strings where one of some words belongs (likewise), and `metadata.managedFields`, which `server/managed` keeps.
  */
 export function pruned(kind: Pick<ResourceKind, 'kind'>, object: Plain): Plain {
-  return prune(kind.kind, object) as Plain
+  return isPruned(kind.kind, object) ? object : (prune(kind.kind, object) as Plain)
 }
+
+/** Whether a value has nothing that goes. */
+function isPruned(code: Code, value: unknown): boolean {
+  if (code.startsWith('[')) return !Array.isArray(value) || value.every((item) => isPruned(code.slice(1), item))
+  if (code === '' || code === '!' || !isPlain(value)) return true
+  const fields = code.startsWith('{') ? undefined : types[code]!
+  return Object.keys(value).every((key) => {
+    const of = fields ? (Object.hasOwn(fields, key) ? fields[key] : undefined) : code.slice(1)
+    return of !== undefined && !goes(of, value[key]) && isPruned(of, value[key])
+  })
+}
+
+const goes = (of: Code, item: unknown): boolean => item === null || item === undefined || of === '[ManagedFieldsEntry' || (of === '!' && item === '')
 
 function prune(code: Code, value: unknown): unknown {
   if (code.startsWith('[')) return Array.isArray(value) ? value.map((item: unknown) => prune(code.slice(1), item)) : value
@@ -66,8 +87,7 @@ function prune(code: Code, value: unknown): unknown {
   const kept: [string, unknown][] = []
   for (const [key, item] of Object.entries(value)) {
     const of = fields ? (Object.hasOwn(fields, key) ? fields[key]! : undefined) : code.slice(1)
-    if (of === undefined || item === null || item === undefined || of === '[ManagedFieldsEntry' || (of === '!' && item === ''))
-      continue
+    if (of === undefined || goes(of, item)) continue
     kept.push([key, prune(of, item)])
   }
   // fromEntries defines its fields, so that a key named __proto__ stays a key.

@@ -15,7 +15,7 @@ export interface Encoder {
   change(change: AgentChange): Uint8Array | undefined
   remove(change: AgentChange): Uint8Array
   /** Frames as they stand on the wire, one behind the other; asked for again and again with the same ones, it is the same. */
-  message(frames: readonly Uint8Array[]): Uint8Array
+  readonly message: (frames: readonly Uint8Array[]) => Uint8Array
   /** The marker of a revision; asked for again and again with the same one, it is the same. */
   sync(revision: number): Uint8Array
   frame(frame: HubFrame): Uint8Array

@@ -30,17 +30,21 @@ function settleList(next: readonly unknown[], held: readonly unknown[]): readonl
 }
 
 function settleMap(next: Plain, held: Plain): Plain {
-  const fields: [string, unknown][] = []
-  let same = Object.isFrozen(held)
-  for (const key of Object.keys(next)) {
-    const value = next[key]
-    if (value === undefined) continue
+  const keys = Object.keys(next).filter((key) => next[key] !== undefined)
+  const values: unknown[] = []
+  let same = Object.isFrozen(held) && keys.length === Object.keys(held).length
+  for (const key of keys) {
     const known = Object.hasOwn(held, key)
-    const settled = settle(value, known ? held[key] : undefined)
+    const settled = settle(next[key], known ? held[key] : undefined)
     same &&= known && settled === held[key]
-    fields.push([key, settled])
+    values.push(settled)
   }
-  if (same && fields.length === Object.keys(held).length) return held
-  // fromEntries defines its fields, so that a field named __proto__ stays one.
-  return Object.freeze(Object.fromEntries(fields))
+  // Most parts of most objects are the same: nothing is made for them.
+  if (same) return held
+  const made: Plain = {}
+  for (const [i, key] of keys.entries()) {
+    if (key === '__proto__') Object.defineProperty(made, key, { value: values[i], enumerable: true, configurable: true, writable: true })
+    else made[key] = values[i]
+  }
+  return Object.freeze(made)
 }

@@ -1,11 +1,10 @@
 /** Checks of discovery/v1 EndpointSlice and of core/v1 Endpoints. */
-import ipaddr from 'ipaddr.js'
 import { labelKeyProblem, labelValueProblem } from '../../../api/labels.ts'
 import type { Endpoints, EndpointSlice } from '../../../api/objects.ts'
 import { duplicate, required, tooLong, wrong, type Causes } from '../causes.ts'
 import { text, unique } from './meta.ts'
 import { dnsLabel, dnsSubdomain, isPort, portRule, type Form } from './names.ts'
-import { isAddress } from './pod.ts'
+import { isAddress, isFourDecimals } from './pod.ts'
 import { unicastProblem } from './service.ts'
 
 export const sliceBounds = { endpoints: 1000, addresses: 100, ports: 100, hints: 8 } as const
@@ -60,7 +59,7 @@ function* validatePorts(field: string, ports: readonly SlicePort[]): Causes {
 
 function addressProblem(type: EndpointSlice['addressType'], address: string): string | undefined {
   if (type === 'FQDN') return domainProblem(address.replace(/\.$/, ''))
-  const ofType = type === 'IPv4' ? ipaddr.IPv4.isValidFourPartDecimal(address) : isAddress(address) && address.includes(':')
+  const ofType = type === 'IPv4' ? isFourDecimals(address) : isAddress(address) && address.includes(':')
   return ofType ? unicastProblem(address) : `must be an ${type} address`
 }
 

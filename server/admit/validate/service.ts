@@ -5,7 +5,7 @@ import type { Service, ServicePort, ServiceSpec } from '../../../api/objects.ts'
 import { duplicate, forbidden, required, unsupported, wrong, type Causes } from '../causes.ts'
 import { text, validateLabels } from './meta.ts'
 import { dnsLabel, ianaPortName, isPort, portRule } from './names.ts'
-import { isAddress } from './pod.ts'
+import { isAddress, isFourDecimals } from './pod.ts'
 import { validateAddresses } from './service-addresses.ts'
 import { validateBalancer } from './service-status.ts'
 
@@ -133,8 +133,18 @@ const notUnicast: Readonly<Record<string, string>> = {
   multicast: 'may not be in the multicast range (such as 224.0.0.0/4 or ff00::/8)',
 }
 
+/** The range, of those that are refused, in which an IPv4 address is (RFC 6890). */
+function rangeOfFour(address: string): string {
+  const [first, second] = address.split('.', 2)
+  if (first === '0') return 'unspecified'
+  if (first === '127') return 'loopback'
+  if (first === '169' && second === '254') return 'linkLocal'
+  return Number(first) >= 224 && Number(first) < 240 ? 'multicast' : ''
+}
+
 /** Why an address cannot be one that traffic is sent to. */
 export function unicastProblem(address: string): string | undefined {
+  if (isFourDecimals(address)) return notUnicast[rangeOfFour(address)]
   if (!isAddress(address)) return 'must be an IP address (such as 10.9.8.7 or 2001:db8::ffff)'
   return notUnicast[ipaddr.parse(address).range()]
 }
