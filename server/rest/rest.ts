@@ -75,7 +75,7 @@ export function createRest(deps: RestDeps): Rest {
       notes.acting = call.user
       if (target.kind !== 'hubJoin') authorize(call, wish, (verdict) => void (notes.verdict = verdict))
       if (isStream(call, wish)) auditor.started()
-      await answer(call, target)
+      await answer(call, await newest(call, target))
     } catch (e) {
       const failure = fail(call, e)
       if (failure) notes.failure = failure
@@ -149,6 +149,16 @@ function locate(req: IncomingMessage, kinds: Kinds): { target: Target; path: str
   } catch (e) {
     throw new StatusError('BadRequest', 'the path is not percent-encoded correctly', undefined, { cause: e })
   }
+}
+
+/** A kind that this hub does not know may have been defined at another one, before this request. @throws StatusError as `authorize` */
+async function newest(call: Call, target: Target): Promise<Target> {
+  const { deps, req, signal } = call
+  if (target.kind !== 'unknown' || !target.group?.includes('.')) return target
+  await deps.store.fresh(signal)
+  const found = locate(req, deps.kinds)
+  if (found.target.kind !== 'unknown') authorize(call, wishOf(call, found.target, found.path))
+  return found.target
 }
 
 /** The request as one of this user: its writes pass the checks of what the user may write. */
