@@ -18,8 +18,8 @@ const forms: Readonly<Record<string, Form>> = {
   'autoscaling/v1 HorizontalPodAutoscaler': { stored: toSecond, served: toFirst },
 }
 
-const formOf = ({ resource, ...of }: ResourceKind): Form | undefined =>
-  !isBuiltIn(resource) || of.version === kindOf(resource).version && of.group === kindOf(resource).group ? undefined : forms[`${apiVersionOf(of)} ${of.kind}`]
+const formOf = (of: ResourceKind): Form | undefined =>
+  !isBuiltIn(of.resource) || of === kindOf(of.resource) ? undefined : forms[`${apiVersionOf(of)} ${of.kind}`]
 
 /** A draft in the words in which its kind is stored; the draft itself where they are the same. */
 export function storedForm<T extends JsonMap>(of: ResourceKind, draft: T): T {
