@@ -21,12 +21,14 @@ describe('schemas of definitions', () => {
     ['a table', root({ a: { type: 'array', 'x-kubernetes-list-type': 'map', 'x-kubernetes-list-map-keys': ['k'], items: { ...root({ k: text }), required: ['k'] } } })],
     ['names of metadata', root({ metadata: { type: 'object', properties: { name: { type: 'string', maxLength: 8 } } } })],
     ['a default', root({ a: { ...root({ b: { type: 'integer', default: 1 } }), default: {} } })],
+    ['a list of anything', root({ a: { type: 'array', 'x-kubernetes-preserve-unknown-fields': true, items: { 'x-kubernetes-preserve-unknown-fields': true } } })],
   ])('%s', (_name, schema) => expect(told(schema)).toEqual([]))
 
   test.each<[unknown, string]>([
     [{}, 's.type: Required value: must be object at the root'],
     [{ type: 'string' }, 's.type: Invalid value: "string": must be object at the root'],
     [root({ a: {} }), 's.properties[a].type: Required value'],
+    [root({ a: { 'x-kubernetes-int-or-string': true, 'x-kubernetes-preserve-unknown-fields': true } }), 's.properties[a].x-kubernetes-int-or-string: Forbidden'],
     [root({ a: { type: 'text' } }), 's.properties[a].type: Unsupported value: "text"'],
     [root({ a: { type: 1 } }), 's.properties[a].type: Invalid value: 1: must be a string'],
     [root({ a: { $ref: '#/x' } }), 's.properties[a].$ref: Forbidden: structural schemas do not have it: write the schema out in its place'],

@@ -138,7 +138,7 @@ function* extensionCauses(schema: Schema, path: string): Causes {
   const { type } = schema
   const at = (word: string): string => `${path}.x-kubernetes-${word}`
   if (schema['x-kubernetes-preserve-unknown-fields'] === false) yield wrong(at('preserve-unknown-fields'), false, 'must be true or undefined')
-  if (preserves(schema) && type && type !== 'object') yield wrong(`${path}.type`, type, 'must be object if x-kubernetes-preserve-unknown-fields is true')
+  if (isIntOrString(schema) && (preserves(schema) || isEmbedded(schema))) yield forbidden(at('int-or-string'), 'must not be set where x-kubernetes-preserve-unknown-fields or -embedded-resource is')
   if (isEmbedded(schema)) {
     if (type !== 'object') yield wrong(`${path}.type`, type ?? '', 'must be object if x-kubernetes-embedded-resource is true')
     if (!preserves(schema) && !schema.properties) yield required(`${path}.properties`, 'must not be empty if x-kubernetes-embedded-resource is true without x-kubernetes-preserve-unknown-fields')
