@@ -2,6 +2,7 @@
  * The Kubernetes object types that the rooms speak of. The shapes come from `kubernetes-models` (generated from the
  * Kubernetes OpenAPI document); here they only get the one promise that everything in the store keeps: it has metadata.
  */
+import type { ICustomResourceDefinition } from 'kubernetes-models/apiextensions.k8s.io/v1/CustomResourceDefinition'
 import type { IControllerRevision } from 'kubernetes-models/apps/v1/ControllerRevision'
 import type { IDaemonSet } from 'kubernetes-models/apps/v1/DaemonSet'
 import type { IDeployment } from 'kubernetes-models/apps/v1/Deployment'
@@ -100,6 +101,7 @@ export type Ingress = Stored<IIngress>
 export type IngressClass = Stored<IIngressClass>
 export type NetworkPolicy = Stored<INetworkPolicy>
 export type StorageClass = Stored<IStorageClass>
+export type CustomResourceDefinition = Stored<ICustomResourceDefinition>
 
 export type PodSpec = NonNullable<IPod['spec']>
 export type PodStatus = NonNullable<IPod['status']>

@@ -9,6 +9,8 @@
  * - `server/registry`: `first-status.ts`, `generation.ts`
  * - `server/managed/shape.ts` and `server/rest/patch/keys.ts`: which of its lists are not one field
  * - `server/rest/table/table.ts`: its columns
+ *
+ * Kinds that a CustomResourceDefinition brings at run time have no row here: see `server/custom`.
  */
 
 export interface ResourceKind {
@@ -65,9 +67,17 @@ const rows = [
   ['clusterroles.rbac.authorization.k8s.io', 'v1', 'ClusterRole', false, [], [], false],
   ['clusterrolebindings.rbac.authorization.k8s.io', 'v1', 'ClusterRoleBinding', false, [], [], false],
   ['certificatesigningrequests.certificates.k8s.io', 'v1', 'CertificateSigningRequest', false, ['csr'], ['status', 'approval'], false],
+  ['customresourcedefinitions.apiextensions.k8s.io', 'v1', 'CustomResourceDefinition', false, ['crd', 'crds'], ['status'], false],
 ] as const
 
-export type Resource = (typeof rows)[number][0]
+/** A kind that has its row here. */
+export type BuiltInResource = (typeof rows)[number][0]
+
+declare const custom: unique symbol
+/** A kind that a CustomResourceDefinition brings: the definition's own name, plural and group (`crontabs.stable.example.com`). */
+export type CustomResource = string & { readonly [custom]: true }
+
+export type Resource = BuiltInResource | CustomResource
 
 /** Every kind served, in the order in which discovery lists them. */
 export const resourceKinds: readonly ResourceKind[] = rows.map(
@@ -124,12 +134,22 @@ export const reviewKinds: readonly ReviewKind[] = reviewRows.map(([resource, kin
   subresources: [],
 }))
 
-const byResource = new Map(resourceKinds.map((k) => [k.resource, k]))
+const byResource: ReadonlyMap<string, ResourceKind> = new Map(resourceKinds.map((k) => [k.resource, k]))
 const byType = new Map(resourceKinds.map((k) => [`${apiVersionOf(k)} ${k.kind}`, k]))
 
 /** The row of a resource. */
-export function kindOf(resource: Resource): ResourceKind {
+export function kindOf(resource: BuiltInResource): ResourceKind {
   return byResource.get(resource)!
+}
+
+/** Whether a kind has its row here. */
+export function isBuiltIn(resource: Resource): resource is BuiltInResource {
+  return byResource.has(resource)
+}
+
+/** The name of a kind that somebody defined. @param group has a dot in it */
+export function customResource(plural: string, group: string): CustomResource {
+  return `${plural}.${group}` as CustomResource
 }
 
 /** The row for an object's own words (`apps/v1`, `Deployment`), or undefined where the hub does not serve it. */
@@ -138,8 +158,8 @@ export function kindByType(apiVersion: string, kind: string): ResourceKind | und
 }
 
 /** Whether a string names a resource that the hub serves. */
-export function isResource(word: string): word is Resource {
-  return byResource.has(word as Resource)
+export function isResource(word: string): word is BuiltInResource {
+  return byResource.has(word)
 }
 
 /** `v1`, or `group/version`. */

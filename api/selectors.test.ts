@@ -8,8 +8,10 @@ import {
   parseLabelSelector,
   selectableFields,
 } from './selectors.ts'
-import { resourceKinds } from './resources.ts'
+import { kindOf, resourceKinds } from './resources.ts'
 import { StatusError } from './status.ts'
+
+const pods = kindOf('pods')
 
 const labels = { app: 'web', tier: 'front', gen: '10', 'example.com/role': 'a.b', empty: '' }
 
@@ -106,11 +108,11 @@ describe('a field selector', () => {
     ['metadata.name=a\\,b', false],
     ['metadata.name!=a\\=b', true],
   ])('%s', (text, expected) => {
-    expect(matchesFields(parseFieldSelector(text, 'pods'), pod)).toBe(expected)
+    expect(matchesFields(parseFieldSelector(text, pods), pod)).toBe(expected)
   })
 
   test('escapes are taken away', () => {
-    expect(parseFieldSelector('metadata.name=a\\,b\\=c\\\\d', 'pods')).toEqual([
+    expect(parseFieldSelector('metadata.name=a\\,b\\=c\\\\d', pods)).toEqual([
       { field: 'metadata.name', equal: true, value: 'a,b=c\\d' },
     ])
   })
@@ -124,19 +126,19 @@ describe('a field selector', () => {
     ['spec.image=a', 'field label not supported: spec.image; pods can be selected by metadata.name, '],
     ['metadata.labels=a', 'field label not supported'],
   ])('%s is refused', (text, message) => {
-    expect(() => parseFieldSelector(text, 'pods')).toThrow(StatusError)
-    expect(() => parseFieldSelector(text, 'pods')).toThrow(message)
+    expect(() => parseFieldSelector(text, pods)).toThrow(StatusError)
+    expect(() => parseFieldSelector(text, pods)).toThrow(message)
   })
 
   test('an event is found by whoever reported it', () => {
-    const by = parseFieldSelector('source=kubelet', 'events')
+    const by = parseFieldSelector('source=kubelet', kindOf('events'))
     expect(matchesFields(by, { source: { component: 'kubelet' } })).toBe(true)
     expect(matchesFields(by, { reportingComponent: 'kubelet' })).toBe(true)
     expect(matchesFields(by, { source: {}, reportingComponent: 'other' })).toBe(false)
   })
 
   test('every kind can be selected by name', () => {
-    for (const { resource } of resourceKinds) expect(selectableFields(resource)).toContain('metadata.name')
+    for (const of of resourceKinds) expect(selectableFields(of)).toContain('metadata.name')
   })
 })
 
@@ -147,7 +149,7 @@ test('any text is a selector or refused', () => {
   })
   fc.assert(
     fc.property(text, (t) => {
-      for (const parse of [() => parseLabelSelector(t), () => parseFieldSelector(t, 'pods')]) {
+      for (const parse of [() => parseLabelSelector(t), () => parseFieldSelector(t, pods)]) {
         try {
           parse()
         } catch (e) {

@@ -4,7 +4,7 @@
  */
 import { labelKeyProblem, labelValueProblem } from './labels.ts'
 import type { LabelSelector } from './objects.ts'
-import { kindOf, type Resource } from './resources.ts'
+import type { Resource, ResourceKind } from './resources.ts'
 import { badRequest } from './status.ts'
 
 export type Labels = Readonly<Record<string, string>>
@@ -159,26 +159,35 @@ const ownFields: { readonly [R in Resource]?: readonly string[] } = {
   'jobs.batch': ['status.successful'],
 }
 
-/** The fields by which a kind can be selected. */
-export function selectableFields(resource: Resource): readonly string[] {
-  return ['metadata.name', ...(kindOf(resource).namespaced ? ['metadata.namespace'] : []), ...(ownFields[resource] ?? [])]
+/** The fields by which a kind can be selected. @param more those that its definition adds */
+export function selectableFields({ resource, namespaced }: Selected, more: readonly string[] = []): readonly string[] {
+  return ['metadata.name', ...(namespaced ? ['metadata.namespace'] : []), ...(ownFields[resource] ?? []), ...more]
 }
+
+type Selected = Pick<ResourceKind, 'resource' | 'namespaced'>
 
 /**
  * Reads `metadata.name=x,status.phase!=Running`; `\` before `,`, `=` or `\` makes it part of a value.
  * @throws StatusError BadRequest, naming the fields that the kind can be selected by
  */
-export function parseFieldSelector(text: string, resource: Resource): readonly FieldRequirement[] {
+export function parseFieldSelector(text: string, of: Selected, more: readonly string[] = []): readonly FieldRequirement[] {
+  const selectable = selectableFields(of, more)
+  const read = (term: string): FieldRequirement => {
+    const requirement = fieldRequirement(term, text)
+    const { field } = requirement
+    if (!selectable.includes(field)) throw badRequest(`field label not supported: ${field}; ${of.resource} can be selected by ${selectable.join(', ')}`)
+    return requirement
+  }
   return splitUnescaped(text)
     .filter((term) => term.trim() !== '')
-    .map((term) => fieldRequirement(term, text, resource))
+    .map(read)
 }
 
 function splitUnescaped(text: string): readonly string[] {
   return text.match(/(?:\\[^]|\\$|[^\\,])+/g) ?? (text === '' ? [] : [text])
 }
 
-function fieldRequirement(term: string, text: string, resource: Resource): FieldRequirement {
+function fieldRequirement(term: string, text: string): FieldRequirement {
   const [, field, operator, escaped] = /^\s*([^\s=!\\]+)\s*(!=|==|=)([^]*)$/.exec(term) ?? []
   if (field === undefined || escaped === undefined) {
     throw badRequest(
@@ -192,8 +201,6 @@ function fieldRequirement(term: string, text: string, resource: Resource): Field
         `in the value of ${field}, write '=' as '\\=', ',' as '\\,' and '\\' as '\\\\'`,
     )
   }
-  const selectable = selectableFields(resource)
-  if (!selectable.includes(field)) throw badRequest(`field label not supported: ${field}; ${resource} can be selected by ${selectable.join(', ')}`)
   return { field, equal: operator !== '!=', value: escaped.replace(/\\([\\,=])/g, '$1') }
 }
 

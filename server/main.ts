@@ -7,7 +7,7 @@ import { join } from 'node:path'
 import { systemClock } from '../api/clock.ts'
 import { isWherryError } from '../api/errors.ts'
 import { createLog, errorKeys, type Log } from '../api/log.ts'
-import { createRegistry as createMetrics } from '../api/prometheus.ts'
+import { createRegistry as createMetrics, type Registry as Metrics } from '../api/prometheus.ts'
 import { version } from '../api/version.ts'
 import { createAllocators } from './admit/allocators.ts'
 import { wordsOf } from './admit/words.ts'
@@ -29,8 +29,9 @@ import { createChecks } from './checks.ts'
 import { parseConfig, type HubConfig } from './config.ts'
 import { createCertificateController } from './controllers/certificates.ts'
 import { createControllers } from './controllers/controllers.ts'
+import { createKinds } from './custom/kinds.ts'
 import { createHub, type Hub } from './hub/hub.ts'
-import { addHubMeasures } from './hub/measures.ts'
+import { addHubMeasures, type MeasuresDeps } from './hub/measures.ts'
 import { createUpgrade } from './hub/upgrade.ts'
 import { createElection, leaderFence, type ElectionDeps } from './leader/election.ts'
 import { keepPresence, type PresenceDeps } from './presence.ts'
@@ -52,6 +53,7 @@ import { openStore, type OpenStore, type StorePlace } from './store/open.ts'
 import { fenced, type Store } from './store/store.ts'
 
 const clock = systemClock
+const now = (): number => clock.now()
 const compactEveryMs = 60_000
 const renewEveryMs = 12 * 3_600_000
 /** What stopping in order may take before the process just ends; everything acknowledged is on disk anyway. */
@@ -68,8 +70,9 @@ async function main(): Promise<void> {
   const pki = openCertificates(config, log)
   writeKubeconfigs(config, pki)
 
+  const kinds = createKinds(store)
   const allocators = createAllocators({ store, random, serviceCIDR: config.serviceCIDR })
-  const registryOver = (over: Store): Registry => createRegistry({ store: over, clock, random, uuid: () => crypto.randomUUID(), allocators, log })
+  const registryOver = (over: Store): Registry => createRegistry({ store: over, kinds, clock, random, uuid: () => crypto.randomUUID(), allocators, log })
   const registry = registryOver(store)
   const own = { address: config.listen.host, port: config.listen.port }
   await bootstrap(registry, { clusterIP: allocators.firstIP, port: own.port })
@@ -79,19 +82,17 @@ async function main(): Promise<void> {
   const policy = createPolicy(store)
   const authorize = createAuthorizer(policy, [createNodeAuthorizer(store)])
   const hub = createHub({ store, registry, log: log.with({ room: 'hub' }), clock, version })
-  const metrics = createMetrics()
-  addHubMeasures(metrics, { store, sessions: hub, version })
+  const metrics = measured({ store, kinds, sessions: hub, version })
   const checks = createChecks(store)
   /** Starts what one hub alone runs, with writes that are good only while `over` takes them. */
   const lead = (over: Store): (() => Promise<void>) => {
-    const deps = { store: over, registry: registryOver(over), clock, random, log }
+    const deps = { store: over, kinds, registry: registryOver(over), clock, random, log }
     const controllers = createControllers({ ...deps, clusterCIDR: config.clusterCIDR })
     const certificates = createCertificateController({ ...deps, pki, authorize })
     const scheduler = createScheduler({ ...deps, usage: (node) => hub.usage(node) })
     const stops = [...controllers, certificates, scheduler].map((c) => c.start())
     return async () => void (await Promise.all(stops.map((end) => end())))
   }
-  const now = () => clock.now()
   const signed = { keys: openAccountKeys(join(config.data, 'pki')), issuer: config.serviceAccountIssuer }
   const tokens = createAccountTokens({ ...signed, store, now, uuid: () => crypto.randomUUID() })
   const joinTokens = createBootstrapTokens(store, now)
@@ -99,6 +100,7 @@ async function main(): Promise<void> {
   const trail = config.audit && openTrail({ ...config.audit, log })
   const rest = createRest({
     store,
+    kinds,
     registry,
     sessions: hub,
     authenticate,
@@ -140,6 +142,12 @@ async function main(): Promise<void> {
     await store.close()
   }
   onSignal(log, stop)
+}
+
+function measured(deps: MeasuresDeps): Metrics {
+  const metrics = createMetrics()
+  addHubMeasures(metrics, deps)
+  return metrics
 }
 
 /** Nothing that the first key did not seal is left behind. */

@@ -5,9 +5,12 @@
  *     node_modules/.bin/node server/admit/generate-fields.ts
  */
 import { readFileSync, writeFileSync } from 'node:fs'
-import { dirname, join } from 'node:path'
+import { basename, dirname, join } from 'node:path'
 import { apiVersionOf, resourceKinds } from '../../api/resources.ts'
 import { withNames } from './declarations.ts'
+
+/** Types that are any JSON, or nothing that has fields. */
+const freeForms: readonly string[] = ['RawExtension', 'JSON', 'JSONSchemaPropsOrStringArray']
 
 /** See `fields.ts` for what a code means. */
 type Table = Record<string, Record<string, string>>
@@ -16,10 +19,11 @@ const models = join(import.meta.dirname, '../../node_modules')
 
 /** Reads a declaration file and, through its imports, every type that it speaks of. @returns the code of the file's type */
 function read(file: string, name: string, table: Table): string {
-  const text = withNames(readFileSync(file, 'utf8'))
+  // A schema, or a word in its place: `server/custom` looks at the words.
+  const text = withNames(readFileSync(file, 'utf8')).replaceAll(/JSONSchemaPropsOr(?:Bool|Array)\b/g, 'JSONSchemaProps')
   const body = new RegExp(`^export interface I${name}(?: extends \\w+)? \\{\\n([^]*?)^\\}`, 'm').exec(text)?.[1]
   // `type ITime = string` and its like are values without fields; a RawExtension is any JSON.
-  if (body === undefined || name === 'RawExtension') return ''
+  if (body === undefined || freeForms.includes(name)) return ''
   const lines = [...body.matchAll(/^ {4}"([^"]+)"\??: ((?:\{\n[^]*?^ {4}\})|[^\n]*);$/gm)]
   const known = table[name]
   if (known) {
@@ -30,6 +34,8 @@ function read(file: string, name: string, table: Table): string {
   }
   const fields: Record<string, string> = {}
   table[name] = fields
+  // A type that speaks of itself finds its fields here.
+  for (const [, field] of lines) fields[field!] = ''
   for (const [, field, type] of lines) fields[field!] = codeOf(type!, { file, text, table })
   return name
 }
@@ -50,6 +56,7 @@ function codeOf(type: string, place: Place): string {
 }
 
 function reference(type: string, { file, text, table }: Place): string {
+  if (type === `I${basename(file, '.d.ts')}`) return type.slice(1)
   const path = new RegExp(`import \\{ ${type} \\} from "([^"]+)"`).exec(text)?.[1]
   if (!path) throw new TypeError(`${file} does not import ${type}`)
   const target = path.startsWith('.') ? join(dirname(file), path) : join(models, path)

@@ -1,5 +1,8 @@
 /** What of an object is stored and shown, and yet will not happen here: who writes one is told so. */
+import type { CustomResourceDefinition, KubeObject } from '../../api/objects.ts'
 import type { Resource } from '../../api/resources.ts'
+import { definitionWarnings } from '../custom/definition.ts'
+import { definitions } from '../custom/kinds.ts'
 
 /** One sentence for each kind that no part of this hub or of its agents acts on. Where one comes to do so, its row goes. */
 const idle: { readonly [R in Resource]?: string } = {
@@ -18,8 +21,9 @@ const idle: { readonly [R in Resource]?: string } = {
   'priorityclasses.scheduling.k8s.io': 'the value of a PriorityClass is written into pods, but the scheduler neither orders nor evicts by it',
 }
 
-/** What to tell whoever wrote an object of a kind. */
-export function warningsOf(resource: Resource): readonly string[] {
+/** What to tell whoever wrote an object. */
+export function warningsOf(resource: Resource, object: KubeObject): readonly string[] {
+  if (resource === definitions) return definitionWarnings(object as unknown as CustomResourceDefinition)
   const sentence = idle[resource]
   return sentence === undefined ? [] : [sentence]
 }

@@ -1,10 +1,10 @@
 /** What a node may write into the objects that it may write: nothing by which it could draw other nodes' work to itself. */
 import { isDeepStrictEqual } from 'node:util'
 import type { KubeObject } from '../../api/objects.ts'
-import { kindOf } from '../../api/resources.ts'
 import { StatusError } from '../../api/status.ts'
 import type { Check, Intent } from '../rbac/guard.ts'
 import { nodeOf } from './authorize.ts'
+import { splitResource } from '../rbac/rules.ts'
 import { leaseNamespace } from './node-authorize.ts'
 
 type Labels = Readonly<Record<string, string>>
@@ -56,6 +56,6 @@ const labelsIn = (metadata: unknown): Labels => ((metadata ?? {}) as { readonly 
 const taintsOf = (spec: KubeObject['spec']): unknown => ((spec ?? {}) as { readonly taints?: unknown }).taints ?? []
 
 function refusal({ ref }: Intent, why: string): StatusError {
-  const { plural, group } = kindOf(ref.resource)
+  const { plural, group } = splitResource(ref.resource)
   return new StatusError('Forbidden', `${ref.resource} ${JSON.stringify(ref.name)} is forbidden: ${why}`, { name: ref.name, ...(group && { group }), kind: plural })
 }

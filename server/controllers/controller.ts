@@ -6,14 +6,16 @@
 import type { Clock } from '../../api/clock.ts'
 import { errorKeys, type Log } from '../../api/log.ts'
 import type { KubeObject, OwnerReference } from '../../api/objects.ts'
-import type { Resource } from '../../api/resources.ts'
+import { isBuiltIn, type Resource } from '../../api/resources.ts'
 import { StatusError } from '../../api/status.ts'
+import type { Kinds } from '../custom/kinds.ts'
 import type { Registry } from '../registry/registry.ts'
 import type { Change, Store } from '../store/store.ts'
 
 export interface ControllerDeps {
   readonly store: Store
   readonly registry: Registry
+  readonly kinds: Kinds
   readonly clock: Clock
   readonly random: () => number
   readonly log: Log
@@ -23,6 +25,8 @@ export interface ControllerSpec {
   readonly name: string
   /** Kinds whose objects are looked at when the controller starts, and whose changes wake it. */
   readonly resources: readonly Resource[]
+  /** Whether objects of kinds that somebody defined are looked at as well. */
+  readonly custom?: true
   /** The keys that a change (or an object found at the start) concerns. */
   readonly keys: (change: Pick<Change, 'resource' | 'object' | 'previous'>) => Iterable<string>
   /** Brings one key in order. @returns milliseconds after which to look again, if time alone may change something */
@@ -112,9 +116,10 @@ export function createController(deps: ControllerDeps, spec: ControllerSpec): Co
 
       const wanted = new Set<Resource>(spec.resources)
       const unwatch = store.watch(store.revision, (change) => {
-        if (wanted.has(change.resource)) for (const key of spec.keys(change)) add(key)
+        if (wanted.has(change.resource) || (spec.custom && !isBuiltIn(change.resource))) for (const key of spec.keys(change)) add(key)
       })
-      for (const resource of spec.resources) {
+      const custom = spec.custom ? deps.kinds.stored().map((k) => k.resource).filter((r) => !isBuiltIn(r)) : []
+      for (const resource of [...spec.resources, ...custom]) {
         for (const object of store.list(resource)) for (const key of spec.keys({ resource, object })) add(key)
       }
       return () => {

@@ -11,15 +11,15 @@ import { createScheduler } from '../scheduler/scheduler.ts'
 import { createControllers } from './controllers.ts'
 
 // Reading the validators takes real time, for which no test is to wait.
-beforeAll(async () => void (await Promise.all(resourceKinds.map((k) => loadStructure(k.resource)))))
+beforeAll(async () => void (await Promise.all(resourceKinds.map((k) => loadStructure(k)))))
 
 let inside: Inside
 let stops: (() => Promise<void>)[]
 
 beforeEach(async () => {
   inside = await openInside()
-  const { store, registry, clock } = inside
-  const deps = { store, registry, clock, random: () => 0.5, log: silentLog, clusterCIDR: '10.244.0.0/16', usage: () => undefined }
+  const { store, kinds, registry, clock } = inside
+  const deps = { store, kinds, registry, clock, random: () => 0.5, log: silentLog, clusterCIDR: '10.244.0.0/16', usage: () => undefined }
   stops = [...createControllers(deps), createScheduler(deps)].map((c) => c.start())
 })
 afterEach(async () => {

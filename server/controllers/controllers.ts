@@ -3,6 +3,7 @@ import { writingAs } from '../registry/writing.ts'
 import { createBudgetController } from './budgets.ts'
 import type { Controller, ControllerDeps } from './controller.ts'
 import { createClusterRoleController } from './cluster-roles.ts'
+import { createDefinitionController } from './definitions.ts'
 import { createDeploymentController } from './deployment.ts'
 import { createEndpointsController } from './endpoints.ts'
 import { createGarbageController } from './garbage.ts'
@@ -23,5 +24,6 @@ export function createControllers(given: ControllerDeps & { readonly clusterCIDR
     createNamespaceController(deps),
     createGarbageController(deps),
     createClusterRoleController(deps),
+    createDefinitionController(deps),
   ]
 }

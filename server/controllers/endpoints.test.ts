@@ -11,13 +11,13 @@ import { createEndpointsController } from './endpoints.ts'
 import { createGarbageController } from './garbage.ts'
 
 // Reading the validators takes real time, for which no test is to wait.
-beforeAll(async () => void (await Promise.all(resourceKinds.map((k) => loadStructure(k.resource)))))
+beforeAll(async () => void (await Promise.all(resourceKinds.map((k) => loadStructure(k)))))
 
 let inside: Inside
 let stops: (() => Promise<void>)[]
 const start = (...controllers: ((deps: ControllerDeps) => Controller)[]): void => {
-  const { store, registry, clock } = inside
-  const deps = { store, registry, clock, random: () => 0.5, log: silentLog }
+  const { store, kinds, registry, clock } = inside
+  const deps = { store, kinds, registry, clock, random: () => 0.5, log: silentLog }
   stops = controllers.map((create) => create(deps).start())
 }
 const stop = (): Promise<unknown> => Promise.all(stops.map((end) => end()))

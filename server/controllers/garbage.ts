@@ -4,7 +4,7 @@
  * hour, are garbage as well.
  */
 import { keyOf, type Event, type KubeObject, type Pod } from '../../api/objects.ts'
-import { kindByType, kindOf, resourceKinds, type Resource } from '../../api/resources.ts'
+import { resourceKinds, type Resource } from '../../api/resources.ts'
 import type { Ref } from '../store/store.ts'
 import { createController, type Controller, type ControllerDeps } from './controller.ts'
 
@@ -64,6 +64,7 @@ export function createGarbageController(deps: ControllerDeps): Controller {
     name: 'garbage',
     // Leases change all the time and have no dependents.
     resources: resourceKinds.map((k) => k.resource).filter((r) => r !== 'leases.coordination.k8s.io'),
+    custom: true,
     *keys({ resource, object, previous }) {
       const exists = store.get({ resource, namespace: object.metadata.namespace ?? '', name: object.metadata.name })?.metadata.uid === object.metadata.uid
       if (previous) dependents.delete(resource, previous)
@@ -75,7 +76,7 @@ export function createGarbageController(deps: ControllerDeps): Controller {
       }
       // An owner in foreground deletion waits for its dependents.
       for (const owner of object.metadata.ownerReferences ?? []) {
-        const kind = kindByType(owner.apiVersion, owner.kind)
+        const kind = deps.kinds.byType(owner.apiVersion, owner.kind)
         if (kind) yield idOf(kind.resource, { metadata: { name: owner.name, namespace: kind.namespaced ? object.metadata.namespace : undefined } })
       }
       yield idOf(resource, object)
@@ -102,9 +103,9 @@ function createDependents() {
   }
 }
 
-function ownerAlive({ store }: ControllerDeps, object: KubeObject): boolean {
+function ownerAlive({ store, kinds }: ControllerDeps, object: KubeObject): boolean {
   return object.metadata.ownerReferences!.some((owner) => {
-    const kind = kindByType(owner.apiVersion, owner.kind)
+    const kind = kinds.byType(owner.apiVersion, owner.kind)
     // An owner of a kind that is not served here cannot be looked up; nothing is deleted on a guess.
     if (!kind) return true
     const namespace = kind.namespaced ? (object.metadata.namespace ?? '') : ''
@@ -133,7 +134,5 @@ function refOf(id: string): Ref {
   const resource = id.slice(0, space) as Resource
   const key = id.slice(space + 1)
   const slash = key.indexOf('/')
-  return kindOf(resource).namespaced
-    ? { resource, namespace: key.slice(0, slash), name: key.slice(slash + 1) }
-    : { resource, namespace: '', name: key }
+  return slash < 0 ? { resource, namespace: '', name: key } : { resource, namespace: key.slice(0, slash), name: key.slice(slash + 1) }
 }

@@ -1,16 +1,18 @@
 /** Namespaces (core/v1): a new one gets its `default` ServiceAccount; one that is being deleted is emptied, then let go. */
 import type { KubeObject, Namespace } from '../../api/objects.ts'
-import { resourceKinds } from '../../api/resources.ts'
+import { resourceKinds, type Resource } from '../../api/resources.ts'
 import { createController, type Controller, type ControllerDeps } from './controller.ts'
 
 export function createNamespaceController(deps: ControllerDeps): Controller {
   const { store, registry } = deps
   const namespaced = resourceKinds.filter((k) => k.namespaced).map((k) => k.resource)
+  /** With those that somebody defined meanwhile. */
+  const all = (): readonly Resource[] => deps.kinds.stored().filter((k) => k.namespaced).map((k) => k.resource)
 
   /** @returns how many objects are still there */
   const empty = async (namespace: string): Promise<number> => {
     let left = 0
-    for (const resource of namespaced) {
+    for (const resource of all()) {
       for (const object of store.list(resource, namespace)) {
         if (!object.metadata.deletionTimestamp) await registry.remove({ resource, namespace, name: object.metadata.name })
       }
@@ -22,9 +24,11 @@ export function createNamespaceController(deps: ControllerDeps): Controller {
   return createController(deps, {
     name: 'namespaces',
     resources: ['namespaces', ...namespaced],
+    custom: true,
     keys({ resource, object }) {
       if (resource === 'namespaces') return [object.metadata.name]
-      const namespace = object.metadata.namespace!
+      const { namespace } = object.metadata
+      if (namespace === undefined) return []
       const dying = store.get({ resource: 'namespaces', namespace: '', name: namespace })?.metadata.deletionTimestamp !== undefined
       return dying || resource === 'serviceaccounts' ? [namespace] : []
     },

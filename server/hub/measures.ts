@@ -1,26 +1,27 @@
 /** What the hub measures of itself, its store and its agents, for /metrics. */
 import { addProcessMeasures } from '../../api/process-measures.ts'
 import type { Labels, Registry, Sample } from '../../api/prometheus.ts'
-import { resourceKinds } from '../../api/resources.ts'
 import type { NodeLink } from '../../api/hub.ts'
+import type { Kinds } from '../custom/kinds.ts'
 import type { Store } from '../store/store.ts'
 import type { Sessions } from './sessions.ts'
 
 export interface MeasuresDeps {
   readonly store: Store
+  readonly kinds: Kinds
   readonly sessions: Sessions
   /** The hub's own, e.g. `0.1.0`. */
   readonly version: string
 }
 
-export function addHubMeasures(registry: Registry, { store, sessions, version }: MeasuresDeps): void {
+export function addHubMeasures(registry: Registry, { store, kinds, sessions, version }: MeasuresDeps): void {
   const gauge = (name: string, help: string, value: () => number | readonly Sample[]): void => registry.measured(name, 'gauge', { help, value })
   const ofNodes = (value: (node: NodeLink) => number) => (): readonly Sample[] =>
     sessions.nodes().map((node) => ({ labels: { node: node.name }, value: value(node) }))
 
   registry.gauge('wherry_build_info', 'Always 1; the label tells the version of the hub.', 'labelled').set(1, { version } satisfies Labels)
   gauge('apiserver_storage_objects', 'Objects in the store, by resource.', () =>
-    resourceKinds.map(({ resource }) => ({ labels: { resource }, value: store.list(resource).length })),
+    kinds.stored().map(({ resource }) => ({ labels: { resource }, value: store.list(resource).length })),
   )
   gauge('wherry_store_revision', 'The last committed revision.', () => store.revision)
   gauge('wherry_store_compacted_revision', 'Changes up to this revision are forgotten.', () => store.compacted)

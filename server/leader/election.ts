@@ -133,7 +133,7 @@ async function writeLease({ registry, identity }: ElectionDeps, current: KubeObj
   }
   await registry.update(leaseRef, (newest) => {
     if (newest.metadata.resourceVersion === current.metadata.resourceVersion) return { ...newest, spec }
-    throw conflict(kindOf(leaseRef.resource), leaseRef.name, 'another hub was faster')
+    throw conflict(kindOf('leases.coordination.k8s.io'), leaseRef.name, 'another hub was faster')
   })
 }
 

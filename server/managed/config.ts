@@ -2,8 +2,9 @@
 import { badRequest } from '../../api/status.ts'
 import { apiVersionOf } from '../../api/resources.ts'
 import type { ResourceKind } from '../../api/resources.ts'
-import { pruned, unknownFields } from '../admit/fields.ts'
-import { leaf, shapeOf } from './shape.ts'
+import { pruned, unknownFields } from '../custom/fields.ts'
+import { divisionOf } from '../custom/fields.ts'
+import { leaf } from './shape.ts'
 import type { JsonMap, Shape } from './shape.ts'
 import { isMap, keyStep, valueStep } from './walk.ts'
 
@@ -19,7 +20,7 @@ export function checkedConfig(of: ResourceKind, name: string, config: JsonMap): 
   if (metadata['managedFields'] !== undefined && metadata['managedFields'] !== null) throw badRequest('metadata.managedFields must be nil')
   const unknown = unknownFields(of, config).map((path) => `.${path}: field not declared in schema`)
   const known = pruned(of, config)
-  const faults = [...unknown, ...faultsIn(known, shapeOf(of.kind), '')].slice(0, maxFaults)
+  const faults = [...unknown, ...faultsIn(known, divisionOf(of), '')].slice(0, maxFaults)
   if (faults.length === 0) return known
   const text = faults.length === 1 ? faults[0] : `errors:\n${faults.map((fault) => `  ${fault}`).join('\n')}`
   throw badRequest(`failed to create typed patch object (${name}; ${apiVersionOf(of)}, Kind=${of.kind}): ${text}`)
@@ -31,7 +32,7 @@ function faultsIn(value: unknown, shape: Shape, path: string): readonly string[]
   }
   if (shape.kind === 'leaf' || !isMap(value)) return []
   return Object.entries(value).flatMap(([field, part]) => {
-    const of = shape.kind === 'map' ? shape.of : (shape.fields.get(field) ?? leaf)
+    const of = shape.kind === 'map' ? shape.of : (shape.fields.get(field) ?? shape.rest ?? leaf)
     return faultsIn(part, of, `${path}.${field}`)
   })
 }

@@ -9,7 +9,7 @@ import type { JsonMap } from './shape.ts'
 
 export type Operation = 'Apply' | 'Update'
 
-/** Who writes, and through which door. Two writes with equal words are of the same manager. */
+/** Who writes, and through which door. Two writes with equal words are of the same manager; an applier is the same in every version. */
 export interface Writer {
   readonly name: string
   readonly operation: Operation
@@ -43,7 +43,7 @@ const oldestUpdates = 'ancient-changes'
 const maxUpdaters = 10
 
 export const sameWriter = (a: Writer, b: Writer): boolean =>
-  a.name === b.name && a.operation === b.operation && a.apiVersion === b.apiVersion && a.subresource === b.subresource
+  a.name === b.name && a.operation === b.operation && (a.operation === 'Apply' || a.apiVersion === b.apiVersion) && a.subresource === b.subresource
 
 /** The entries of a stored object. */
 export function storedEntries({ metadata }: Pick<KubeObject, 'metadata'>): readonly StoredEntry[] {

@@ -19,7 +19,7 @@ function merged(live: unknown, config: unknown, shape: Shape): unknown {
   if (!isMap(live) || !isMap(config)) return config
   const result: [string, unknown][] = Object.entries({ ...live, ...config }).map(([field, value]) => {
     if (!Object.hasOwn(live, field) || !Object.hasOwn(config, field)) return [field, value]
-    const of = shape.kind === 'map' ? shape.of : shape.fields.get(field)
+    const of = shape.kind === 'map' ? shape.of : (shape.fields.get(field) ?? shape.rest)
     return [field, of ? merged(live[field], config[field], of) : config[field]]
   })
   return Object.fromEntries(result)

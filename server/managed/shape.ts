@@ -14,7 +14,8 @@ export type Shape =
   | { readonly kind: 'table'; readonly keys: readonly string[]; readonly defaults: JsonMap; readonly item: Shape }
   /** A map with free keys. */
   | { readonly kind: 'map'; readonly of: Shape }
-  | { readonly kind: 'struct'; readonly fields: ReadonlyMap<string, Shape> }
+  /** `rest` is the shape of fields that are not named; without it they are leaves. */
+  | { readonly kind: 'struct'; readonly fields: ReadonlyMap<string, Shape>; readonly rest?: Shape }
 
 export type JsonMap = { readonly [field: string]: unknown }
 
@@ -39,6 +40,7 @@ export const divisions: Readonly<Record<string, Division>> = {
   'DeploymentStatus.conditions': ['type'],
   'HorizontalPodAutoscalerStatus.conditions': ['type'],
   'NamespaceStatus.conditions': ['type'],
+  'JSONSchemaProps.x-kubernetes-validations': ['rule'],
   'NodeSpec.podCIDRs': 'set',
   'NodeStatus.addresses': ['type'],
   'NodeStatus.conditions': ['type'],

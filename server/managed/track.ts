@@ -12,7 +12,7 @@ import type { Fields } from './fields.ts'
 import { beforeFirstApply, entriesFor, managersOf, sameWriter } from './entries.ts'
 import type { Manager, Stated, StoredEntry, Writer } from './entries.ts'
 import { merge, released } from './merge.ts'
-import { shapeOf } from './shape.ts'
+import { divisionOf } from '../custom/fields.ts'
 import type { JsonMap, Shape } from './shape.ts'
 import { compare, fieldsIn, isMap } from './walk.ts'
 
@@ -45,7 +45,7 @@ export interface Update {
 /** `managedFields` after an update or create: undefined for objects that nobody's fields are kept for. */
 export function afterUpdate({ of, before, after, writer, stated, time }: Update): readonly StoredEntry[] | undefined {
   if (stated?.kind === 'forget') return undefined
-  const shape = shapeOf(of.kind)
+  const shape = divisionOf(of)
   const kept = (before?.metadata.managedFields ?? undefined) as readonly StoredEntry[] | undefined
   // What was there before fields were kept stays so until somebody applies it.
   if (before && !kept?.length && !stated) return undefined
@@ -84,7 +84,7 @@ export interface Applied {
  */
 export function applied(application: Application): Applied {
   const { of, current, config, writer, time } = application
-  const shape = shapeOf(of.kind)
+  const shape = divisionOf(of)
   const wanted = tracked(config, of, writer.subresource)
   const named = Object.keys(wanted).length === 0 ? none : fieldsIn(wanted, shape)
   if (!current) return { object: config, entries: entriesFor([{ ...writer, time, fields: named }]) }

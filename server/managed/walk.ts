@@ -37,7 +37,7 @@ export function partsOf(value: unknown, shape: Shape): ReadonlyMap<string, reado
       return isMap(value) ? new Map(Object.entries(value).map(([key, item]) => [`f:${key}`, [item, shape.of]])) : undefined
     case 'struct':
       if (!isMap(value)) return undefined
-      return new Map(Object.entries(value).map(([key, item]) => [`f:${key}`, [item, shape.fields.get(key) ?? leaf]]))
+      return new Map(Object.entries(value).map(([key, item]) => [`f:${key}`, [item, shape.fields.get(key) ?? shape.rest ?? leaf]]))
   }
 }
 

@@ -9,7 +9,7 @@ import type { Ref } from '../store/store.ts'
 import type { Authorize } from './authorizer.ts'
 import type { Check, Intent } from './guard.ts'
 import type { Policy } from './policy.ts'
-import { beyond, ruleText } from './rules.ts'
+import { beyond, ruleText, splitResource } from './rules.ts'
 
 export interface EscalationDeps {
   readonly policy: Policy
@@ -70,7 +70,7 @@ function targetOf({ resource, namespace, name }: Ref) {
 
 function refuse(user: User, { resource, name }: Ref, missing: readonly PolicyRule[]): void {
   if (missing.length === 0) return
-  const { plural, group } = kindOf(resource)
+  const { plural, group } = splitResource(resource)
   const shown = missing.slice(0, 20).map(ruleText)
   const more = missing.length > shown.length ? `\nand ${missing.length - shown.length} more` : ''
   const who = `user ${JSON.stringify(user.name)} (groups=${JSON.stringify(user.groups)})`

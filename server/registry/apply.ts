@@ -1,12 +1,13 @@
 /** The verb `apply`: server-side apply, on an object that is there or is not. */
 import type { KubeObject } from '../../api/objects.ts'
-import { kindOf, type ResourceKind } from '../../api/resources.ts'
+import type { ResourceKind } from '../../api/resources.ts'
 import { conflict, notFound, StatusError, type StatusReason } from '../../api/status.ts'
+import { readAs } from '../custom/kind.ts'
 import { checkedConfig } from '../managed/config.ts'
 import { applied } from '../managed/track.ts'
 import type { Ref } from '../store/store.ts'
 import { createVerb } from './create.ts'
-import { timeOf, writerOf, type RegistryDeps } from './deps.ts'
+import { kindOfDraft, timeOf, writerOf, type RegistryDeps } from './deps.ts'
 import type { ApplyOptions, Draft, Registry } from './registry.ts'
 import { changeWith, type Wish } from './update.ts'
 
@@ -17,7 +18,7 @@ export function applyVerb(deps: RegistryDeps): Registry['apply'] {
   const create = createVerb(deps, 'Apply')
   const change = changeWith(deps)
   return async (ref, given, options) => {
-    const of = kindOf(ref.resource)
+    const of = kindOfDraft(deps, ref, given)
     const config = checkedConfig(of, ref.namespace ? `${ref.namespace}/${ref.name}` : ref.name, given)
     for (let tried = 1; ; tried++) {
       const there = deps.store.get(ref) !== undefined
@@ -34,7 +35,8 @@ export function applyVerb(deps: RegistryDeps): Registry['apply'] {
 
 function wishFor(deps: RegistryDeps, of: ResourceKind, config: Draft, options: ApplyOptions): (current: KubeObject) => Wish {
   const writer = writerOf({ of, operation: 'Apply', subresource: options.subresource }, options)
-  return (current) => {
+  return (stored) => {
+    const current = readAs(of, stored)
     const { object, entries } = applied({ of, current, config, writer, force: options.force ?? false, time: timeOf(deps) })
     return { draft: options.check?.(object, current) ?? object, entriesOf: () => entries }
   }

@@ -3,7 +3,7 @@
  * none. The classes are read from the store; a class that comes later changes nothing that is there.
  */
 import type { Ingress, KubeObject, PersistentVolumeClaim, Pod, PriorityClass } from '../../api/objects.ts'
-import { kindOf, type Resource } from '../../api/resources.ts'
+import { kindOf, type BuiltInResource, type Resource } from '../../api/resources.ts'
 import { StatusError } from '../../api/status.ts'
 import { fill } from '../admit/defaults/fill.ts'
 import type { Ref, Store } from '../store/store.ts'
@@ -58,7 +58,7 @@ function defaultPriority(store: Classes): PriorityClass | undefined {
 export function soleDefault(store: Classes, ref: Ref, object: KubeObject): void {
   if (ref.resource !== 'priorityclasses.scheduling.k8s.io' || !(object as unknown as PriorityClass).globalDefault) return
   const other = priorityClasses(store).find((of) => of.globalDefault && of.metadata.name !== object.metadata.name)
-  if (other) throw refused(ref.resource, object.metadata.name, `PriorityClass ${other.metadata.name} is already marked as default. Only one default can exist`)
+  if (other) throw refused('priorityclasses.scheduling.k8s.io', object.metadata.name, `PriorityClass ${other.metadata.name} is already marked as default. Only one default can exist`)
 }
 
 /** What a pod's class gave it stays, where an update does not speak of it. */
@@ -94,7 +94,7 @@ function newest(store: Classes, resource: Resource, annotations: readonly string
   return found.toSorted(order)[0]?.metadata.name
 }
 
-function refused(resource: Resource, name: string, why: string): StatusError {
+function refused(resource: BuiltInResource, name: string, why: string): StatusError {
   const { plural, group } = kindOf(resource)
   const shown = group ? `${plural}.${group}` : plural
   return new StatusError('Forbidden', `${shown} ${JSON.stringify(name)} is forbidden: ${why}`, { name, ...(group && { group }), kind: plural })

@@ -1,23 +1,24 @@
 /** The verb `create`. */
 import { rfc3339 } from '../../api/clock.ts'
 import type { KubeObject, Namespace, Service } from '../../api/objects.ts'
-import { kindByType, kindOf, type ResourceKind } from '../../api/resources.ts'
+import { kindOf, type ResourceKind } from '../../api/resources.ts'
 import { alreadyExists, badRequest, invalid, notFound, StatusError } from '../../api/status.ts'
 import type { Claim } from '../admit/allocators.ts'
 import { forbidden } from '../admit/causes.ts'
-import { namespaceFinalizer, withDefaults } from '../admit/defaults/defaults.ts'
+import { namespaceFinalizer } from '../admit/defaults/defaults.ts'
 import { withClusterIPs } from '../admit/defaults/service.ts'
-import { validate } from '../admit/validate/validate.ts'
+import { customOf, storedAs } from '../custom/kind.ts'
 import type { Operation } from '../managed/entries.ts'
 import { afterUpdate, applied } from '../managed/track.ts'
 import type { Ref, Store } from '../store/store.ts'
 import { soleDefault, withClasses } from './classes.ts'
-import { commit, timeOf, withEntries, writerOf, type RegistryDeps } from './deps.ts'
+import { commit, kindOfDraft, timeOf, withEntries, writerOf, type RegistryDeps } from './deps.ts'
 import { checked, ownMeta, statedIn, type Checked } from './draft.ts'
-import { firstGeneration } from './generation.ts'
+import { definitionOpen, withStatus } from './definitions.ts'
 import { firstStatus, keepsStatus } from './first-status.ts'
 import { generateName } from './names.ts'
 import type { Draft, Registry, WriteOptions } from './registry.ts'
+import { defaulted, faultsOf, generationAtBirth } from './rules.ts'
 import { createStructures } from './structures.ts'
 
 /** Generated names are tried so often before the client hears that they are taken. */
@@ -27,14 +28,14 @@ const maxTries = 8
 export function createVerb(deps: RegistryDeps, operation: Operation = 'Update'): Registry['create'] {
   const structureOf = createStructures()
   return async (ref, draft, options = {}) => {
-    const of = kindOf(ref.resource)
-    const wish = checked({ of, structure: await structureOf(ref.resource) }, ref, draft, keepsStatus(of) ? [] : ['status'])
+    const of = kindOfDraft(deps, ref, draft)
+    const wish = checked({ of, structure: await structureOf(of) }, ref, draft, keepsStatus(of) ? [] : ['status'])
     if (wish.metadata.resourceVersion) throw badRequest('resourceVersion should not be set on objects to be created')
     const given = ref.name || wish.metadata.name || ''
     for (let tried = 1; ; tried++) {
       const name = given || (wish.metadata.generateName ? generateName(wish.metadata.generateName, deps.random) : '')
       try {
-        return await write(deps, { ...ref, name }, { wish, draft, operation }, options)
+        return await write(deps, { ...ref, name }, { of, wish, draft, operation }, options)
       } catch (e) {
         const again = given === '' && tried < maxTries && e instanceof StatusError && e.status.reason === 'AlreadyExists'
         if (!again) throw e
@@ -44,6 +45,8 @@ export function createVerb(deps: RegistryDeps, operation: Operation = 'Update'):
 }
 
 interface Birth {
+  /** In the version of the draft. */
+  readonly of: ResourceKind
   readonly wish: Checked
   /** As it was sent. */
   readonly draft: Draft
@@ -51,9 +54,9 @@ interface Birth {
 }
 
 async function write(deps: RegistryDeps, ref: Ref, birth: Birth, options: WriteOptions): Promise<KubeObject> {
-  const of = kindOf(ref.resource)
-  const fresh = withClasses(deps.store, ref, born(deps, ref, birth.wish))
-  const causes = [...scopeCauses(of, ref), ...validate(ref.resource, fresh)]
+  const { of } = birth
+  const fresh = withClasses(deps.store, ref, born(deps, ref, birth))
+  const causes = [...scopeCauses(of, ref), ...faultsOf(of, fresh)]
   if (causes.length > 0) throw invalid(of, ref.name, causes)
   soleDefault(deps.store, ref, fresh)
   const object = { ...withManagers(deps, fresh, birth, options), ...firstStatus(ref.resource, fresh) }
@@ -64,8 +67,9 @@ async function write(deps: RegistryDeps, ref: Ref, birth: Birth, options: WriteO
       ref,
       (current) => {
         if (of.namespaced) namespaceOpen(deps.store, of, ref)
+        if (customOf(of)) definitionOpen(deps.store, of)
         if (current) throw alreadyExists(of, ref.name)
-        return { put: claim ? filled(of, object, claim) : object }
+        return { put: claim ? filled(of, object, claim) : withStatus(deps, ref, storedAs(of, object)) }
       },
       options,
     )
@@ -85,8 +89,7 @@ async function write(deps: RegistryDeps, ref: Ref, birth: Birth, options: WriteO
 }
 
 /** What an update creates belongs to it with its defaults; what an apply creates, as far as it was named. */
-function withManagers(deps: RegistryDeps, fresh: KubeObject, { draft, operation }: Birth, options: WriteOptions): KubeObject {
-  const of = kindByType(fresh.apiVersion, fresh.kind)!
+function withManagers(deps: RegistryDeps, fresh: KubeObject, { of, draft, operation }: Birth, options: WriteOptions): KubeObject {
   const writer = writerOf({ of, operation }, options)
   const time = timeOf(deps)
   if (operation === 'Apply') return withEntries(fresh, applied({ of, config: draft, writer, force: false, time }).entries)
@@ -95,9 +98,9 @@ function withManagers(deps: RegistryDeps, fresh: KubeObject, { draft, operation 
 }
 
 /** The wish as a new object with its defaults. */
-function born(deps: RegistryDeps, ref: Ref, wish: Checked): KubeObject {
+function born(deps: RegistryDeps, ref: Ref, { of, wish }: Birth): KubeObject {
   const { generateName: prefix } = wish.metadata
-  const generation = firstGeneration(ref.resource)
+  const generation = generationAtBirth(of)
   const metadata = {
     name: ref.name,
     ...(prefix && { generateName: prefix }),
@@ -108,7 +111,7 @@ function born(deps: RegistryDeps, ref: Ref, wish: Checked): KubeObject {
     creationTimestamp: rfc3339(deps.clock.now()),
     ...ownMeta(wish.metadata),
   }
-  const object = withDefaults(ref.resource, { ...wish, metadata })
+  const object = defaulted(of, { ...wish, metadata })
   if (ref.resource !== 'namespaces') return object
   const { spec } = object as Namespace
   return { ...object, spec: { ...spec, finalizers: [...new Set([...(spec?.finalizers ?? []), namespaceFinalizer])] } }

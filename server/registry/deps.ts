@@ -5,10 +5,11 @@ import type { Log } from '../../api/log.ts'
 import type { KubeObject } from '../../api/objects.ts'
 import { StatusError, type StatusReason } from '../../api/status.ts'
 import type { Allocators } from '../admit/allocators.ts'
+import type { Kinds } from '../custom/kinds.ts'
 import type { Decision, Ref, Store } from '../store/store.ts'
 import { apiVersionOf, type ResourceKind } from '../../api/resources.ts'
 import type { Operation, StoredEntry, Writer } from '../managed/entries.ts'
-import type { WriteOptions } from './registry.ts'
+import type { Draft, WriteOptions } from './registry.ts'
 
 export interface RegistryDeps {
   readonly store: Store
@@ -18,7 +19,25 @@ export interface RegistryDeps {
   /** A new RFC 4122 id. */
   readonly uuid: () => string
   readonly allocators: Allocators
+  readonly kinds: Kinds
   readonly log: Log
+}
+
+/**
+ * The kind of a write, in the version in which its object is stored.
+ * @throws StatusError NotFound where nobody serves it any more
+ */
+export function kindFor({ kinds }: Pick<RegistryDeps, 'kinds'>, { resource }: Ref): ResourceKind {
+  const of = kinds.get(resource)
+  if (of) return of
+  throw new StatusError('NotFound', 'the server could not find the requested resource', {})
+}
+
+/** The kind of a write, in the version in which its draft is. @throws as `kindFor` */
+export function kindOfDraft(deps: Pick<RegistryDeps, 'kinds'>, ref: Ref, draft: Draft): ResourceKind {
+  // Whether it is an object at all is looked at later.
+  const { apiVersion } = (draft ?? {}) as { readonly apiVersion?: unknown }
+  return deps.kinds.at(ref.resource, apiVersion) ?? kindFor(deps, ref)
 }
 
 /**

@@ -22,6 +22,7 @@ const counted: { readonly [R in Resource]?: readonly string[] } = {
   'ingressclasses.networking.k8s.io': ['spec'],
   'networkpolicies.networking.k8s.io': ['spec'],
   'endpointslices.discovery.k8s.io': ['endpoints', 'ports'],
+  'customresourcedefinitions.apiextensions.k8s.io': ['spec'],
 }
 
 /** The number of a new object; undefined for kinds that are not counted. */

@@ -1,11 +1,13 @@
 /** The verb `remove`: finalizers and grace periods first, then the end. */
 import { rfc3339 } from '../../api/clock.ts'
-import type { KubeObject, Namespace, Pod } from '../../api/objects.ts'
-import { kindOf, type Resource, type ResourceKind } from '../../api/resources.ts'
+import type { CustomResourceDefinition, KubeObject, Namespace, Pod } from '../../api/objects.ts'
+import type { Resource, ResourceKind } from '../../api/resources.ts'
 import { badRequest, conflict, notFound, StatusError } from '../../api/status.ts'
+import { definitions } from '../custom/kinds.ts'
+import { markedDefinition } from '../custom/end.ts'
 import { systemClasses } from '../admit/validate/priority.ts'
 import type { Decision, Ref } from '../store/store.ts'
-import { commit, type RegistryDeps } from './deps.ts'
+import { commit, kindFor, type RegistryDeps } from './deps.ts'
 import { raised } from './generation.ts'
 import type { Registry, RemoveOptions } from './registry.ts'
 
@@ -19,7 +21,7 @@ const defaultGraceSeconds = 30
 
 export function removeVerb(deps: RegistryDeps): Registry['remove'] {
   return async (ref, options = {}) => {
-    const of = kindOf(ref.resource)
+    const of = kindFor(deps, ref)
     checkOptions(options)
     mayGo(of, ref)
     let gone: KubeObject | undefined
@@ -95,6 +97,7 @@ function marked(ref: Ref, current: KubeObject, { options, now }: Request): KubeO
   const kept = withPolicy(current, options)
   if (ref.resource === 'pods') return markedPod(kept, graceOf(kept as Pod, options), now)
   if (kept.metadata.deletionTimestamp) return kept
+  if (ref.resource === definitions) return markedDefinition(kept as unknown as CustomResourceDefinition, rfc3339(now))
   const next = raised({ ...kept, metadata: { ...kept.metadata, deletionTimestamp: rfc3339(now), deletionGracePeriodSeconds: 0 } })
   if (ref.resource !== 'namespaces') return next
   const { deletionGracePeriodSeconds: _none, ...metadata } = next.metadata

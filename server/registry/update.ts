@@ -1,13 +1,12 @@
 /** The verb `update`, for the object as a whole and for its subresources. */
 import type { CertificateSigningRequest, KubeObject, Namespace, Pod, Service } from '../../api/objects.ts'
-import { kindOf, type ResourceKind, type Subresource } from '../../api/resources.ts'
+import type { ResourceKind, Subresource } from '../../api/resources.ts'
 import { invalid, notFound, StatusError, type StatusCause } from '../../api/status.ts'
 import type { Claim } from '../admit/allocators.ts'
 import { carried } from '../admit/carried.ts'
 import { wrong } from '../admit/causes.ts'
-import { withDefaults } from '../admit/defaults/defaults.ts'
 import { validateChange } from '../admit/validate/changes.ts'
-import { validate } from '../admit/validate/validate.ts'
+import { customOf, readAs, storedAs } from '../custom/kind.ts'
 import type { StoredEntry } from '../managed/entries.ts'
 import { afterUpdate } from '../managed/track.ts'
 import { settle } from '../store/settle.ts'
@@ -15,11 +14,12 @@ import type { Ref } from '../store/store.ts'
 import { bound } from './bind.ts'
 import { soleDefault, withSamePriority } from './classes.ts'
 import { filled as withAddresses } from './create.ts'
-import { commit, timeOf, withEntries, writerOf, type RegistryDeps } from './deps.ts'
+import { withStatus } from './definitions.ts'
+import { commit, kindFor, kindOfDraft, timeOf, withEntries, writerOf, type RegistryDeps } from './deps.ts'
 import { checked, nextMeta, statedIn, type Kind } from './draft.ts'
-import { withGeneration } from './generation.ts'
 import type { Draft, Registry, WriteOptions } from './registry.ts'
 import { isOver } from './remove.ts'
+import { counted, defaulted, faultsOf, newFaults } from './rules.ts'
 import { createStructures } from './structures.ts'
 
 /** One update on its way. */
@@ -44,15 +44,16 @@ type UpdateOptions = WriteOptions & { readonly subresource?: Subresource }
 export function updateVerb(deps: RegistryDeps): Registry['update'] {
   const write = changeWith(deps)
   return (ref, change, options = {}) => {
-    const of = kindOf(ref.resource)
-    const writer = writerOf({ of, operation: 'Update', subresource: options.subresource }, options)
-    const wishOf = (current: KubeObject): Wish => {
+    const wishOf = (stored: KubeObject): Wish => {
+      const current = readAs(kindFor(deps, ref), stored)
       const draft = change(current)
+      const of = kindOfDraft(deps, ref, draft)
+      const writer = writerOf({ of, operation: 'Update', subresource: options.subresource }, options)
       const said = (draft['metadata'] as Partial<KubeObject['metadata']> | undefined)?.managedFields
       const stated = said && said !== current.metadata.managedFields ? statedIn(of, draft) : undefined
       return {
         draft,
-        entriesOf: (next) => afterUpdate({ of, before: current, after: next as object as Draft, writer, stated, time: timeOf(deps) }),
+        entriesOf: (next) => afterUpdate({ of, before: readAs(of, stored), after: next as object as Draft, writer, stated, time: timeOf(deps) }),
       }
     }
     return write(ref, wishOf, options)
@@ -65,9 +66,9 @@ export function changeWith(
 ): (ref: Ref, wishOf: (current: KubeObject) => Wish, options: UpdateOptions) => Promise<KubeObject> {
   const structureOf = createStructures()
   return async (ref, wishOf, options) => {
-    const of = kindOf(ref.resource)
-    const kind = { of, structure: await structureOf(ref.resource) }
-    const after = moveOf(of, options.subresource)
+    const of = kindFor(deps, ref)
+    const structure = await structureOf(of)
+    moveOf(of, options.subresource)
     const claim = ref.resource === 'services' ? deps.allocators.claim() : undefined
     let last: KubeObject | undefined
     try {
@@ -78,8 +79,10 @@ export function changeWith(
           last = undefined
           if (!current) throw notFound(of, ref.name)
           const { draft, entriesOf } = wishOf(current)
-          const changed = after({ deps, ref, kind, current, wish: draft, claim })
-          const next = withEntries(changed, entriesOf(changed))
+          const at = kindOfDraft(deps, ref, draft)
+          const move = moveOf(at, options.subresource)
+          const changed = move({ deps, ref, kind: { of: at, structure }, current: readAs(at, current), wish: draft, claim })
+          const next = withStatusOf(deps, ref, storedAs(at, withEntries(changed, entriesOf(changed))), options)
           if (isOver(next)) {
             last = next
             return { remove: true }
@@ -97,6 +100,11 @@ export function changeWith(
       throw e
     }
   }
+}
+
+/** Of a definition the status follows from what was changed; who writes the status itself says what it is. */
+function withStatusOf(deps: RegistryDeps, ref: Ref, next: KubeObject, { subresource }: UpdateOptions): KubeObject {
+  return subresource === 'status' ? next : withStatus(deps, ref, next)
 }
 
 /** An object that went with its last finalizer is answered as it was in the end. */
@@ -145,13 +153,14 @@ function whole({ deps, ref, kind, current, wish, claim }: Move): KubeObject {
     ...spec,
     ...(own && current.status !== undefined && { status: current.status }),
   }
-  const next = withDefaults(ref.resource, keptOver(ref, current, stated))
-  const causes = [...validate(ref.resource, next), ...validateChange(ref.resource, { before: current, after: next })]
+  const next = defaulted(of, keptOver(ref, current, stated))
+  const step = { before: current, after: next }
+  const causes = [...newFaults(of, step), ...validateChange(ref.resource, step)]
   if (causes.length > 0) throw invalid(of, ref.name, causes)
   soleDefault(deps.store, ref, next)
   // What did not change is from here on the very part that is there, which is all that the rooms behind need to see of it.
   const settled = settle(claim ? withAddresses(of, next, claim, current) : next, current) as KubeObject
-  return withGeneration(ref.resource, current, settled)
+  return counted(of, current, settled)
 }
 
 /** The wish with what the object keeps over an update that does not speak of it. */
@@ -163,15 +172,29 @@ function keptOver({ resource }: Ref, current: KubeObject, stated: KubeObject): K
 /** The status and nothing else. */
 function status({ ref, kind, current, wish }: Move): KubeObject {
   const { of } = kind
+  if (customOf(of)) return customStatus({ ref, kind, current, wish })
   const draft = checked(kind, ref, { ...wish, spec: current.spec })
   nextMeta(of, current.metadata, draft.metadata)
   const next: KubeObject = { ...current, ...(draft.status !== undefined && { status: draft.status }) }
   if (ref.resource === 'pods') return withQosClass(current as Pod, next as Pod)
   if (ref.resource !== 'nodes' && ref.resource !== 'services') return next
-  const filled = withDefaults(ref.resource, next)
-  const causes = validate(ref.resource, filled)
+  const filled = defaulted(of, next)
+  const causes = faultsOf(of, filled)
   if (causes.length > 0) throw invalid(of, ref.name, causes)
   return filled
+}
+
+/** Of a kind that somebody defined the whole is checked, and the status taken. */
+function customStatus({ ref, kind, current, wish }: Pick<Move, 'ref' | 'kind' | 'current' | 'wish'>): KubeObject {
+  const { of } = kind
+  const { status: _old, ...rest } = current
+  const { status: wished } = wish as { readonly status?: unknown }
+  const draft = checked(kind, ref, { ...rest, metadata: wish['metadata'], ...(wished !== undefined && { status: wished }) })
+  nextMeta(of, current.metadata, draft.metadata)
+  const next = defaulted(of, { ...draft, metadata: current.metadata })
+  const causes = newFaults(of, { before: current, after: next })
+  if (causes.length > 0) throw invalid(of, ref.name, causes)
+  return { ...rest, ...(next.status !== undefined && { status: next.status }) } as KubeObject
 }
 
 /** The conditions by which a request for a certificate is approved or denied: they come, and do not go. */
@@ -181,7 +204,7 @@ function approval({ ref, kind, current, wish }: Move): KubeObject {
   nextMeta(of, current.metadata, draft.metadata)
   const { conditions = [] } = (draft as unknown as CertificateSigningRequest).status ?? {}
   const next = { ...current, status: { ...(current.status as object | undefined), conditions } }
-  const causes = [...validate(ref.resource, next), ...lostConditions(current as unknown as CertificateSigningRequest, conditions)]
+  const causes = [...faultsOf(of, next), ...lostConditions(current as unknown as CertificateSigningRequest, conditions)]
   if (causes.length > 0) throw invalid(of, ref.name, causes)
   return next
 }
@@ -204,7 +227,7 @@ function finalize({ ref, kind, current, wish }: Move): KubeObject {
   nextMeta(kind.of, current.metadata, draft.metadata)
   const { finalizers = [] } = (draft as unknown as Namespace).spec ?? {}
   const next = { ...current, spec: { ...(current as Namespace).spec, finalizers } }
-  const causes = validate(ref.resource, next)
+  const causes = faultsOf(kind.of, next)
   if (causes.length > 0) throw invalid(kind.of, ref.name, causes)
   return next
 }

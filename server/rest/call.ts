@@ -8,6 +8,7 @@ import type { Met } from '../audit/event.ts'
 import type { AccountTokens } from '../auth/account-tokens.ts'
 import type { User, Wish } from '../auth/auth.ts'
 import type { Verdict } from '../auth/authorize.ts'
+import type { Kinds } from '../custom/kinds.ts'
 import type { Sessions } from '../hub/sessions.ts'
 import type { Policy } from '../rbac/policy.ts'
 import type { Registry } from '../registry/registry.ts'
@@ -37,6 +38,7 @@ export interface HealthCheck {
 
 export interface RestDeps {
   readonly store: Store
+  readonly kinds: Kinds
   readonly registry: Registry
   readonly sessions: Sessions
   /** Who is asking; never throws, an unknown caller is `system:anonymous`. */

@@ -1,6 +1,8 @@
 /** What the hub serves, told in both of the forms that clients ask for: one document per group version, or all in one. */
-import { apiVersionOf, reviewKinds, servedKinds } from '../../api/resources.ts'
+import { apiVersionOf, reviewKinds } from '../../api/resources.ts'
 import type { ReviewKind, ResourceKind, Subresource } from '../../api/resources.ts'
+import { customOf } from '../custom/kind.ts'
+import type { Kinds } from '../custom/kinds.ts'
 import { alternatives } from './accept.ts'
 
 const verbs = ['create', 'delete', 'deletecollection', 'get', 'list', 'patch', 'update', 'watch'] as const
@@ -40,41 +42,45 @@ export const usageGroup = {
 } as const
 
 type Kind = ResourceKind | ReviewKind
-const allKinds: readonly Kind[] = [...servedKinds, ...reviewKinds]
+type Served = Pick<Kinds, 'served' | 'inGroup'>
 /** Questions are asked, and nothing else. */
 const verbsOf = (k: Kind): readonly string[] => ('resource' in k ? verbs : ['create'])
 
-const groupsServed = (): readonly string[] => [...new Set([...allKinds.map((k) => k.group), usageGroup.group])]
-const versionsOf = (group: string): readonly string[] =>
-  group === usageGroup.group ? [usageGroup.version] : [...new Set(kindsOf(group).map((k) => k.version))]
-const kindsOf = (group: string, version?: string): readonly Kind[] =>
-  allKinds.filter((k) => k.group === group && (version === undefined || k.version === version))
+/** Those of definitions come last, as they do in `served`. */
+const groupsServed = (kinds: Served): readonly string[] => {
+  const own = kinds.served().filter((k) => !customOf(k))
+  return [...new Set([...own, ...reviewKinds].map((k) => k.group).concat(usageGroup.group, kinds.served().map((k) => k.group)))]
+}
+const versionsOf = (kinds: Served, group: string): readonly string[] =>
+  group === usageGroup.group ? [usageGroup.version] : [...new Set(kindsOf(kinds, { group }).map((k) => k.version))]
+const kindsOf = (kinds: Served, { group, version }: { readonly group: string; readonly version?: string }): readonly Kind[] =>
+  [...kinds.inGroup(group), ...reviewKinds.filter((k) => k.group === group)].filter((k) => version === undefined || k.version === version)
 
 /** `/api` without aggregation. */
-export function apiVersions(host: string): unknown {
+export function apiVersions(kinds: Served, host: string): unknown {
   const serverAddressByClientCIDRs = [{ clientCIDR: '0.0.0.0/0', serverAddress: host }]
-  return { kind: 'APIVersions', versions: versionsOf(''), serverAddressByClientCIDRs }
+  return { kind: 'APIVersions', versions: versionsOf(kinds, ''), serverAddressByClientCIDRs }
 }
 
-function groupOf(name: string): Record<string, unknown> {
-  const versions = versionsOf(name).map((version) => ({ groupVersion: `${name}/${version}`, version }))
+function groupOf(kinds: Served, name: string): Record<string, unknown> {
+  const versions = versionsOf(kinds, name).map((version) => ({ groupVersion: `${name}/${version}`, version }))
   return { name, versions, preferredVersion: versions[0] }
 }
 
 /** `/apis` without aggregation. */
-export function apiGroupList(): unknown {
-  const named = groupsServed().filter((group) => group !== '')
-  return { kind: 'APIGroupList', apiVersion: 'v1', groups: named.map(groupOf) }
+export function apiGroupList(kinds: Served): unknown {
+  const named = groupsServed(kinds).filter((group) => group !== '')
+  return { kind: 'APIGroupList', apiVersion: 'v1', groups: named.map((name) => groupOf(kinds, name)) }
 }
 
 /** `/apis/GROUP`. */
-export function apiGroup(group: string): unknown {
-  return { kind: 'APIGroup', apiVersion: 'v1', ...groupOf(group) }
+export function apiGroup(kinds: Served, group: string): unknown {
+  return { kind: 'APIGroup', apiVersion: 'v1', ...groupOf(kinds, group) }
 }
 
 /** `/api/v1` and `/apis/GROUP/VERSION`. */
-export function apiResourceList(group: string, version: string): unknown {
-  const resources = group === usageGroup.group ? usageResources() : storedResources(group, version)
+export function apiResourceList(kinds: Served, { group, version }: { readonly group: string; readonly version: string }): unknown {
+  const resources = group === usageGroup.group ? usageResources() : storedResources(kinds, group, version)
   return { kind: 'APIResourceList', apiVersion: 'v1', groupVersion: apiVersionOf({ group, version }), resources }
 }
 
@@ -83,8 +89,8 @@ function usageResources(): readonly unknown[] {
   return kinds.map(({ plural, kind, namespaced }) => ({ name: plural, singularName: '', namespaced, kind, verbs: allowed }))
 }
 
-function storedResources(group: string, version: string): readonly unknown[] {
-  return kindsOf(group, version).flatMap((k) => [
+function storedResources(kinds: Served, group: string, version: string): readonly unknown[] {
+  return kindsOf(kinds, { group, version }).flatMap((k) => [
     {
       name: k.plural,
       singularName: k.singular,
@@ -119,13 +125,13 @@ export function aggregatedVersion(accept: string | undefined): 'v2' | 'v2beta1' 
 /** The Content-Type by which a client tells that it got the aggregated form. */
 export const aggregatedType = (version: string): string => `application/json;g=apidiscovery.k8s.io;v=${version};as=APIGroupDiscoveryList`
 
-/** `/api` (`legacy`) or `/apis` in the aggregated form (KEP-3352). */
-export function aggregated(legacy: boolean, version: 'v2' | 'v2beta1'): unknown {
-  const items = groupsServed()
-    .filter((group) => (group === '') === legacy)
+/** `/api` (the core) or `/apis` (the named groups) in the aggregated form (KEP-3352). */
+export function aggregated(kinds: Served, which: 'core' | 'named', version: 'v2' | 'v2beta1'): unknown {
+  const items = groupsServed(kinds)
+    .filter((group) => (group === '') === (which === 'core'))
     .map((group) => ({
       metadata: { ...(group && { name: group }), creationTimestamp: null },
-      versions: versionsOf(group).map((v) => ({ version: v, resources: group === usageGroup.group ? usageDiscovered() : kindsOf(group, v).map(discovered), freshness: 'Current' })),
+      versions: versionsOf(kinds, group).map((v) => ({ version: v, resources: group === usageGroup.group ? usageDiscovered() : kindsOf(kinds, { group, version: v }).map(discovered), freshness: 'Current' })),
     }))
   return { kind: 'APIGroupDiscoveryList', apiVersion: `apidiscovery.k8s.io/${version}`, metadata: {}, items }
 }

@@ -2,7 +2,7 @@
 import { apiVersionOf } from '../../api/resources.ts'
 import type { ResourceKind } from '../../api/resources.ts'
 import { badRequest } from '../../api/status.ts'
-import { unknownFields } from '../admit/fields.ts'
+import { unknownFields } from '../custom/fields.ts'
 import type { Draft } from '../registry/registry.ts'
 import type { Call } from './call.ts'
 import { fieldValidation } from './query.ts'

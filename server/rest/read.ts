@@ -2,6 +2,7 @@
 import type { KubeObject } from '../../api/objects.ts'
 import { apiVersionOf } from '../../api/resources.ts'
 import { StatusError, badRequest, expired, notFound } from '../../api/status.ts'
+import { customOf } from '../custom/kind.ts'
 import type { Call } from './call.ts'
 import { negotiate } from './accept.ts'
 import type { Wanted } from './accept.ts'
@@ -78,7 +79,7 @@ export function sendList(call: Call, { target, wanted, items, metadata }: ListAn
     const head = { kind: 'PartialObjectMetadataList', apiVersion: 'meta.k8s.io/v1', metadata }
     sendJson(call, listText(head, items.map((item) => jsonOf(target.of, partial(item)))), { media })
   } else {
-    const head = { kind: `${target.of.kind}List`, apiVersion: apiVersionOf(target.of), metadata }
+    const head = { kind: customOf(target.of)?.listKind ?? `${target.of.kind}List`, apiVersion: apiVersionOf(target.of), metadata }
     sendJson(call, listText(head, items.map((item) => jsonOf(target.of, item))), { media })
   }
 }
@@ -86,13 +87,12 @@ export function sendList(call: Call, { target, wanted, items, metadata }: ListAn
 const listText = (head: object, items: readonly string[]): string => `${JSON.stringify(head).slice(0, -1)},"items":[${items.join(',')}]}`
 
 function tableOf(call: Call, target: ResourceTarget, items: readonly KubeObject[], metadata: ListMeta): Table {
-  const { resource } = target.of
   const options = { of: target.of, include: includeObject(call.query), now: call.deps.clock.now() }
   return {
     kind: 'Table',
     apiVersion: 'meta.k8s.io/v1',
     metadata,
-    columnDefinitions: flag(call.query, 'noHeaders') ? null : columnDefinitions(resource),
+    columnDefinitions: flag(call.query, 'noHeaders') ? null : columnDefinitions(target.of),
     rows: items.map((object) => rowOf(object, options)),
   }
 }

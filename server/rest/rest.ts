@@ -10,6 +10,7 @@ import { errorKeys } from '../../api/log.ts'
 import { StatusError, badRequest } from '../../api/status.ts'
 import { isWherryError } from '../../api/errors.ts'
 import type { User } from '../auth/auth.ts'
+import type { Kinds } from '../custom/kinds.ts'
 import { audit } from './audit.ts'
 import type { Call, RestDeps } from './call.ts'
 import { createOpenApi } from './openapi/openapi.ts'
@@ -43,7 +44,7 @@ export interface Rest {
 const incoming = { maxPayload: 1024, maxFragments: 16, maxBufferedChunks: 256, closeTimeout: 5_000 } as const
 
 export function createRest(deps: RestDeps): Rest {
-  const shared: Shared = { openapi: createOpenApi(deps.version), texts: createEventTexts(), requests: createRequestMetrics(deps), proxy: createProxy() }
+  const shared: Shared = { openapi: createOpenApi(deps.version, deps.kinds), texts: createEventTexts(), requests: createRequestMetrics(deps), proxy: createProxy() }
   const limits = { ...inflightLimits, ...deps.limits }
   const inflight = createInflight(limits)
   const sockets = new WebSocketServer({ ...incoming, noServer: true, clientTracking: false, perMessageDeflate: false })
@@ -67,7 +68,7 @@ export function createRest(deps: RestDeps): Rest {
     const auditor = audit(call)
     const { notes } = auditor
     try {
-      const { target, path } = locate(req)
+      const { target, path } = locate(req, deps.kinds)
       const wish = wishOf(call, target, path)
       notes.wish = wish
       ended = shared.requests.begun(call, target, wish)
@@ -76,7 +77,7 @@ export function createRest(deps: RestDeps): Rest {
       notes.acting = call.user
       if (target.kind !== 'hubJoin') authorize(call, wish, (verdict) => void (notes.verdict = verdict))
       if (isStream(call, wish)) auditor.started()
-      await answer(call, target)
+      await answer(call, await newest(call, target))
     } catch (e) {
       const failure = fail(call, e)
       if (failure) notes.failure = failure
@@ -150,13 +151,23 @@ function open(deps: RestDeps, { req, res, wentAway }: Arrival): { call: Call; go
 }
 
 /** @throws StatusError BadRequest where the path cannot be decoded */
-function locate(req: IncomingMessage): { target: Target; path: string } {
+function locate(req: IncomingMessage, kinds: Kinds): { target: Target; path: string } {
   const path = (req.url ?? '/').split('?', 1)[0]!
   try {
-    return { target: parseTarget(path), path }
+    return { target: parseTarget(path, kinds), path }
   } catch (e) {
     throw new StatusError('BadRequest', 'the path is not percent-encoded correctly', undefined, { cause: e })
   }
+}
+
+/** A kind that this hub does not know may have been defined at another one, before this request. @throws StatusError as `authorize` */
+async function newest(call: Call, target: Target): Promise<Target> {
+  const { deps, req, signal } = call
+  if (target.kind !== 'unknown' || !target.group?.includes('.')) return target
+  await deps.store.fresh(signal)
+  const found = locate(req, deps.kinds)
+  if (found.target.kind !== 'unknown') authorize(call, wishOf(call, found.target, found.path))
+  return found.target
 }
 
 /** The request as one of this user: its writes pass the checks of what the user may write. */

@@ -2,6 +2,7 @@
 import type { ResourceKind } from '../../api/resources.ts'
 import { StatusError } from '../../api/status.ts'
 import type { Wish } from '../auth/auth.ts'
+import { customOf } from '../custom/kind.ts'
 import type { Call } from './call.ts'
 import { aggregated, aggregatedType, aggregatedVersion, apiGroup, apiGroupList, apiResourceList, apiVersions, usageGroup } from './discovery.ts'
 import { flag } from './query.ts'
@@ -15,7 +16,7 @@ import type { OpenApi } from './openapi/openapi.ts'
 import { hashOf } from './openapi/v3.ts'
 import { get, list } from './read.ts'
 import { remove, removeCollection } from './remove.ts'
-import { nothingHere, sendText, sendValue } from './reply.ts'
+import { nothingHere, sendText, sendValue, warn } from './reply.ts'
 import { review } from './review.ts'
 import { createToken, openid } from './token.ts'
 import { bind, evict, getScale, setScale } from './subresource.ts'
@@ -158,6 +159,8 @@ export async function route(call: Call, target: Target, shared: Shared): Promise
       call.res.setHeader('Allow', Object.keys(methods).join(', '))
       throw notAllowed(call, target)
     }
+    const { warning } = customOf(target.of) ?? {}
+    if (warning !== undefined) warn(call, [warning])
     return handler.run(call, target, shared)
   }
   if (target.kind === 'unknown') throw nothingHere()
@@ -180,9 +183,9 @@ async function routeOther(call: Call, target: Other, { openapi, requests }: Shar
     case 'groups':
       return groups(call, target.legacy)
     case 'group':
-      return sendValue(call, apiGroup(target.group))
+      return sendValue(call, apiGroup(call.deps.kinds, target.group))
     case 'groupVersion':
-      return sendValue(call, apiResourceList(target.group, target.version))
+      return sendValue(call, apiResourceList(call.deps.kinds, target))
     case 'version':
       return version(call)
     case 'health':
@@ -216,8 +219,8 @@ function groups(call: Call, legacy: boolean): void {
   const wanted = aggregatedVersion(call.req.headers.accept)
   call.res.setHeader('Vary', 'Accept')
   if (wanted) {
-    const text = JSON.stringify(aggregated(legacy, wanted))
+    const text = JSON.stringify(aggregated(call.deps.kinds, legacy ? 'core' : 'named', wanted))
     return sendText(call, text, { code: 200, type: aggregatedType(wanted), tag: hashOf(text) })
   }
-  sendValue(call, legacy ? apiVersions(call.req.headers.host ?? '') : apiGroupList())
+  sendValue(call, legacy ? apiVersions(call.deps.kinds, call.req.headers.host ?? '') : apiGroupList(call.deps.kinds))
 }

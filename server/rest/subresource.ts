@@ -1,5 +1,6 @@
 /** scale, binding and eviction: small views on an object that stand for a change of it. */
 import type { KubeObject } from '../../api/objects.ts'
+import type { ResourceKind } from '../../api/resources.ts'
 import { badRequest, invalid } from '../../api/status.ts'
 import type { StatusCause } from '../../api/status.ts'
 import { evict as evictPod } from '../registry/evict.ts'
@@ -12,50 +13,56 @@ import { flag } from './query.ts'
 import { settle, stored } from './read.ts'
 import { removeOptions } from './remove.ts'
 import { sendValue, success } from './reply.ts'
+import { customOf, readAs, type ScalePaths } from '../custom/kind.ts'
+import { fieldAt, withFieldAt } from '../custom/path.ts'
 import { selectorOf } from './table/workloads.ts'
 import type { ResourceTarget } from './target.ts'
 import { configuration, refOf, tell, writeOptions } from './write.ts'
 
 type JsonMap = { readonly [field: string]: unknown }
 
+/** Where the kinds that are built in have their numbers. */
+const ownPaths: ScalePaths = { wished: ['spec', 'replicas'], present: ['status', 'replicas'] }
+
 /** autoscaling/v1 Scale of what has replicas. */
-export function scaleOf({ metadata, spec, status }: KubeObject): JsonMap {
-  const { replicas = 1 } = (spec ?? {}) as { replicas?: number }
+export function scaleOf(of: ResourceKind, stored: KubeObject): JsonMap {
+  const { wished, present, selector } = customOf(of)?.scale ?? ownPaths
+  const object = readAs(of, stored)
+  const { metadata, spec } = object
+  const replicas = fieldAt(object, wished) ?? (customOf(of) ? 0 : 1)
   const { name, namespace, uid, resourceVersion, creationTimestamp } = metadata
   return {
     kind: 'Scale',
     apiVersion: 'autoscaling/v1',
     metadata: { name, namespace, uid, resourceVersion, creationTimestamp },
     spec: { replicas },
-    status: { replicas: (status as { replicas?: number } | undefined)?.replicas ?? 0, selector: selectorOf(spec) },
+    status: { replicas: fieldAt(object, present) ?? 0, ...(customOf(of) ? selector && { selector: fieldAt(object, selector) ?? '' } : { selector: selectorOf(spec) }) },
   }
 }
 
 export async function getScale(call: Call, target: ResourceTarget): Promise<void> {
   const { media } = negotiate(call.req.headers.accept)
   await settle(call)
-  sendValue(call, scaleOf(stored(call, target)), { media })
+  sendValue(call, scaleOf(target.of, stored(call, target)), { media })
 }
 
 /** PUT or PATCH of the scale: of all that the client sends, `spec.replicas` counts, and a resourceVersion as its condition. */
 export async function setScale(call: Call, target: ResourceTarget): Promise<void> {
   if (call.req.method === 'PATCH' && contentTypeOf(call.req) === applyType) return applyScale(call, target)
   const { media } = negotiate(call.req.headers.accept)
-  const format = call.req.method === 'PATCH' ? patchFormat(contentTypeOf(call.req)) : undefined
+  const format = call.req.method === 'PATCH' ? patchFormat(contentTypeOf(call.req), target.of) : undefined
   const options = { ...writeOptions(call), subresource: 'scale' as const }
   const body = await readBody(call.req)
   const change = (current: KubeObject) => {
-    const wish = format ? applyPatch(format, scaleOf(current), body) : asObject(body, 'a Scale')
+    const now = readAs(target.of, current)
+    const wish = format ? applyPatch(format, scaleOf(target.of, now), body) : asObject(body, 'a Scale')
     const { resourceVersion } = metadataOf(wish)
-    return {
-      ...current,
-      metadata: { ...current.metadata, resourceVersion: resourceVersion ?? current.metadata.resourceVersion },
-      spec: { ...(current.spec as JsonMap | undefined), replicas: replicasOf(target, wish) },
-    }
+    const scaled = withFieldAt(now, (customOf(target.of)?.scale ?? ownPaths).wished, replicasOf(target, wish)) as KubeObject & JsonMap
+    return { ...scaled, metadata: { ...now.metadata, resourceVersion: resourceVersion ?? now.metadata.resourceVersion } }
   }
   const object = await call.deps.registry.update(refOf(target), change, options)
-  tell(call, target)
-  sendValue(call, scaleOf(object), { media })
+  tell(call, target, object)
+  sendValue(call, scaleOf(target.of, object), { media })
 }
 
 /** Server-side apply of a Scale: its manager has the number of replicas for its own, or where it names none gives it up. */

@@ -1,5 +1,9 @@
 import { describe, expect, test } from 'vitest'
-import { parseTarget } from './target.ts'
+import { createKinds } from '../custom/kinds.ts'
+import { parseTarget as parse } from './target.ts'
+
+const kinds = createKinds({ list: () => [] })
+const parseTarget = (path: string) => parse(path, kinds)
 
 /** A resource target in short: kind, namespace, name, subresource. */
 function short(path: string): unknown {

@@ -1,6 +1,7 @@
 /** What a URL's path points at. */
-import { reviewKinds, servedKinds } from '../../api/resources.ts'
+import { reviewKinds } from '../../api/resources.ts'
 import type { ResourceKind, ReviewKind, Subresource } from '../../api/resources.ts'
+import type { Kinds } from '../custom/kinds.ts'
 import { usageGroup } from './discovery.ts'
 import { hubPaths } from '../../api/hub.ts'
 
@@ -66,14 +67,14 @@ const healthChecks: ReadonlySet<string> = new Set(['livez', 'readyz', 'healthz']
  * Reads a path (percent-encoded, without the query). A trailing slash is ignored.
  * @throws URIError where the percent-encoding is broken
  */
-export function parseTarget(path: string): Target {
+export function parseTarget(path: string, kinds: Pick<Kinds, 'inGroup'>): Target {
   const proxied = proxyPath.exec(path)
   if (proxied) return proxyTarget(proxied)
   const parts = path.split('/').filter((part) => part !== '').map(decodeURIComponent)
   const [first = '', second, third] = parts
   if (parts.some((part) => part.includes('/'))) return { kind: 'unknown' }
-  if (first === 'api') return parts.length === 1 ? { kind: 'groups', legacy: true } : inGroup('', parts.slice(1))
-  if (first === 'apis') return parts.length === 1 ? { kind: 'groups', legacy: false } : inGroup(second!, parts.slice(2))
+  if (first === 'api') return parts.length === 1 ? { kind: 'groups', legacy: true } : inGroup(kinds, '', parts.slice(1))
+  if (first === 'apis') return parts.length === 1 ? { kind: 'groups', legacy: false } : inGroup(kinds, second!, parts.slice(2))
   if (first === 'version' && parts.length === 1) return { kind: 'version' }
   if (healthChecks.has(first) && parts.length <= 2) return { kind: 'health', check: first as 'livez', ...(second !== undefined && { name: second }) }
   if (first === 'metrics' && parts.length === 1) return { kind: 'metrics' }
@@ -103,9 +104,9 @@ function proxyTarget([, prefix = '', namespace = '', of, words = '', rest = '']:
   return { kind: 'proxy', ...where, scheme: scheme === 'https' ? 'https' : 'http' }
 }
 
-function inGroup(group: string, parts: readonly string[]): Target {
+function inGroup(kinds: Pick<Kinds, 'inGroup'>, group: string, parts: readonly string[]): Target {
   if (group === usageGroup.group) return inUsage(parts)
-  const known = servedKinds.filter((k) => k.group === group)
+  const known = kinds.inGroup(group)
   const [version, ...rest] = parts
   const reviews = reviewKinds.filter((k) => k.group === group)
   if (known.length + reviews.length === 0) return inVersion([], group, rest)

@@ -1,7 +1,7 @@
 /** Tokens of service accounts (authentication.k8s.io/v1): made, looked at, and checked by others (OpenID Connect discovery). */
 import { rfc3339 } from '../../api/clock.ts'
 import type { KubeObject, Pod } from '../../api/objects.ts'
-import { kindOf, type Resource } from '../../api/resources.ts'
+import { kindOf, type BuiltInResource } from '../../api/resources.ts'
 import { invalid, notFound, StatusError } from '../../api/status.ts'
 import { required, unsupported, wrong } from '../admit/causes.ts'
 import { boundPod, type AccountTokens, type BoundObject } from '../auth/account-tokens.ts'
@@ -85,7 +85,7 @@ function referenceIn(spec: JsonMap, fields: Fields): Reference | undefined {
   return { kind, name, uid }
 }
 
-const resources: Readonly<Record<BoundObject['kind'], Resource>> = { Pod: 'pods', Secret: 'secrets', Node: 'nodes' }
+const resources: Readonly<Record<BoundObject['kind'], BuiltInResource>> = { Pod: 'pods', Secret: 'secrets', Node: 'nodes' }
 
 /** @throws StatusError NotFound, Conflict (another uid), BadRequest (a pod of another account) */
 function boundTo({ deps }: Call, account: KubeObject, { kind, name, uid }: Reference): { readonly bound: BoundObject; readonly node?: string } {

@@ -38,8 +38,8 @@ function managerOf({ query, req }: Call): string {
 }
 
 /** Warns of what will not happen; who reports a status knows what does. */
-export function tell(call: Call, { of, subresource }: ResourceTarget): void {
-  if (subresource === undefined || subresource === 'scale') warn(call, warningsOf(of.resource))
+export function tell(call: Call, { of, subresource }: ResourceTarget, object: KubeObject): void {
+  if (subresource === undefined || subresource === 'scale') warn(call, warningsOf(of.resource, object))
 }
 
 /** POST on a collection. */
@@ -51,7 +51,7 @@ export async function create(call: Call, target: ResourceTarget): Promise<void> 
   checkFields(call, target, { draft, doubled })
   const name = typeof draft.metadata.name === 'string' ? draft.metadata.name : ''
   const object = await call.deps.registry.create({ ...refOf(target), name }, draft, options)
-  tell(call, target)
+  tell(call, target, object)
   sendObject(call, object, { target, wanted, code: 201 })
 }
 
@@ -63,7 +63,7 @@ export async function update(call: Call, target: ResourceTarget): Promise<void> 
   const draft = storedForm(target.of, draftOf(asObject(value, `a ${target.of.kind}`), target))
   checkFields(call, target, { draft, doubled })
   const object = await call.deps.registry.update(refOf(target), () => draft, options)
-  tell(call, target)
+  tell(call, target, object)
   sendObject(call, object, { target, wanted })
 }
 
@@ -93,7 +93,7 @@ async function apply(call: Call, target: ResourceTarget): Promise<void> {
     },
     ...(target.subresource && { subresource: target.subresource }),
   })
-  tell(call, target)
+  tell(call, target, object)
   sendObject(call, object, { target, wanted, code: created ? 201 : 200 })
 }
 
@@ -107,7 +107,7 @@ export async function patch(call: Call, target: ResourceTarget): Promise<void> {
   if (contentTypeOf(call.req) === applyType) return apply(call, target)
   if (call.query.has('force')) throw refusedOptions('PatchOptions', [forbidden('force', 'may not be specified for non-apply patch')])
   const wanted = negotiate(call.req.headers.accept)
-  const format = patchFormat(contentTypeOf(call.req))
+  const format = patchFormat(contentTypeOf(call.req), target.of)
   const options = { ...writeOptions(call), ...(target.subresource && { subresource: target.subresource }) }
   const { value: body, doubled } = await readDraft(call.req)
   if (body === undefined) throw badRequest('the request has no body, it must be a patch')
@@ -118,6 +118,6 @@ export async function patch(call: Call, target: ResourceTarget): Promise<void> {
     return draft
   }
   const object = await call.deps.registry.update(refOf(target), change, options)
-  tell(call, target)
+  tell(call, target, object)
   sendObject(call, object, { target, wanted })
 }

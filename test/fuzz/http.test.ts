@@ -8,6 +8,7 @@ import { stringify } from 'yaml'
 import { afterAll, beforeAll, describe, expect, test } from 'vitest'
 import { reviewKinds, servedKinds } from '../../api/resources.ts'
 import type { Status } from '../../api/status.ts'
+import { cronTab, customResourceDefinition } from '../kit/custom.ts'
 import * as kit from '../kit/objects.ts'
 import { startTrial, type Trial } from '../kit/trial.ts'
 import { fuzz, limitMs, nearly } from './kit.ts'
@@ -16,6 +17,7 @@ let trial: Trial
 beforeAll(async () => {
   trial = await startTrial()
   await trial.api.create('/api/v1/namespaces/default/configmaps', kit.configMap({ metadata: { name: 'kept' } }))
+  await trial.api.create('/apis/apiextensions.k8s.io/v1/customresourcedefinitions', customResourceDefinition())
 })
 afterAll(() => trial.close())
 
@@ -41,11 +43,11 @@ async function answered({ method, path, headers = {}, body }: Asked): Promise<vo
 
 const drafts = [
   kit.pod(), kit.service(), kit.configMap(), kit.secret(), kit.deployment(), kit.node(), kit.endpointSlice(), kit.event(), kit.lease(),
-  kit.role(), kit.roleBinding(), kit.clusterRole(), kit.certificateSigningRequest(), kit.namespace(),
+  customResourceDefinition(), cronTab(), kit.role(), kit.roleBinding(), kit.clusterRole(), kit.certificateSigningRequest(), kit.namespace(),
 ] as readonly { readonly kind?: unknown; readonly apiVersion?: unknown }[]
 const kinds = [...servedKinds, ...reviewKinds]
 const rootOf = (k: { readonly group: string; readonly version: string }): string => (k.group === '' ? `/api/${k.version}` : `/apis/${k.group}/${k.version}`)
-const collections = kinds.map((k) => `${rootOf(k)}${k.namespaced ? '/namespaces/default' : ''}/${k.plural}`)
+const collections = [...kinds.map((k) => `${rootOf(k)}${k.namespaced ? '/namespaces/default' : ''}/${k.plural}`), '/apis/stable.example.com/v1/namespaces/default/crontabs']
 const dry = 'dryRun=All'
 const odd = fc.oneof(fc.string({ maxLength: 12, unit: 'grapheme' }), fc.string({ maxLength: 12, unit: 'binary' }), fc.constantFrom('\u0000', '../..', '__proto__', 'constructor', '\u{1F600}', 'İ', 'a'.repeat(300), '%'))
 

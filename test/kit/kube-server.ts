@@ -8,6 +8,7 @@ import type { IncomingMessage, ServerResponse } from 'node:http'
 import https from 'node:https'
 import type { AddressInfo } from 'node:net'
 import { keyOf, type KubeObject } from '../../api/objects.ts'
+import { kindOf } from '../../api/resources.ts'
 import { matchesFields, matchesLabels, parseFieldSelector, parseLabelSelector } from '../../api/selectors.ts'
 import { issue, makeCa, makeKey } from '../../server/auth/certificate.ts'
 
@@ -244,7 +245,7 @@ function lineOf({ before, after, revision: at }: Event, matches: Watch['matches'
 
 function filterOf(query: URLSearchParams, resource: ServedResource): (object: KubeObject) => boolean {
   const labels = parseLabelSelector(query.get('labelSelector') ?? '')
-  const fields = parseFieldSelector(query.get('fieldSelector') ?? '', resource)
+  const fields = parseFieldSelector(query.get('fieldSelector') ?? '', kindOf(resource))
   return (object) => matchesLabels(labels, object.metadata.labels) && matchesFields(fields, object)
 }
 

@@ -6,6 +6,7 @@ import type { Resource } from '../../api/resources.ts'
 import { StatusError, type Status } from '../../api/status.ts'
 import { createAllocators, type AllocatorOptions, type Allocators } from '../../server/admit/allocators.ts'
 import { wordsOf } from '../../server/admit/words.ts'
+import { createKinds, type Kinds } from '../../server/custom/kinds.ts'
 import type { Registry } from '../../server/registry/registry.ts'
 import { createRegistry } from '../../server/registry/verbs.ts'
 import type { Ref, Store } from '../../server/store/store.ts'
@@ -15,6 +16,7 @@ import { openTestStore } from './store.ts'
 
 export interface Inside {
   readonly store: Store
+  readonly kinds: Kinds
   readonly registry: Registry
   readonly allocators: Allocators
   readonly clock: FakeClock
@@ -38,12 +40,14 @@ export async function openInside(options: InsideOptions = {}): Promise<Inside> {
   const store = counted(opened, ['fresh', 'write'], work)
   const random = options.random ?? Math.random
   const allocators = createAllocators({ ...options, store, random })
-  const verbs = createRegistry({ store, clock, random, uuid: randomUUID, allocators, log: silentLog })
+  const kinds = createKinds(store)
+  const verbs = createRegistry({ store, kinds, clock, random, uuid: randomUUID, allocators, log: silentLog })
   const registry = counted(verbs, ['create', 'update', 'apply', 'remove', 'bind'], work)
   const make: Inside['make'] = (resource, draft) => registry.create(refOf(resource, draft), { ...draft })
   for (const name of ['default', 'kube-node-lease']) await make('namespaces', namespace({ metadata: { name } }))
   return {
     store,
+    kinds,
     registry,
     allocators,
     clock,

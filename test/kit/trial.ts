@@ -8,6 +8,7 @@ import type { Api } from './api.ts'
 import { noSessions } from './calls.ts'
 import { createFakeClock } from './clock.ts'
 import type { FakeClock } from './clock.ts'
+import { createKinds, type Kinds } from '../../server/custom/kinds.ts'
 import { openTestStore } from './store.ts'
 import type { Registry } from '../../server/registry/registry.ts'
 import type { Store } from '../../server/store/store.ts'
@@ -55,6 +56,7 @@ function createTrialClock(): TrialClock {
 export interface Trial {
   readonly api: Api
   readonly store: Store
+  readonly kinds: Kinds
   readonly registry: Registry
   readonly clock: TrialClock
   readonly server: http.Server
@@ -70,11 +72,13 @@ export async function startTrial(deps: Partial<RestDeps> = {}): Promise<Trial> {
   const log = createLog({ level: 'warn', write: (line) => void complaints.push(line), now: () => clock.now() })
   const store = deps.store ?? (await openTestStore({ log, clock }))
   const allocators = createAllocators({ store, random: Math.random })
-  const registry = deps.registry ?? createRegistry({ store, clock, random: Math.random, uuid: randomUUID, allocators, log })
+  const kinds = createKinds(store)
+  const registry = deps.registry ?? createRegistry({ store, kinds, clock, random: Math.random, uuid: randomUUID, allocators, log })
   const namespace = { apiVersion: 'v1', kind: 'Namespace', metadata: { name: 'default' } }
   await registry.create({ resource: 'namespaces', namespace: '', name: 'default' }, namespace)
   const rest = createRest({
     store,
+    kinds,
     registry,
     sessions: noSessions,
     authenticate: () => ({ name: 'system:anonymous', groups: [] }),
@@ -93,6 +97,7 @@ export async function startTrial(deps: Partial<RestDeps> = {}): Promise<Trial> {
   return {
     api,
     store,
+    kinds,
     registry,
     clock,
     server,

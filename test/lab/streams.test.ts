@@ -111,10 +111,11 @@ describe.skipIf(missing)(`kubectl holds connections to pods${missing ? ` (skippe
 
   async function startHub(): Promise<void> {
     inside = await openInside()
-    const { store, registry } = inside
+    const { store, kinds, registry } = inside
     hub = createHub({ store, registry, log: silentLog, clock: systemClock, version: '0.1.0' })
     const rest = createRest({
       store,
+      kinds,
       registry,
       sessions: hub,
       authenticate: () => ({ name: 'system:anonymous', groups: [] }),

@@ -11,6 +11,7 @@ import type { KubeObject, Lease, Service } from '../../api/objects.ts'
 import { groups } from '../../server/auth/auth.ts'
 import { issue, makeKey } from '../../server/auth/certificate.ts'
 import { failureOf } from '../kit/api.ts'
+import { cronTab, customResourceDefinition } from '../kit/custom.ts'
 import { etcdFlags, freePorts, noEtcd, startEtcd, type EtcdServer } from '../kit/etcd.ts'
 import { bytesOf } from '../kit/hexdump.ts'
 import { startHub, type HubProcess } from '../kit/hub.ts'
@@ -52,6 +53,22 @@ describe.skipIf(noEtcd)(`two hubs on one etcd${noEtcd && ` (skipped: ${noEtcd})`
     await Promise.all((hubs ?? []).map((hub) => hub.end('SIGKILL')))
     await etcd?.end()
     rmSync(dir, { recursive: true, force: true })
+  })
+
+  test('a kind that is defined at one hub is served by both, and ends at both', async () => {
+    const [one, other] = hubs
+    const definitions = '/apis/apiextensions.k8s.io/v1/customresourcedefinitions'
+    const crontabs = '/apis/stable.example.com/v1/namespaces/default/crontabs'
+    const at = `${definitions}/crontabs.stable.example.com`
+    await one.api.create(definitions, customResourceDefinition())
+    await other.api.create(crontabs, cronTab())
+    expect(await one.api.get(`${crontabs}/nightly`)).toMatchObject({ spec: { replicas: 1 } })
+    const events = await other.api.watch(crontabs)
+    expect((await events.next()).value).toMatchObject({ type: 'ADDED', object: { metadata: { name: 'nightly' } } })
+    await one.api.delete(at)
+    expect((await events.next()).value).toMatchObject({ type: 'DELETED' })
+    expect((await events.next()).done).toBe(true)
+    await waitFor('the definition to go', async () => (await other.api.send('GET', crontabs)).code === 404)
   })
 
   test('a secret, a token and a role of one hub count at the other', async () => {

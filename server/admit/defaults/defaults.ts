@@ -4,6 +4,7 @@
  */
 import type {
   CronJob,
+  CustomResourceDefinition,
   DaemonSet,
   Deployment,
   Endpoints,
@@ -31,6 +32,7 @@ import type {
   StorageClass,
 } from '../../../api/objects.ts'
 import type { Resource } from '../../../api/resources.ts'
+import { definitionDefaults } from '../../custom/definition.ts'
 import { fill } from './fill.ts'
 import { amountsAsText, podDefaults } from './pod.ts'
 import {
@@ -93,6 +95,7 @@ const table: { readonly [R in Resource]?: (object: KubeObject) => KubeObject } =
   'ingressclasses.networking.k8s.io': typed<IngressClass>(ingressClassDefaults),
   'networkpolicies.networking.k8s.io': typed<NetworkPolicy>(networkPolicyDefaults),
   'storageclasses.storage.k8s.io': typed<StorageClass>(storageClassDefaults),
+  'customresourcedefinitions.apiextensions.k8s.io': typed<CustomResourceDefinition>(definitionDefaults),
   endpoints: typed<Endpoints>((endpoints) => ({
     ...endpoints,
     ...(endpoints.subsets && {

@@ -4,6 +4,7 @@ import type {
   CertificateSigningRequest,
   ConfigMap,
   ControllerRevision,
+  CustomResourceDefinition,
   DaemonSet,
   Deployment,
   EndpointSlice,
@@ -28,6 +29,7 @@ import type {
 } from '../../../api/objects.ts'
 import type { Resource } from '../../../api/resources.ts'
 import type { StatusCause } from '../../../api/status.ts'
+import { definitionChange } from '../../custom/definition.ts'
 import { forbidden, immutable, wrong, type Causes } from '../causes.ts'
 import { wantsClusterIP } from './service.ts'
 import { claimChange, volumeChange } from './volume-changes.ts'
@@ -79,6 +81,7 @@ const table: { readonly [R in Resource]?: (step: Step<KubeObject>) => Iterable<S
   'clusterrolebindings.rbac.authorization.k8s.io': typed<RoleBinding>(bindingChange),
   'certificatesigningrequests.certificates.k8s.io': typed<CertificateSigningRequest>(requestChange),
   'endpointslices.discovery.k8s.io': typed<EndpointSlice>(fixed('addressType')),
+  'customresourcedefinitions.apiextensions.k8s.io': typed<CustomResourceDefinition>(definitionChange),
 }
 
 function typed<T>(check: (step: Step<T>) => Iterable<StatusCause>): (step: Step<KubeObject>) => Iterable<StatusCause> {

@@ -2,8 +2,11 @@
  * Whether an object has the shape of its kind: types, required fields, closed sets of words. The compiled validators are
  * those of `kubernetes-models`; each is loaded when its kind is first written.
  */
-import { kindOf, type Resource, type ResourceKind } from '../../../api/resources.ts'
+import type { ResourceKind } from '../../../api/resources.ts'
 import type { StatusCause } from '../../../api/status.ts'
+import { definitionStructure } from '../../custom/definition.ts'
+import { customOf } from '../../custom/kind.ts'
+import { definitions } from '../../custom/kinds.ts'
 import { required, unsupported, wrong } from '../causes.ts'
 
 /** What the compiled validators report (an ajv error object). */
@@ -18,7 +21,8 @@ type Compiled = ((data: unknown) => boolean) & { errors?: readonly Fault[] | nul
 export type Structure = (object: unknown) => readonly StatusCause[]
 
 /** `IoK8sApiAppsV1Deployment`: the first word of the group, the version and the kind, as the models' package names its schemas. */
-function schemaOf({ group, version, kind }: ResourceKind): string {
+function schemaOf({ resource, group, version, kind }: ResourceKind): string {
+  if (resource === definitions) return 'IoK8sApiextensionsApiserverPkgApisApiextensionsV1CustomResourceDefinition'
   const words = [group === '' ? 'core' : group.split('.', 1)[0]!, version]
   return `IoK8sApi${words.map((w) => w[0]!.toUpperCase() + w.slice(1)).join('')}${kind}`
 }
@@ -27,9 +31,21 @@ function schemaOf({ group, version, kind }: ResourceKind): string {
 const maxCauses = 50
 
 /** The structural check of a kind. */
-export async function loadStructure(resource: Resource): Promise<Structure> {
-  const { validate } = (await import(`kubernetes-models/_schemas/${schemaOf(kindOf(resource))}`)) as { readonly validate: Compiled }
-  return (object) => (validate(object) ? [] : causesOf(validate.errors ?? [], object))
+export async function loadStructure(of: ResourceKind): Promise<Structure> {
+  if (customOf(of)) return metadataStructure()
+  const { validate } = (await import(`kubernetes-models/_schemas/${schemaOf(of)}`)) as { readonly validate: Compiled }
+  const structure: Structure = (object) => (validate(object) ? [] : causesOf(validate.errors ?? [], object))
+  return of.resource === definitions ? definitionStructure(structure) : structure
+}
+
+/** Of a kind that somebody defined only the metadata has a type that is known beforehand. */
+async function metadataStructure(): Promise<Structure> {
+  const { validate } = (await import('@kubernetes-models/apimachinery/_schemas/IoK8sApimachineryPkgApisMetaV1ObjectMeta')) as { readonly validate: Compiled }
+  return (object) => {
+    const { metadata } = object as { readonly metadata?: unknown }
+    if (validate(metadata)) return []
+    return causesOf((validate.errors ?? []).map((fault) => ({ ...fault, instancePath: `/metadata${fault.instancePath}` })), object)
+  }
 }
 
 /** One cause for each place: a value that fits none of several forms is one fault, not one for each form. */

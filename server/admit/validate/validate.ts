@@ -6,6 +6,7 @@ import type {
   ConfigMap,
   ControllerRevision,
   CronJob,
+  CustomResourceDefinition,
   DaemonSet,
   Deployment,
   Endpoints,
@@ -39,6 +40,7 @@ import type {
 } from '../../../api/objects.ts'
 import type { Resource } from '../../../api/resources.ts'
 import type { StatusCause } from '../../../api/status.ts'
+import { validateDefinition } from '../../custom/definition.ts'
 import type { Causes } from '../causes.ts'
 import { validateCertificateRequest } from './certificates.ts'
 import { validateAutoscaler } from './autoscaler.ts'
@@ -118,6 +120,7 @@ const table: { readonly [R in Resource]?: (object: KubeObject) => Iterable<Statu
   'clusterrolebindings.rbac.authorization.k8s.io': typed<ClusterRoleBinding>(validateRoleBinding),
   'certificatesigningrequests.certificates.k8s.io': typed<CertificateSigningRequest>(validateCertificateRequest),
   'leases.coordination.k8s.io': typed<Lease>(validateLease),
+  'customresourcedefinitions.apiextensions.k8s.io': typed<CustomResourceDefinition>(validateDefinition),
 }
 
 /** The structure of the object was checked, so its type is what its kind says. */

@@ -55,8 +55,11 @@ function readDeclaration(module: string): string {
   return withNames(readFileSync(fileURLToPath(import.meta.resolve(module)).replace(/\.js$/, '.d.ts'), 'utf8'))
 }
 
+const extensions = 'kubernetes-models/apiextensions.k8s.io/'
+
 /** `kubernetes-models/apps/v1/Deployment` is `io.k8s.api.apps.v1.Deployment`. */
 export function definitionOf(module: string): string {
+  if (module.startsWith(extensions)) return `io.k8s.apiextensions-apiserver.pkg.apis.apiextensions.${module.slice(extensions.length).replaceAll('/', '.')}`
   const path = module.replaceAll('/', '.')
   if (path.startsWith('@')) return path.replace('@kubernetes-models.apimachinery', 'io.k8s.apimachinery.pkg')
   const inGroup = path.replace('kubernetes-models.', '').replace('.k8s.io.', '.')
@@ -69,7 +72,9 @@ const unreadable = (what: string): StatusError => new StatusError('InternalError
 /** Reads one generated declaration. @throws StatusError InternalError */
 export function parseDeclaration(text: string, module: string): Declared {
   const modules = importsOf(text, module)
-  const typeOf = (source: string): Schema => parseType(source, modules)
+  // A type may speak of itself.
+  const known = new Map([...modules, [`I${module.slice(module.lastIndexOf('/') + 1)}`, module]])
+  const typeOf = (source: string): Schema => parseType(source, known)
   const description = lastComment(text.slice(0, text.search(/^export (interface|type) /m)))
   const alias = /^export type I\w+ = ([^;]+);/m.exec(text)
   const body = /^export interface \w+[^{]*\{\n([\s\S]*?)^\}/m.exec(text)

@@ -7,7 +7,7 @@ import { definitionNameOf, schemasOf } from './schemas.ts'
 import { swagger } from './v2.ts'
 import { document, documentKinds } from './v3.ts'
 
-const definitions = schemasOf()
+const definitions = schemasOf(servedKinds)
 
 /** Every `$ref` in a document. */
 function refsOf(value: unknown): readonly string[] {
@@ -86,12 +86,12 @@ describe('definitions', () => {
 })
 
 describe('documents', () => {
-  const v2 = swagger(definitions, '1')
+  const v2 = swagger(servedKinds, definitions, '1')
 
   test('no reference leads nowhere', () => {
     const dangling = refsOf(v2).filter((ref) => !Object.hasOwn(v2.definitions, ref.replace('#/definitions/', '')))
     expect(dangling).toEqual([])
-    for (const kinds of documentKinds().values()) {
+    for (const kinds of documentKinds(servedKinds).values()) {
       const v3 = document(kinds, schemasOf(kinds), '1') as { components: { schemas: object } }
       const names = refsOf(v3).map((ref) => ref.replace('#/components/schemas/', ''))
       expect(names.filter((name) => !Object.hasOwn(v3.components.schemas, name))).toEqual([])

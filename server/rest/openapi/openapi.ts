@@ -1,12 +1,15 @@
-/** Answers /openapi/v2 and /openapi/v3. The documents are made when they are first asked for, and kept. */
+/** Answers /openapi/v2 and /openapi/v3. The documents are made when they are first asked for, and kept until a definition changes. */
 import { gzip } from 'node:zlib'
 import { promisify } from 'node:util'
+import { servedKinds, type ResourceKind } from '../../../api/resources.ts'
 import { StatusError } from '../../../api/status.ts'
+import { customOf } from '../../custom/kind.ts'
+import type { Kinds } from '../../custom/kinds.ts'
 import { alternatives } from '../accept.ts'
 import type { Call } from '../call.ts'
 import { nothingHere, sendText } from '../reply.ts'
 import { encodeSwagger, protoTypes } from './proto.ts'
-import { schemasOf } from './schemas.ts'
+import { customSchemasOf, schemasOf } from './schemas.ts'
 import { swagger } from './v2.ts'
 import { document, documentKinds, hashOf, index } from './v3.ts'
 
@@ -24,22 +27,55 @@ function once<T>(make: () => T): () => T {
   return () => (made ??= { value: make() }).value
 }
 
-/** @param version of the documents */
-export function createOpenApi(version: string): OpenApi {
-  const document2 = once(() => swagger(schemasOf(), version))
-  const json2 = once(() => JSON.stringify(document2()))
-  const proto2 = once(() => encodeSwagger(document2()))
-  const documents3 = once(() => {
-    const texts = [...documentKinds()].map(([path, kinds]) => [path, JSON.stringify(document(kinds, schemasOf(kinds), version))] as const)
-    return new Map(texts)
-  })
-  const index3 = once(() => JSON.stringify(index(documents3())))
-  const packed = new Map<string, Packed>()
+/** The documents of what is served until a definition changes. */
+interface Documents {
+  readonly kinds: readonly ResourceKind[]
+  readonly json2: () => string
+  readonly proto2: () => Uint8Array
+  readonly index3: () => string
+  readonly document3: (path: string) => string | undefined
+  readonly packed: Map<string, Packed>
+}
 
-  const send = async (call: Call, body: string | Uint8Array, { type, path = '' }: { type: string; path?: string }): Promise<void> => {
+/** @param version of the documents */
+function createDocuments(version: string): (kinds: readonly ResourceKind[]) => Documents {
+  // Of built-in kinds nothing changes, and reading them takes a while.
+  const own = once(() => schemasOf(servedKinds))
+  const texts3 = once(() => new Map([...documentKinds(servedKinds)].map(([path, of]) => [path, JSON.stringify(document(of, schemasOf(of), version))])))
+  return (kinds) => {
+    const document2 = once(() => swagger(kinds, new Map([...own(), ...customSchemasOf(kinds.filter(customOf), 2)]), version))
+    const documents3 = once(() => {
+      const custom = [...documentKinds(kinds)].filter(([, of]) => of.some(customOf))
+      const made = custom.map(([path, of]) => {
+        const definitions = new Map([...schemasOf(of.filter((k) => !customOf(k))), ...customSchemasOf(of.filter(customOf), 3)])
+        return [path, JSON.stringify(document(of, definitions, version))] as const
+      })
+      return new Map([...texts3(), ...made])
+    })
+    return {
+      kinds,
+      json2: once(() => JSON.stringify(document2())),
+      proto2: once(() => encodeSwagger(document2())),
+      index3: once(() => JSON.stringify(index(documents3()))),
+      document3: (path) => documents3().get(path),
+      packed: new Map(),
+    }
+  }
+}
+
+/** @param version of the documents */
+export function createOpenApi(version: string, kinds: Pick<Kinds, 'served'>): OpenApi {
+  const documentsOf = createDocuments(version)
+  let last: Documents | undefined
+  const now = (): Documents => {
+    const served = kinds.served()
+    return last?.kinds === served ? last : (last = documentsOf(served))
+  }
+
+  const send = async (call: Call, body: string | Uint8Array, { documents, type, path = '' }: { documents: Documents; type: string; path?: string }): Promise<void> => {
     const key = `${type} ${path}`
-    const { tag, zipped } = packed.get(key) ?? pack(body)
-    packed.set(key, { tag, zipped })
+    const { tag, zipped } = documents.packed.get(key) ?? pack(body)
+    documents.packed.set(key, { tag, zipped })
     const asked = path === '' ? null : call.query.get('hash')
     if (asked !== null && asked !== tag) return moved(call, path, tag)
     call.res.setHeader('Vary', 'Accept-Encoding, Accept')
@@ -52,15 +88,17 @@ export function createOpenApi(version: string): OpenApi {
 
   return {
     v2(call) {
+      const documents = now()
       const type = choose(call, [json, ...protoTypes])
       // Go refuses to read the older of the two names in an answer, for its @.
-      return type === json ? send(call, json2(), { type }) : send(call, proto2(), { type: protoTypes[1] })
+      return type === json ? send(call, documents.json2(), { documents, type }) : send(call, documents.proto2(), { documents, type: protoTypes[1] })
     },
     v3(call, path) {
       choose(call, [json])
-      const text = path === '' ? index3() : documents3().get(path)
+      const documents = now()
+      const text = path === '' ? documents.index3() : documents.document3(path)
       if (text === undefined) throw nothingHere()
-      return send(call, text, { type: json, path: path && `v3/${path}` })
+      return send(call, text, { documents, type: json, path: path && `v3/${path}` })
     },
   }
 }

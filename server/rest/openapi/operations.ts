@@ -1,6 +1,7 @@
 /** The operations that the OpenAPI documents list, in the words that both versions of the format share. */
 import { apiVersionOf } from '../../../api/resources.ts'
 import type { ResourceKind } from '../../../api/resources.ts'
+import { customOf } from '../../custom/kind.ts'
 import { definitionNameOf } from './schemas.ts'
 
 export interface TypeName {
@@ -73,7 +74,7 @@ export function operationsOf(k: ResourceKind): readonly Operation[] {
     of({ method: 'delete', action: 'deletecollection', path: collection, inQuery: [...selectors, dryRun] }),
     of({ method: 'get', action: 'get', path: object, inQuery: [pretty, version] }),
     of({ method: 'put', action: 'put', path: object, inQuery: writing, consumes: json }),
-    of({ method: 'patch', action: 'patch', path: object, inQuery: [...writing, force], consumes: patchTypes }),
+    of({ method: 'patch', action: 'patch', path: object, inQuery: [...writing, force], consumes: customOf(k) ? patchTypes.filter((type) => !type.includes('strategic')) : patchTypes }),
     of({ method: 'delete', action: 'delete', path: object, inQuery: [dryRun] }),
   ]
 }

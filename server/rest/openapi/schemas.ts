@@ -1,19 +1,21 @@
 /** The definitions that the OpenAPI documents carry: those of the served kinds, marked with what patches need to know. */
-import { apiVersionOf, servedKinds } from '../../../api/resources.ts'
+import { apiVersionOf } from '../../../api/resources.ts'
 import type { ResourceKind } from '../../../api/resources.ts'
 import { atomicMaps, atomicTypes, divisions } from '../../managed/shape.ts'
 import { shapeOf } from '../patch/keys.ts'
 import type { Rule, Shape } from '../patch/keys.ts'
+import { customOf } from '../../custom/kind.ts'
+import { customDefinition, customNameOf, metadataModule, type Edition } from './custom.ts'
 import { definitionOf, loadDefinitions } from './models.ts'
 import type { Definitions, Schema } from './models.ts'
 
 const moduleOf = (k: ResourceKind): string => `kubernetes-models/${apiVersionOf(k)}/${k.kind}`
 
 /** The name of a kind's definition. */
-export const definitionNameOf = (k: ResourceKind): string => definitionOf(moduleOf(k))
+export const definitionNameOf = (k: ResourceKind): string => (customOf(k) ? customNameOf(k) : definitionOf(moduleOf(k)))
 
-/** All definitions that some kinds need, with `x-kubernetes-group-version-kind`, patch strategies and merge keys. */
-export function schemasOf(kinds: readonly ResourceKind[] = servedKinds): Definitions {
+/** All definitions that some built-in kinds need, with `x-kubernetes-group-version-kind`, patch strategies and merge keys. */
+export function schemasOf(kinds: readonly ResourceKind[]): Definitions {
   const schemas = new Map(loadDefinitions(kinds.map(moduleOf)))
   for (const k of kinds) {
     const name = definitionNameOf(k)
@@ -24,6 +26,17 @@ export function schemasOf(kinds: readonly ResourceKind[] = servedKinds): Definit
   return new Map([...schemas].map(([name, schema]) => [name, divided(name, schema)]))
 }
 
+/** The definitions that some kinds need that somebody defined. */
+export function customSchemasOf(kinds: readonly ResourceKind[], edition: Edition): Definitions {
+  if (kinds.length === 0) return new Map()
+  const common = [...loadDefinitions([metadataModule])].map(([name, schema]) => [name, divided(name, schema)] as const)
+  return new Map([...common, ...kinds.map((k) => [customNameOf(k), customDefinition(k, edition)] as const)])
+}
+
+/** Types whose values are any JSON, or of several types. */
+const freeForms = /\.apiextensions\.v1\.(JSON|JSONSchemaPropsOr\w+)$/
+const described = ({ description }: Schema): Schema => (description ? { description } : {})
+
 const machinery = 'io.k8s.apimachinery.pkg.'
 /** Texts with a format that the declarations do not tell. */
 const times: ReadonlySet<string> = new Set([`${machinery}apis.meta.v1.Time`, `${machinery}apis.meta.v1.MicroTime`])
@@ -31,6 +44,7 @@ const times: ReadonlySet<string> = new Set([`${machinery}apis.meta.v1.Time`, `${
 /** A type with the words by which appliers know what is one field, and what is divided (KEP-555). */
 function divided(name: string, schema: Schema): Schema {
   const type = name.slice(name.lastIndexOf('.') + 1)
+  if (freeForms.test(name)) return described(schema)
   const format: Schema = times.has(name) ? { format: 'date-time' } : {}
   const whole: Schema = atomicTypes.has(type) ? { 'x-kubernetes-map-type': 'atomic' } : {}
   if (!schema.properties) return { ...schema, ...format, ...whole }

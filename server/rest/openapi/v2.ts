@@ -1,5 +1,5 @@
 /** The Swagger 2.0 document of everything that is served. */
-import { servedKinds } from '../../../api/resources.ts'
+import type { ResourceKind } from '../../../api/resources.ts'
 import type { Definitions, Schema } from './models.ts'
 import { operationsOf } from './operations.ts'
 import type { Operation, TypeName } from './operations.ts'
@@ -33,9 +33,9 @@ export interface Document2 {
 
 const prefix = '#/definitions/'
 
-export function swagger(definitions: Definitions, version: string): Document2 {
+export function swagger(kinds: readonly ResourceKind[], definitions: Definitions, version: string): Document2 {
   const paths: Record<string, Partial<Record<Operation['method'], Operation2>>> = {}
-  for (const operation of servedKinds.flatMap(operationsOf)) {
+  for (const operation of kinds.flatMap(operationsOf)) {
     paths[operation.path] = { ...paths[operation.path], [operation.method]: operationOf(operation) }
   }
   return {

@@ -1,6 +1,6 @@
 /** OpenAPI 3.0 documents, one for each group version, and their index. */
 import { createHash } from 'node:crypto'
-import { apiVersionOf, servedKinds } from '../../../api/resources.ts'
+import { apiVersionOf } from '../../../api/resources.ts'
 import type { ResourceKind } from '../../../api/resources.ts'
 import type { Definitions, Schema } from './models.ts'
 import { operationsOf } from './operations.ts'
@@ -14,8 +14,8 @@ const prefix = '#/components/schemas/'
 export const documentPath = (k: ResourceKind): string => `${k.group === '' ? 'api' : 'apis'}/${apiVersionOf(k)}`
 
 /** The kinds of each document. */
-export function documentKinds(): ReadonlyMap<string, readonly ResourceKind[]> {
-  return Map.groupBy(servedKinds, documentPath)
+export function documentKinds(kinds: readonly ResourceKind[]): ReadonlyMap<string, readonly ResourceKind[]> {
+  return Map.groupBy(kinds, documentPath)
 }
 
 /** A name for a text: half of its SHA-256 in hexadecimal. */

@@ -15,7 +15,7 @@ function failure(run: () => unknown): StatusError['status'] {
 describe('formats', () => {
   test('the three content types', () => {
     const types = ['application/json-patch+json', 'application/merge-patch+json', 'application/strategic-merge-patch+json']
-    expect(types.map(patchFormat)).toEqual(['json', 'merge', 'strategic'])
+    expect(types.map((type) => patchFormat(type))).toEqual(['json', 'merge', 'strategic'])
   })
 
   test.each(['application/json', '', 'constructor', 'application/apply-patch+cbor'])('%j is no patch', (type) => {

@@ -1,7 +1,7 @@
 /** The patch formats of the API, each a function from the current object to the wished one. */
 import jsonPatch from 'fast-json-patch'
 import type { Operation } from 'fast-json-patch'
-import type { Resource } from '../../../api/resources.ts'
+import { isBuiltIn, type Resource, type ResourceKind } from '../../../api/resources.ts'
 import { StatusError, badRequest } from '../../../api/status.ts'
 import { shapeOf } from './keys.ts'
 import { strategicMerge } from './strategic.ts'
@@ -23,13 +23,15 @@ export const applyType = 'application/apply-patch+yaml'
 const maxOperations = 10_000
 
 /**
- * The format that a Content-Type (without parameters) stands for.
+ * The format that a Content-Type (without parameters) stands for. @param of the kind that is patched
  * @throws StatusError UnsupportedMediaType
  */
-export function patchFormat(contentType: string): PatchFormat {
+export function patchFormat(contentType: string, of?: ResourceKind): PatchFormat {
   const format = Object.hasOwn(formats, contentType) ? formats[contentType] : undefined
-  if (format) return format
-  const offered = [...Object.keys(formats), applyType].join(', ')
+  // Nobody says of a kind that somebody defined by which keys its lists would be merged.
+  const strategic = of === undefined || isBuiltIn(of.resource)
+  if (format && (strategic || format !== 'strategic')) return format
+  const offered = [...Object.keys(formats).filter((type) => strategic || formats[type] !== 'strategic'), applyType].join(', ')
   throw new StatusError('UnsupportedMediaType', `a patch must be one of ${offered}, not ${contentType || 'without a Content-Type'}`)
 }
 

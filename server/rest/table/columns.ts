@@ -2,14 +2,15 @@
 import type { KubeObject } from '../../../api/objects.ts'
 import { ageText } from './age.ts'
 
-export type Cell = string | number | boolean
+/** null is shown as `<none>`. */
+export type Cell = string | number | boolean | null
 
 /** Columns of priority 1 are shown by `kubectl get -o wide` only. `now` is ms since 1970. */
 export interface Column<T extends KubeObject> {
   readonly name: string
-  readonly type?: 'string' | 'integer' | 'boolean'
-  readonly format?: 'name'
-  readonly priority?: 0 | 1
+  readonly type?: string
+  readonly format?: string
+  readonly priority?: number
   readonly description: string
   readonly cell: (object: T, now: number) => Cell
 }

@@ -1,23 +1,23 @@
 import { describe, expect, test } from 'vitest'
 import type { KubeObject } from '../../../api/objects.ts'
-import { kindOf, type Resource } from '../../../api/resources.ts'
+import { kindOf, type BuiltInResource } from '../../../api/resources.ts'
 import { columnDefinitions, rowOf } from './table.ts'
 
 const now = Date.parse('2030-01-01T01:00:00Z')
 const metadata = { name: 'x', namespace: 'default', uid: 'u', resourceVersion: '7', creationTimestamp: '2030-01-01T00:55:00Z' }
 const at = (minutes: number): string => new Date(now - minutes * 60_000).toISOString()
 
-function cells(resource: Resource, fields: Readonly<Record<string, unknown>>): Record<string, unknown> {
+function cells(resource: BuiltInResource, fields: Readonly<Record<string, unknown>>): Record<string, unknown> {
   const object = { apiVersion: 'v1', kind: 'K', metadata, ...fields } as KubeObject
   const { cells: values } = rowOf(object, { of: kindOf(resource), include: 'None', now })
-  return Object.fromEntries(columnDefinitions(resource).map(({ name }, i) => [name, values[i]]))
+  return Object.fromEntries(columnDefinitions(kindOf(resource)).map(({ name }, i) => [name, values[i]]))
 }
 
 const template = { metadata: { labels: { app: 'web' } }, spec: { containers: [{ name: 'a', image: 'a:1' }, { name: 'b', image: 'b:1' }], nodeSelector: { disk: 'ssd' } } }
 const inside = { Containers: 'a,b', Images: 'a:1,b:1' }
 
 describe('workloads', () => {
-  test.each<[Resource, Readonly<Record<string, unknown>>, Readonly<Record<string, unknown>>]>([
+  test.each<[BuiltInResource, Readonly<Record<string, unknown>>, Readonly<Record<string, unknown>>]>([
     ['replicationcontrollers', { spec: { replicas: 2, selector: { app: 'web' }, template }, status: { replicas: 1, readyReplicas: 1 } }, { Desired: 2, Current: 1, Ready: 1, Selector: 'app=web', ...inside }],
     ['statefulsets.apps', { spec: { replicas: 3, template }, status: { readyReplicas: 2 } }, { Ready: '2/3', ...inside }],
     [

@@ -1,17 +1,17 @@
 import { describe, expect, test } from 'vitest'
 import type { KubeObject } from '../../../api/objects.ts'
 import { kindOf, resourceKinds } from '../../../api/resources.ts'
-import type { Resource } from '../../../api/resources.ts'
+import type { BuiltInResource } from '../../../api/resources.ts'
 import { columnDefinitions, rowOf } from './table.ts'
 
 const now = Date.parse('2030-01-01T01:00:00Z')
 const metadata = { name: 'x', namespace: 'default', uid: 'u', resourceVersion: '7', creationTimestamp: '2030-01-01T00:55:00Z' }
 
 /** The cells of an object by the name of their column. */
-function cells(resource: Resource, fields: Readonly<Record<string, unknown>>): Record<string, unknown> {
+function cells(resource: BuiltInResource, fields: Readonly<Record<string, unknown>>): Record<string, unknown> {
   const object = { apiVersion: 'v1', kind: 'K', metadata, ...fields } as KubeObject
   const { cells: values } = rowOf(object, { of: kindOf(resource), include: 'None', now })
-  return Object.fromEntries(columnDefinitions(resource).map(({ name }, at) => [name, values[at]]))
+  return Object.fromEntries(columnDefinitions(kindOf(resource)).map(({ name }, at) => [name, values[at]]))
 }
 
 const running = { state: { running: {} }, ready: true, restartCount: 0 }
@@ -209,7 +209,7 @@ describe('other kinds', () => {
 test('every kind has a row for an object that has nothing but metadata', () => {
   for (const of of resourceKinds) {
     const row = rowOf({ apiVersion: 'v1', kind: 'K', metadata }, { of, include: 'Metadata', now })
-    expect(row.cells).toHaveLength(columnDefinitions(of.resource).length)
+    expect(row.cells).toHaveLength(columnDefinitions(of).length)
     expect(row.object).toEqual({ kind: 'PartialObjectMetadata', apiVersion: 'meta.k8s.io/v1', metadata })
   }
 })

@@ -1,9 +1,11 @@
 /** Tables as the server prints them for kubectl: meta.k8s.io/v1 Table. */
 import type { ConfigMap, KubeObject, Lease, Namespace, Secret, ServiceAccount } from '../../../api/objects.ts'
-import type { Resource, ResourceKind } from '../../../api/resources.ts'
+import { isBuiltIn, type BuiltInResource, type ResourceKind } from '../../../api/resources.ts'
+import { readAs } from '../../custom/kind.ts'
 import { served } from '../served.ts'
 import { ageColumn, joined, nameColumn } from './columns.ts'
 import type { Cell, Column } from './columns.ts'
+import { customColumns, definitionColumns } from './custom.ts'
 import { certificateColumns } from './certificates.ts'
 import { eventColumns } from './events.ts'
 import { nodeColumns } from './nodes.ts'
@@ -84,7 +86,7 @@ const serviceAccountColumns: readonly Column<ServiceAccount>[] = [
 ]
 
 /** The columns of each kind, kept under the type that its cells expect. */
-const columns: Readonly<Record<Resource, readonly Column<never>[]>> = {
+const columns: Readonly<Record<BuiltInResource, readonly Column<never>[]>> = {
   pods: podColumns,
   nodes: nodeColumns,
   services: serviceColumns,
@@ -98,6 +100,7 @@ const columns: Readonly<Record<Resource, readonly Column<never>[]>> = {
   secrets: secretColumns,
   serviceaccounts: serviceAccountColumns,
   'leases.coordination.k8s.io': leaseColumns,
+  'customresourcedefinitions.apiextensions.k8s.io': definitionColumns,
   'certificatesigningrequests.certificates.k8s.io': certificateColumns,
   'roles.rbac.authorization.k8s.io': roleColumns,
   'clusterroles.rbac.authorization.k8s.io': roleColumns,
@@ -123,10 +126,11 @@ const columns: Readonly<Record<Resource, readonly Column<never>[]>> = {
   'storageclasses.storage.k8s.io': storageClassColumns,
 }
 
-const columnsOf = (resource: Resource): readonly Column<KubeObject>[] => columns[resource] as readonly Column<KubeObject>[]
+const columnsOf = (of: ResourceKind): readonly Column<KubeObject>[] =>
+  isBuiltIn(of.resource) ? (columns[of.resource] as readonly Column<KubeObject>[]) : customColumns(of)
 
-export function columnDefinitions(resource: Resource): readonly ColumnDefinition[] {
-  return columnsOf(resource).map((c) => ({
+export function columnDefinitions(of: ResourceKind): readonly ColumnDefinition[] {
+  return columnsOf(of).map((c) => ({
     name: c.name,
     type: c.type ?? 'string',
     format: c.format ?? '',
@@ -144,9 +148,10 @@ export interface RowOptions {
 
 /** One object as a row. A cell that cannot be read from a malformed object is `<invalid>`; the row stays. */
 export function rowOf(object: KubeObject, { of, include, now }: RowOptions): Row {
-  const cells = columnsOf(of.resource).map((column) => {
+  const shown = readAs(of, object)
+  const cells = columnsOf(of).map((column) => {
     try {
-      return column.cell(object, now)
+      return column.cell(shown, now)
     } catch {
       return '<invalid>'
     }

@@ -3,6 +3,7 @@ import type { KubeObject } from '../../../api/objects.ts'
 import { apiVersionOf } from '../../../api/resources.ts'
 import type { ResourceKind } from '../../../api/resources.ts'
 import type { Status } from '../../../api/status.ts'
+import { readAs } from '../../custom/kind.ts'
 import type { Change } from '../../store/store.ts'
 import type { Form } from '../accept.ts'
 import { jsonOf } from '../served.ts'
@@ -28,7 +29,7 @@ export function createEventTexts(): EventTexts {
   return {
     objectText(of, object, change) {
       // In other words than those of the store an event is rare, and not kept.
-      if (!change || change.object !== object || apiVersionOf(of) !== object.apiVersion) return jsonOf(of, object)
+      if (!change || change.object !== object || apiVersionOf(of) !== object.apiVersion || readAs(of, object) !== object) return jsonOf(of, object)
       const text = known.get(change) ?? jsonOf(of, object)
       known.set(change, text)
       return text
@@ -47,7 +48,7 @@ export interface EventEncoder {
 export function createEventEncoder(texts: EventTexts, { of, form, include, now }: EventOptions): EventEncoder {
   let headed = false
   const table = (resourceVersion: string, rows: readonly unknown[]): unknown => {
-    const definitions = headed ? null : columnDefinitions(of.resource)
+    const definitions = headed ? null : columnDefinitions(of)
     headed = true
     return { kind: 'Table', apiVersion: 'meta.k8s.io/v1', metadata: { resourceVersion }, columnDefinitions: definitions, rows }
   }

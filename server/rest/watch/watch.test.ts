@@ -5,6 +5,7 @@ import { silentLog } from '../../../api/log.ts'
 import type { KubeObject } from '../../../api/objects.ts'
 import { failureOf } from '../../../test/kit/api.ts'
 import { createApi } from '../../../test/kit/api.ts'
+import { cronTab, customResourceDefinition } from '../../../test/kit/custom.ts'
 import { createFakeClock } from '../../../test/kit/clock.ts'
 import type { WatchEvent } from '../../../test/kit/api.ts'
 import { openSqliteStore } from '../../store/sqlite.ts'
@@ -53,6 +54,31 @@ describe('a watch over HTTP', () => {
     await api.patch(`${configMaps}/a`, 'merge', { data: { x: '1' } })
     await api.delete(`${configMaps}/a`)
     expect(await take(events, 4)).toEqual(['ADDED a', 'ADDED b', 'MODIFIED a', 'DELETED a'])
+  })
+
+  test('of a kind that somebody defined it ends when the definition changes, or goes', async () => {
+    const trial = await start()
+    const { api } = trial
+    const definitions = '/apis/apiextensions.k8s.io/v1/customresourcedefinitions'
+    const crontabs = '/apis/stable.example.com/v1/namespaces/default/crontabs'
+    const at = `${definitions}/crontabs.stable.example.com`
+    await api.create(definitions, customResourceDefinition())
+    const events = await api.watch(crontabs)
+    const others = await watch(trial)
+    await api.create(crontabs, cronTab())
+    await api.patch(at, 'merge', { metadata: { labels: { a: 'b' } } })
+    await api.patch(`${crontabs}/nightly`, 'merge', { spec: { replicas: 2 } })
+    expect(await take(events, 2)).toEqual(['ADDED nightly', 'MODIFIED nightly'])
+    await api.patch(at, 'merge', { spec: { names: { categories: ['more'] } } })
+    expect(await take(events, 1)).toEqual(['END'])
+    const again = await api.watch(`${crontabs}?resourceVersion=${trial.store.revision}`)
+    await api.delete(`${crontabs}/nightly`)
+    await api.delete(at)
+    await api.patch(at, 'json', [{ op: 'remove', path: '/metadata/finalizers' }])
+    expect(await take(again, 2)).toEqual(['DELETED nightly', 'END'])
+    expect((await failureOf(api.get(crontabs))).code).toBe(404)
+    await api.create(configMaps, configMap('a'))
+    expect(await take(others, 1)).toEqual(['ADDED a'])
   })
 
   test('from a revision it tells of nothing older', async () => {

@@ -5,6 +5,7 @@
 import { isWherryError } from '../../../api/errors.ts'
 import type { KubeObject } from '../../../api/objects.ts'
 import { StatusError, expired } from '../../../api/status.ts'
+import { definitions } from '../../custom/kinds.ts'
 import type { Change } from '../../store/store.ts'
 import { negotiate } from '../accept.ts'
 import type { Call } from '../call.ts'
@@ -140,6 +141,7 @@ function sendChanges(run: Run): Promise<void> {
     const onChange = (change: Change): void => {
       // A replay of history goes on to its end; what comes after the pause is asked for again.
       if (paused) return
+      if (isEnd(run, change)) return run.end()
       const text = concerns(wish, change) ? textOf(wish, change) : undefined
       run.seen = change.revision
       if (text === undefined) return
@@ -162,6 +164,13 @@ function sendChanges(run: Run): Promise<void> {
 
 function concerns({ target }: Wish, { resource, object }: Change): boolean {
   return resource === target.of.resource && (target.namespace === '' || object.metadata.namespace === target.namespace)
+}
+
+/** Whether the kind is not what it was, or is no more: the client has to learn of it anew. */
+function isEnd({ call, wish }: Run, { resource, object }: Change): boolean {
+  const { of } = wish.target
+  if (resource !== definitions || object.metadata.name !== of.resource) return false
+  return !call.deps.kinds.inGroup(of.group).includes(of)
 }
 
 function textOf({ filter, encoder }: Wish, change: Change): string | undefined {

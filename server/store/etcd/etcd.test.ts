@@ -4,6 +4,7 @@ import { join } from 'node:path'
 import { promisify } from 'node:util'
 import { afterEach, beforeEach, describe, expect, test } from 'vitest'
 import { holding, objectOf, put, refOf, remove, valueOf, witness, wordsOf } from '../../../test/conformance/store.ts'
+import { customResource } from '../../../api/resources.ts'
 import { noEtcd, openOn, startEtcd, type EtcdServer } from '../../../test/kit/etcd.ts'
 import { waitFor } from '../../../test/kit/wait.ts'
 import { createSeal, type Key } from '../../seal/seal.ts'
@@ -135,19 +136,22 @@ describe.skipIf(noEtcd)(`two hubs on one etcd${noEtcd && ` (skipped: ${noEtcd})`
     }
   })
 
-  test('a new object waits for the news about its namespace', async () => {
+  const rules = customResource('rules', 'stable.example.com')
+  test.each([
+    ['its namespace', { resource: 'namespaces', namespace: '', name: 'default' }, refOf],
+    ['the definition of its kind', { resource: 'customresourcedefinitions.apiextensions.k8s.io', namespace: '', name: rules }, (name: string) => ({ resource: rules, namespace: '', name })],
+  ] as const)('a new object waits for the news about %s', async (_what, home, refTo: (name: string) => Ref) => {
     const [a, b] = [await open(), await open()]
-    const namespace = { resource: 'namespaces', namespace: '', name: 'default' } as const
-    const home = (value: string) => ({ ...objectOf(namespace, value), kind: 'Namespace' })
-    await a.write(namespace, () => ({ put: home('open') }))
+    await a.write(home, () => ({ put: objectOf(home, 'open') }))
     await b.fresh()
     for (let round = 0; round < 20; round++) {
       const seen: unknown[] = []
       const state = round % 2 ? 'open' : 'ending'
-      await a.write(namespace, () => ({ put: home(state) }))
-      await b.write(refOf(`n${round}`), () => {
-        seen.push(valueOf(b.get(namespace)))
-        return { put: objectOf(refOf(`n${round}`), round) }
+      const ref = refTo(`n${round}`)
+      await a.write(home, () => ({ put: objectOf(home, state) }))
+      await b.write(ref, () => {
+        seen.push(valueOf(b.get(home)))
+        return { put: objectOf(ref, round) }
       })
       expect(seen.at(-1)).toBe(state)
     }

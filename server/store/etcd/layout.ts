@@ -1,6 +1,6 @@
 /** Where objects are in etcd: the keys under /registry as kube-apiserver lays them out, and their values, JSON that is sealed where its kind is. */
 import type { KubeObject } from '../../../api/objects.ts'
-import { resourceKinds, type Resource } from '../../../api/resources.ts'
+import { customResource, isBuiltIn, resourceKinds, type Resource } from '../../../api/resources.ts'
 import type { Seal } from '../../seal/seal.ts'
 import { StoreError } from '../error.ts'
 import type { Ref } from '../store.ts'
@@ -23,7 +23,7 @@ const ownGroup = /^[^.]*$|^[a-z]+(\.[a-z]+)*\.k8s\.io$/
 export function folderOf(resource: Resource): string {
   const dot = resource.indexOf('.')
   const [plural, group] = dot < 0 ? [resource, ''] : [resource.slice(0, dot), resource.slice(dot + 1)]
-  return named[resource] ?? (ownGroup.test(group) ? plural : `${group}/${plural}`)
+  return named[resource] ?? (isBuiltIn(resource) && ownGroup.test(group) ? plural : `${group}/${plural}`)
 }
 
 const byFolder: ReadonlyMap<string, Resource> = new Map(resourceKinds.map((k) => [folderOf(k.resource), k.resource]))
@@ -32,7 +32,13 @@ export function keyOf({ resource, namespace, name }: Ref): string {
   return `${root}${folderOf(resource)}/${namespace === '' ? '' : `${namespace}/`}${name}`
 }
 
-/** The object that a key names; undefined for keys of something else. */
+/** A group of a kind that somebody defined: it has a dot, as no folder of Kubernetes' own kinds has. */
+const customGroup = /^[a-z0-9]([-a-z0-9]*[a-z0-9])?(\.[a-z0-9]([-a-z0-9]*[a-z0-9])?)+$/
+
+/**
+ * The object that a key names; undefined for keys of something else. Objects of kinds that somebody defined are known by their keys
+ * alone, whether this hub has heard of their definition yet or not.
+ */
 export function refOf(key: string): Ref | undefined {
   if (!key.startsWith(root)) return undefined
   const parts = key.slice(root.length).split('/')
@@ -42,7 +48,11 @@ export function refOf(key: string): Ref | undefined {
     if (!resource || rest.length < 1 || rest.length > 2 || rest.includes('')) continue
     return rest.length === 2 ? { resource, namespace: rest[0]!, name: rest[1]! } : { resource, namespace: '', name: rest[0]! }
   }
-  return undefined
+  const [group = '', plural = '', ...rest] = parts
+  if (!customGroup.test(group) || byFolder.has(`${group}/${plural}`) || parts.includes('') || rest.length < 1 || rest.length > 2) return undefined
+  const [first = '', second] = rest
+  const resource = customResource(plural, group)
+  return second === undefined ? { resource, namespace: '', name: first } : { resource, namespace: first, name: second }
 }
 
 /** Where a word that one object alone may hold is noted; the value is the key of who holds it. */

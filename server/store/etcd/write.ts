@@ -1,5 +1,6 @@
 /** One write: decide on what memory has, commit it if etcd still has the same, or else catch up and decide again. */
 import type { KubeObject } from '../../../api/objects.ts'
+import { isBuiltIn } from '../../../api/resources.ts'
 import type { Seal } from '../../seal/seal.ts'
 import { outcomeOf, type Outcome } from '../decide.ts'
 import { outsideFence, StoreError } from '../error.ts'
@@ -80,7 +81,8 @@ interface Try {
 
 /**
  * The object and its words change hands at once, if nothing has moved: not the object, not what the fence is about, not the
- * words, and for a new object not its namespace, so that none is made in a namespace whose end another hub has begun.
+ * words, and for a new object not its namespace and not the definition of its kind, so that none is made where another hub has begun
+ * the end of either.
  */
 function transaction({ cache, words, seal }: WriteDeps, { ref, key, current, thought, held, fence }: Try): TxnRequest {
   const after = thought.kind === 'put' ? thought.object : undefined
@@ -94,6 +96,10 @@ function transaction({ cache, words, seal }: WriteDeps, { ref, key, current, tho
   if (!current && ref.namespace !== '') {
     const namespace: Ref = { resource: 'namespaces', namespace: '', name: ref.namespace }
     compare.push(unmoved(keyOf(namespace), cache.tables.get(namespace)))
+  }
+  if (!current && !isBuiltIn(ref.resource)) {
+    const definition: Ref = { resource: 'customresourcedefinitions.apiextensions.k8s.io', namespace: '', name: ref.resource }
+    compare.push(unmoved(keyOf(definition), cache.tables.get(definition)))
   }
   const success: RequestOp[] = [after ? { put: { key: Buffer.from(key), value: encodeObject(seal, ref, after) } } : { remove: { key: Buffer.from(key) } }]
   const failure: RequestOp[] = []
