@@ -5,6 +5,7 @@
 #
 #   FORMATS="libvirt qemu virtualbox"   which boxes (default all three)
 #   SOURCES=FILE                        where Debian's packages are (default: this machine's, or deb.debian.org)
+#   BASE=FILE                           a tarball of the packages, which is made if it is not there: for building again and again
 #   NODE_MODULES=DIR                    installed npm packages to take, instead of asking the npm registry
 #
 # Then:  vagrant box add DIR/wherry-offline.json --provider libvirt
@@ -64,18 +65,20 @@ sources() {
 }
 
 debian() {
-  local pkgs
+  local pkgs base
   pkgs=$(grep -v '^#' "$project/vagrant/provision/packages.txt" | paste -sd,)
   # The cloud kernel lacks the devices that VirtualBox gives.
   pkgs+=,linux-image-amd64,initramfs-tools,zstd,systemd,systemd-sysv,systemd-timesyncd,dbus,udev,e2fsprogs,netbase,passwd,openssl
   pkgs+=,openssh-server,sudo,rsync,procps,less,iputils-ping,ethtool,kubernetes-client
-  mmdebstrap --quiet --variant=minbase --include="$pkgs" --aptopt='Acquire::Languages "none"' \
+  base=${BASE:-$work/root.tar}
+  [ -s "$base" ] || mmdebstrap --quiet --variant=minbase --include="$pkgs" --aptopt='Acquire::Languages "none"' \
     --dpkgopt='path-exclude=/usr/share/man/*' --dpkgopt='path-exclude=/usr/share/doc/*' --dpkgopt='path-exclude=/usr/share/locale/*' \
-    bookworm "$work/root.tar" "$(sources)"
+    bookworm "$base" "$(sources)"
   mkdir "$root"
   # Capabilities of files are in extended attributes.
-  tar -C "$root" --numeric-owner --xattrs --xattrs-include='*' -xpf "$work/root.tar"
-  rm "$work/root.tar"
+  tar -C "$root" --numeric-owner --xattrs --xattrs-include='*' -xpf "$base"
+  rm -f "$work/root.tar"
+  # shellcheck disable=SC2016 # dpkg-query's own variables
   did=$(within dpkg-query -W -f='${db:Status-Abbrev}\n' | grep -c '^ii')' packages'
 }
 
