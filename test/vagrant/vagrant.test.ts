@@ -13,7 +13,7 @@ const folder = join(root, 'vagrant')
 const path = [process.env.PATH ?? '', '/usr/local/sbin', '/usr/sbin', '/sbin'].join(delimiter)
 const has = (program: string): boolean => path.split(delimiter).some((dir) => existsSync(join(dir, program)))
 const env = { PATH: path }
-const under = (title: string, missing: string | false, body: () => void): void => describe.skipIf(missing)(missing ? `${title} (skipped: ${missing})` : title, body)
+const under = (title: string, missing: string | false, body: () => void) => describe.skipIf(missing)(missing ? `${title} (skipped: ${missing})` : title, body)
 
 let dir: string
 beforeAll(() => void (dir = mkdtempSync(join(tmpdir(), 'wherry-vagrant-'))))

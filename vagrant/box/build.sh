@@ -6,6 +6,7 @@
 #   FORMATS="libvirt qemu virtualbox"   which boxes (default all three)
 #   SOURCES=FILE                        where Debian's packages are (default: this machine's, or deb.debian.org)
 #   BASE=FILE                           a tarball of the packages, which is made if it is not there: for building again and again
+#   KERNEL_ARGS=mitigations=off         further arguments of the kernel; these suit machines without hardware virtualisation
 #   NODE_MODULES=DIR                    installed npm packages to take, instead of asking the npm registry
 #
 # Then:  vagrant box add DIR/wherry-offline.json --provider libvirt
@@ -160,7 +161,7 @@ TIMEOUT 0
 LABEL wherry
   LINUX /boot/$(basename "$root"/boot/vmlinuz-*)
   INITRD /boot/$(basename "$root"/boot/initrd.img-*)
-  APPEND root=LABEL=wherry ro net.ifnames=0 console=tty0 console=ttyS0,115200 quiet
+  APPEND root=LABEL=wherry ro net.ifnames=0 console=tty0 console=ttyS0,115200 quiet ${KERNEL_ARGS-}
 C
   truncate -s ${gib}G "$raw"
   echo 'start=2048, type=83, bootable' | sfdisk -q "$raw"

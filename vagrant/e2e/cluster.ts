@@ -85,7 +85,7 @@ export function createCluster({ config, ground, exec, clock, signal }: ClusterDe
 
   const trySsh: Cluster['trySsh'] = (machine, command) => {
     writeFileSync(sshConfig, sshSettings(machines, work, variables.VAGRANT_HOME))
-    return exec.tryRun(ground.inside(['ssh', '-F', sshConfig, machine.name, '--', command]), { signal, timeoutMs: 300_000 })
+    return exec.tryRun(ground.inside(['ssh', '-F', sshConfig, machine.name, '--', command]), { signal, timeoutMs: 600_000 })
   }
   const ssh: Cluster['ssh'] = async (machine, command) => {
     const { exitCode, stdout, stderr } = await trySsh(machine, command)

@@ -1,5 +1,5 @@
 /** Three nodes that are what they say, and no other. */
-import type { Cluster } from '../cluster.ts'
+import type { Cluster, Machine } from '../cluster.ts'
 import type { Check } from '../check.ts'
 import { must } from '../error.ts'
 import { isReady, type NodeObject } from '../workloads.ts'
@@ -61,11 +61,12 @@ async function measured(cluster: Cluster): Promise<string> {
 async function sharedAddress(cluster: Cluster): Promise<string> {
   const file = '/etc/systemd/network/80-vagrant.network.d/nat.conf'
   const text = '[Network]\\nAddress=10.0.2.15/24\\n[Route]\\nGateway=10.0.2.2\\nPreferredSource=10.0.2.15\\n'
-  for (const machine of cluster.machines) {
+  const share = async (machine: Machine): Promise<void> => {
     await cluster.ssh(machine, `sudo mkdir -p $(dirname ${file}) && printf '${text}' | sudo tee ${file} >/dev/null && sudo networkctl reload && sudo networkctl reconfigure eth0`)
-    await cluster.until(`the default route of ${machine.name}`, 60, async () => ((await cluster.ssh(machine, 'ip route get 198.51.100.1')).includes('src 10.0.2.15') ? {} : undefined))
+    await cluster.until(`the default route of ${machine.name}`, 120, async () => ((await cluster.ssh(machine, 'ip route get 198.51.100.1')).includes('src 10.0.2.15') ? {} : undefined))
     await cluster.ssh(machine, 'sudo systemctl restart wherry-agent')
   }
+  await Promise.all(cluster.machines.map(share))
   return addresses(cluster)
 }
 
@@ -76,7 +77,7 @@ async function twin(cluster: Cluster): Promise<string> {
   const command = (await cluster.ssh(cluster.hub, 'sudo wherry token create --ttl 30m --print-join-command --kubeconfig /root/.kube/config')).trim()
   must(command.startsWith(`wherry join ${url} --token `), `wherry token create said: ${command}`)
   const node = '/opt/wherry/node_modules/node/bin/node --experimental-ffi --disable-warning=ExperimentalWarning'
-  const agent = `timeout 90 ${node} /opt/wherry/agent/main.ts --credentials /tmp/twin --node twin --hub ${url} --state /tmp/twin-state`
+  const agent = `timeout 500 ${node} /opt/wherry/agent/main.ts --credentials /tmp/twin --node twin --hub ${url} --state /tmp/twin-state`
   await cluster.ssh(machine, `sudo systemctl stop wherry-agent; sudo ${command} --node twin --credentials /tmp/twin >/dev/null`)
   try {
     const { stdout } = await cluster.trySsh(machine, `sudo ${agent} 2>&1 | grep -m1 'has the address'`)

@@ -1,6 +1,6 @@
 /** Services, from everywhere to everywhere. The same questions are asked in every mode. */
 import type { Check } from '../check.ts'
-import type { Cluster } from '../cluster.ts'
+import type { Cluster, Machine } from '../cluster.ts'
 import { must } from '../error.ts'
 import { answeredBy, deployment, podsOf, rolledOut, service, type PodObject, type ServiceObject } from '../workloads.ts'
 
@@ -57,23 +57,23 @@ const turns = 24
 
 async function fromMachines(cluster: Cluster): Promise<string> {
   const [pods, { spec }] = [await probes(cluster), await probeService(cluster)]
-  const told: string[] = []
-  for (const machine of cluster.machines) {
+  const ask = async (machine: Machine): Promise<string> => {
     const text = await cluster.ssh(machine, `for i in $(seq ${turns}); do curl -fsS --max-time 20 http://${spec.clusterIP}/ || exit 1; done`)
     const nodes = answeredBy(text, pods)
     must(nodes.size === cluster.machines.length, `${machine.name} met only ${[...nodes].join(', ')}`)
-    told.push(`${machine.name} met ${nodes.size} nodes`)
+    return `${machine.name} met ${nodes.size} nodes`
   }
-  return `${spec.clusterIP}: ${told.join(', ')}`
+  return `${spec.clusterIP}: ${(await Promise.all(cluster.machines.map(ask))).join(', ')}`
 }
 
 async function fromPods(cluster: Cluster): Promise<string> {
   const [pods, { spec }] = [await probes(cluster), await probeService(cluster)]
-  for (const pod of pods) {
+  const ask = async (pod: PodObject): Promise<void> => {
     const command = `for i in $(seq ${turns}); do wget -q -O - http://${spec.clusterIP}/ || exit 1; done`
     const nodes = answeredBy(await inPod(cluster, pod, command), pods)
     must(nodes.size === cluster.machines.length, `${pod.metadata.name} met only ${[...nodes].join(', ')}`)
   }
+  await Promise.all(pods.map(ask))
   return `${pods.length} pods, ${turns} questions each`
 }
 
@@ -94,11 +94,16 @@ async function podToPod(cluster: Cluster): Promise<string> {
 async function nodePorts(cluster: Cluster): Promise<string> {
   const [pods, { spec }] = [await probes(cluster), await probeService(cluster)]
   const port = spec.ports[0]!.nodePort!
-  for (const to of cluster.machines) {
-    const url = `http://${to.address}:${port}/`
-    answeredBy(await cluster.curl(url), pods)
-    for (const from of cluster.machines) answeredBy(await cluster.ssh(from, `curl -fsS --max-time 20 ${url}`), pods)
-    for (const pod of pods) answeredBy(await inPod(cluster, pod, `wget -q -O - ${url}`), pods)
+  const urls = cluster.machines.map((to) => `http://${to.address}:${port}/`)
+  for (const url of urls) answeredBy(await cluster.curl(url), pods)
+  const all = (command: string): string => urls.map((url) => `${command} ${url}`).join(' && ')
+  const texts = await Promise.all([
+    ...cluster.machines.map((from) => cluster.ssh(from, all('curl -fsS --max-time 20'))),
+    ...pods.map((pod) => inPod(cluster, pod, all('wget -q -O -'))),
+  ])
+  for (const text of texts) {
+    answeredBy(text, pods)
+    must(text.trim().split('\n').length === urls.length, `one of ${urls.join(', ')} did not answer: ${text}`)
   }
   return `port ${port} of ${cluster.machines.length} nodes, from this host, every machine and every pod`
 }
@@ -106,27 +111,31 @@ async function nodePorts(cluster: Cluster): Promise<string> {
 async function names(cluster: Cluster): Promise<string> {
   const [pods, { spec }] = [await probes(cluster), await probeService(cluster)]
   const full = 'probe.default.svc.cluster.local'
-  for (const pod of pods) {
-    for (const name of ['probe', 'probe.default', full]) answeredBy(await inPod(cluster, pod, `wget -q -O - http://${name}/`), pods)
+  const fromPod = async (pod: PodObject): Promise<void> => {
+    const known = ['probe', 'probe.default', full]
+    const text = await inPod(cluster, pod, known.map((name) => `wget -q -O - http://${name}/`).join(' && '))
+    answeredBy(text, pods)
+    must(text.trim().split('\n').length === known.length, `${pod.metadata.name} heard: ${text}`)
   }
-  for (const machine of cluster.machines) {
-    const said = await cluster.ssh(machine, `busybox nslookup ${full} 169.254.20.10`)
-    must(said.includes(spec.clusterIP), `on ${machine.name} nslookup said: ${said}`)
-    answeredBy(await cluster.ssh(machine, `curl -fsS --max-time 20 --resolve ${full}:80:$(busybox nslookup ${full} 169.254.20.10 | sed -n 's/^Address: *\\([0-9.]*\\)$/\\1/p' | tail -n1) http://${full}/`), pods)
+  const fromMachine = async (machine: Machine): Promise<void> => {
+    const said = await cluster.ssh(machine, `busybox nslookup ${full} 169.254.20.10 || true`)
+    must(said.includes(`Address: ${spec.clusterIP}`), `on ${machine.name} nslookup said: ${said}`)
+    answeredBy(await cluster.ssh(machine, `curl -fsS --max-time 20 --resolve ${full}:80:${spec.clusterIP} http://${full}/`), pods)
   }
+  await Promise.all([...pods.map(fromPod), ...cluster.machines.map(fromMachine)])
   return `probe, probe.default, ${full}: from ${pods.length} pods and ${cluster.machines.length} machines`
 }
 
 async function refused(cluster: Cluster): Promise<string> {
   await cluster.apply(service('nobody'))
   const { spec } = await cluster.kubectlJson<ServiceObject>('get', 'service', 'nobody')
-  for (const machine of cluster.machines) {
-    const what = await cluster.until(`${machine.name} to refuse`, 60, async () => {
+  const refuses = (machine: Machine): Promise<object> =>
+    cluster.until(`${machine.name} to refuse`, 120, async () => {
       const { exitCode } = await cluster.trySsh(machine, `curl -sS --max-time 10 -o /dev/null http://${spec.clusterIP}/`)
+      // curl(1): 7 is a connection that was refused, 28 one that was not answered.
       return exitCode === 7 ? { exitCode } : `curl ended with ${exitCode}`
     })
-    must(what.exitCode === 7, 'it was not refused')
-  }
+  await Promise.all(cluster.machines.map(refuses))
   await cluster.kubectl('delete', 'service', 'nobody')
   return spec.clusterIP
 }
