@@ -46,9 +46,11 @@ interface Wish {
   readonly replicas: number
   /** Only on these machines. */
   readonly on: readonly Machine[]
+  /** Further labels of its pods. */
+  readonly labels?: Readonly<Record<string, string>>
 }
 
-export function deployment({ name, replicas, on }: Wish): object {
+export function deployment({ name, replicas, on, labels: more = {} }: Wish): object {
   const labels = { app: name }
   const values = on.map((machine) => machine.name)
   const affinity = {
@@ -62,7 +64,7 @@ export function deployment({ name, replicas, on }: Wish): object {
     spec: {
       replicas,
       selector: { matchLabels: labels },
-      template: { metadata: { labels }, spec: { affinity, tolerations, terminationGracePeriodSeconds: 2, containers: [container] } },
+      template: { metadata: { labels: { ...labels, ...more } }, spec: { affinity, tolerations, terminationGracePeriodSeconds: 2, containers: [container] } },
     },
   }
 }

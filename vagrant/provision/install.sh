@@ -74,8 +74,8 @@ packages() {
   for name in $(grep -v '^#' "$here/packages.txt" | tr '\n' ' '); do installed "$name" || missing="$missing $name"; done
   # For people who look around on the machine; not every distribution has it.
   if ! command -v kubectl >/dev/null && [ -n "$missing" ]; then optional=kubernetes-client; else optional=; fi
-  # npm brings everything else that npm packages need. A root file system gets them from outside.
-  [ "$live" = no ] || modules_fit || command -v npm >/dev/null || missing="$missing npm"
+  # Debian's npm fetches the pinned Node and the npm packages, unless they are there.
+  modules_fit || command -v npm >/dev/null || missing="$missing npm"
   if [ -z "$missing" ]; then
     did='nothing to do'
     return

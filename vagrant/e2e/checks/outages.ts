@@ -90,16 +90,9 @@ async function powerOn(cluster: Cluster): Promise<string> {
   await cluster.vagrant('up', victim.name, '--no-provision')
   await allReady(cluster, 600)
   await rolledOut(cluster, `probe-${victim.name}`, 1)
-  await relabel(cluster)
   const { spec } = await cluster.kubectlJson<ServiceObject>('get', 'service', 'steady')
   await cluster.ssh(victim, `for i in $(seq 12); do curl -fsS --max-time 20 -o /dev/null http://${spec.clusterIP}/ || exit 1; done`)
   return `${victim.name} is Ready, runs pods, and reaches the service`
-}
-
-/** Pods that were made anew do not have the label that was put on by hand. */
-async function relabel(cluster: Cluster): Promise<void> {
-  const apps = cluster.machines.map((machine) => `probe-${machine.name}`).join(',')
-  await cluster.kubectl('label', 'pods', '-l', `app in (${apps})`, 'probe=yes', '--overwrite')
 }
 
 async function clockJump(cluster: Cluster): Promise<string> {
@@ -133,7 +126,6 @@ async function reload(cluster: Cluster): Promise<string> {
   await awaitBoot(cluster, victim, before)
   await allReady(cluster, 600)
   await rolledOut(cluster, `probe-${victim.name}`, 1)
-  await relabel(cluster)
   return `${victim.name} is Ready again, and its pods run`
 }
 
