@@ -38,9 +38,6 @@ const container = {
   resources: { requests: { cpu: '10m', memory: '16Mi' } },
 }
 
-/** Pods leave a lost node after this many seconds. */
-export const patience = 10
-
 interface Wish {
   readonly name: string
   readonly replicas: number
@@ -48,9 +45,11 @@ interface Wish {
   readonly on: readonly Machine[]
   /** Further labels of its pods. */
   readonly labels?: Readonly<Record<string, string>>
+  /** Its pods leave a lost node after this many seconds. */
+  readonly patience?: number
 }
 
-export function deployment({ name, replicas, on, labels: more = {} }: Wish): object {
+export function deployment({ name, replicas, on, labels: more = {}, patience = 300 }: Wish): object {
   const labels = { app: name }
   const values = on.map((machine) => machine.name)
   const affinity = {

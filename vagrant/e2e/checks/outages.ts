@@ -7,10 +7,10 @@ import { allReady } from './nodes.ts'
 
 const victimOf = (cluster: Cluster): Machine => cluster.workers.at(-1)!
 
-/** Two pods, on workers only, and their service. */
+/** Pods on workers only, and their service. */
 async function deploySteady(cluster: Cluster): Promise<string> {
-  await cluster.apply(deployment({ name: 'steady', replicas: 2 * cluster.workers.length, on: cluster.workers }), service('steady'))
-  const pods = await rolledOut(cluster, 'steady', 2 * cluster.workers.length)
+  await cluster.apply(deployment({ name: 'steady', replicas: cluster.workers.length + 1, on: cluster.workers, patience: 10 }), service('steady'))
+  const pods = await rolledOut(cluster, 'steady', cluster.workers.length + 1)
   const count = (machine: Machine): number => pods.filter((pod) => pod.spec.nodeName === machine.name).length
   must(cluster.workers.every((worker) => count(worker) > 0), 'a worker has none of the pods')
   return cluster.workers.map((worker) => `${count(worker)} on ${worker.name}`).join(', ')
@@ -103,8 +103,8 @@ async function clockJump(cluster: Cluster): Promise<string> {
     await cluster.ssh(worker, `sleep 5; for i in $(seq 6); do curl -fsS --max-time 20 -o /dev/null http://${spec.clusterIP}/ || exit 1; done`)
     await cluster.ssh(worker, 'systemctl is-active wherry-agent')
     await allReady(cluster)
-    await cluster.kubectl('scale', 'deployment/steady', `--replicas=${2 * cluster.workers.length + (jump === '-2 days' ? 1 : 0)}`)
-    await rolledOut(cluster, 'steady', 2 * cluster.workers.length + (jump === '-2 days' ? 1 : 0))
+    await cluster.kubectl('scale', 'deployment/steady', `--replicas=${cluster.workers.length + 1 + (jump === '-2 days' ? 1 : 0)}`)
+    await rolledOut(cluster, 'steady', cluster.workers.length + 1 + (jump === '-2 days' ? 1 : 0))
   }
   return `${worker.name}: a day on, two back, one on; Ready, serving, and taking changes`
 }
