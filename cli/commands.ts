@@ -1,6 +1,6 @@
 /** What each command does, with everything it may touch given to it. */
 import { randomInt } from 'node:crypto'
-import { readFileSync } from 'node:fs'
+import { readFileSync, writeFileSync } from 'node:fs'
 import { hostname } from 'node:os'
 import { join } from 'node:path'
 import type { Clock } from '../api/clock.ts'
@@ -21,7 +21,7 @@ import { inside, nodeOf } from './lab/plan.ts'
 import { requireRoot } from './lab/preflight.ts'
 import type { Processes } from './lab/process.ts'
 import type { Farewell } from './lab/supervisor.ts'
-import { labUp } from './lab/up.ts'
+import { echoImage, labUp } from './lab/up.ts'
 import { createSteps } from './progress.ts'
 import { nodeRules, serviceMarks } from './rules.ts'
 import { onlyService } from './ruleset-text.ts'
@@ -71,6 +71,7 @@ export function commands(deps: CommandDeps) {
   return {
     up: (wish: LabWish) => labUp(wish, steps, deps),
     down: (wish: LabWish) => labDown(wish, steps, deps),
+    image: (file: string) => writeFileSync(file, echoImage(deps)),
     supervise: (runDir: string) => superviseLab(runDir, deps, deps.farewell()),
 
     async exec(name: string, command: readonly string[], wish: LabWish): Promise<void> {

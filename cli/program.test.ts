@@ -13,7 +13,7 @@ function recorded(): { readonly actions: Actions; readonly calls: unknown[][] } 
     (name: string) =>
     async (...args: unknown[]) =>
       void calls.push([name, ...args])
-  const names = ['up', 'down', 'supervise', 'exec', 'status', 'rules', 'snapshot', 'restore', 'join', 'agent', 'hub', 'proxy'] as const
+  const names = ['up', 'down', 'supervise', 'image', 'exec', 'status', 'rules', 'snapshot', 'restore', 'join', 'agent', 'hub', 'proxy'] as const
   return { calls, actions: Object.fromEntries(names.map((name) => [name, record(name)])) as unknown as Actions }
 }
 
@@ -69,6 +69,10 @@ describe('the commands', () => {
     [
       ['lab', 'supervise', '--run-dir', '/r'],
       ['supervise', '/r'],
+    ],
+    [
+      ['lab', 'image', '/f'],
+      ['image', '/f'],
     ],
     [
       ['agent', '--node', 'a', '--log-level', 'debug'],

@@ -94,6 +94,11 @@ function addLabCommands(program: Command, actions: Actions): void {
     .command('supervise')
     .requiredOption('--run-dir <dir>')
     .action((options: { runDir: string }) => actions.supervise(options.runDir))
+  lab
+    .command('image')
+    .description("write the demo's image, as `ctr images import` takes it")
+    .argument('<file>')
+    .action((file: string) => actions.image(file))
 }
 
 function addClusterCommands(program: Command, actions: Actions): void {

@@ -102,7 +102,8 @@ async function demoRules(hub: HubClient, node: string, signal: AbortSignal): Pro
   return service && liveOn(cluster, service).length > 0 ? onlyService(rules, marksOf(cluster, service)) : rules
 }
 
-function echoImage(deps: LabDeps): Uint8Array {
+/** The demo's image for this machine, of its own busybox. */
+export function echoImage(deps: Pick<LabDeps, 'config'>): Uint8Array {
   const busybox = readFileSync(findProgram('busybox', deps.config.path)!)
   return buildEchoImage({ busybox, architecture: process.arch === 'x64' ? 'amd64' : process.arch })
 }

@@ -74,10 +74,11 @@ async function applyScale(call: Call, target: ResourceTarget): Promise<void> {
   const replicas = replicasOf(target, given)
   const named = asObject(given.spec ?? {}, 'a Scale with spec as an object').replicas !== undefined
   const { name, namespace, uid, resourceVersion, managedFields } = metadataOf(given)
-  const config = draftOf({ metadata: { name, namespace, uid, resourceVersion, managedFields }, ...(named && { spec: { replicas } }) }, target)
+  const wished = named ? (withFieldAt({}, (customOf(target.of)?.scale ?? ownPaths).wished, replicas) as JsonMap) : {}
+  const config = draftOf({ metadata: { name, namespace, uid, resourceVersion, managedFields }, ...wished }, target)
   const { object } = await call.deps.registry.apply(refOf(target), config, options)
-  tell(call, target)
-  sendValue(call, scaleOf(object), { media })
+  tell(call, target, object)
+  sendValue(call, scaleOf(target.of, object), { media })
 }
 
 function replicasOf({ name }: ResourceTarget, wish: JsonMap): number {

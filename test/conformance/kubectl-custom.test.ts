@@ -1,12 +1,8 @@
 /** Kinds that somebody defines, as a stock kubectl meets them: defined, explained, made, shown, changed, refused, deleted. */
-import { afterAll, beforeAll, describe, expect, test } from 'vitest'
+import { beforeAll, describe, expect, test } from 'vitest'
 import { bootstrap } from '../../server/bootstrap.ts'
-import { startControllers } from '../kit/controllers.ts'
 import { cronTab, customResourceDefinition } from '../kit/custom.ts'
-import { kubectlFile, openKubectl } from '../kit/kubectl.ts'
-import type { Kubectl } from '../kit/kubectl.ts'
-import { startTrial } from '../kit/trial.ts'
-import type { Trial } from '../kit/trial.ts'
+import { kubectlFile, useKubectl } from '../kit/kubectl.ts'
 import { waitFor } from '../kit/wait.ts'
 
 const crd = JSON.stringify(customResourceDefinition())
@@ -14,22 +10,9 @@ const nightly = JSON.stringify(cronTab())
 const another = (spec: object, metadata: object = {}): string => JSON.stringify(cronTab({ metadata: { name: 'other', ...metadata }, spec }))
 
 describe.skipIf(!kubectlFile)('kinds that somebody defines (skipped where there is no kubectl on PATH)', () => {
-  let trial: Trial
-  let kubectl: Kubectl
-  let stop: () => Promise<void>
-  beforeAll(async () => {
-    trial = await startTrial()
-    await bootstrap(trial.registry, { clusterIP: '10.96.0.1', port: 6443 })
-    stop = startControllers(trial)
-    kubectl = await openKubectl(trial.api.url)
-  })
-  afterAll(async () => {
-    await kubectl.close()
-    await stop()
-    await trial.close()
-  })
-  const ok = (line: string, input?: string): Promise<string> => kubectl.ok(line.split(' '), input)
-  const fails = (line: string, input = '', code = 1): Promise<string> => kubectl.fails(line.split(' '), { input, code })
+  const stage = useKubectl({ controllers: true })
+  const { ok, fails } = stage
+  beforeAll(() => bootstrap(stage.trial.registry, { clusterIP: '10.96.0.1', port: 6443 }))
   const head = async (line: string): Promise<string> => (await ok(line)).split('\n')[0]!.trim().replaceAll(/\s+/g, ' ')
 
   test('the definition is made, established, shown and explained', async () => {
@@ -64,7 +47,7 @@ describe.skipIf(!kubectlFile)('kinds that somebody defines (skipped where there 
     expect(await ok('get crontabs.v1beta1.stable.example.com nightly -o name')).toContain('Warning: stable.example.com/v1beta1 CronTab is deprecated')
     await ok('apply -f -', JSON.stringify(cronTab({ apiVersion: 'stable.example.com/v1beta1', metadata: { name: 'older' } })))
     expect(await ok('get ct older -o jsonpath={.apiVersion}')).toBe('stable.example.com/v1')
-    expect(trial.store.get({ resource: 'crontabs.stable.example.com' as never, namespace: 'default', name: 'older' })?.apiVersion).toBe('stable.example.com/v1')
+    expect(stage.trial.store.get({ resource: 'crontabs.stable.example.com' as never, namespace: 'default', name: 'older' })?.apiVersion).toBe('stable.example.com/v1')
     await ok('delete ct older')
   })
 
@@ -186,6 +169,6 @@ describe.skipIf(!kubectlFile)('kinds that somebody defines (skipped where there 
     await ok('patch crontab held --type=json -p [{"op":"remove","path":"/metadata/finalizers"}]')
     await ok('wait --for=delete crd/crontabs.stable.example.com --timeout=10s')
     expect(await fails('get crontabs')).toMatch(/the server doesn't have a resource type|could not find/)
-    expect(trial.complaints).toEqual([])
+    expect(stage.trial.complaints).toEqual([])
   })
 })
