@@ -20,23 +20,15 @@ afterEach(() => inside.close())
 /** A store that tells its watchers of changes, old ones too, only when it is let: as one does that lives on other machines. */
 function lateStore(store: Store) {
   const held: (() => void)[] = []
-  const late: Store = {
-    ...store,
-    get revision() {
-      return store.revision
-    },
-    get compacted() {
-      return store.compacted
-    },
-    watch(from, onChange) {
-      let active = true
-      const stop = store.watch(from, (change) => void held.push(() => active && onChange(change)))
-      return () => {
-        active = false
-        stop()
-      }
-    },
+  const watch: Store['watch'] = (from, onChange) => {
+    let active = true
+    const stop = store.watch(from, (change) => void held.push(() => active && onChange(change)))
+    return () => {
+      active = false
+      stop()
+    }
   }
+  const late = Object.create(store, { watch: { value: watch } }) as Store
   const release = async (count = held.length): Promise<void> => {
     for (const tell of held.splice(0, count)) tell()
     await settled()
@@ -94,7 +86,8 @@ test('a revision without a change, as etcd has them, is not waited for', async (
 })
 
 test('who is too far behind gets the whole state', async () => {
-  const { feed, seen } = open({ ...inside.store, revision: 20_010, compacted: 0 }, createFanout(inside.store, createEncoder({ log: silentLog })))
+  const ahead = Object.create(inside.store, { revision: { value: 20_010 }, compacted: { value: 0 } }) as Store
+  const { feed, seen } = open(ahead, createFanout(inside.store, createEncoder({ log: silentLog })))
   const opening = await feed.start(9)
   await opening.send()
   expect(seen()).toEqual(['welcome 20010', 'reset', 'sync 20010'])

@@ -25,7 +25,7 @@ spec: {selector: {app: web}, ports: [{port: 80, targetPort: ${targetPort}}]}
 `
 
 describe.skipIf(!kubectlFile)('stock kubectl (skipped where there is none on PATH)', () => {
-  const stage = useKubectl()
+  const stage = useKubectl({ commands: 40 })
   const { ok, fails } = stage
   const words = (text: string): readonly string[] => text.split(/\s+/)
 

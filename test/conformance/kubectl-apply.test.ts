@@ -31,7 +31,7 @@ const file = ['-f', '-']
 const sidecar = '- {name: side, image: "side:1"}'
 
 describe.skipIf(!kubectlFile)('kubectl apply --server-side (skipped where there is no kubectl on PATH)', () => {
-  const stage = useKubectl()
+  const stage = useKubectl({ commands: 28 })
   const { ok, fails } = stage
   const apply = ['apply', '--server-side', ...file]
   const field = (name: string, path: string): Promise<string> => ok(['get', ...name.split(' '), '--show-managed-fields', '-o', `jsonpath=${path}`])

@@ -10,7 +10,7 @@ const nightly = JSON.stringify(cronTab())
 const another = (spec: object, metadata: object = {}): string => JSON.stringify(cronTab({ metadata: { name: 'other', ...metadata }, spec }))
 
 describe.skipIf(!kubectlFile)('kinds that somebody defines (skipped where there is no kubectl on PATH)', () => {
-  const stage = useKubectl({ controllers: true })
+  const stage = useKubectl({ commands: 60, controllers: true })
   const { ok, fails } = stage
   beforeAll(() => bootstrap(stage.trial.registry, { clusterIP: '10.96.0.1', port: 6443 }))
   const head = async (line: string): Promise<string> => (await ok(line)).split('\n')[0]!.trim().replaceAll(/\s+/g, ' ')

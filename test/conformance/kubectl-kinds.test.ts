@@ -60,7 +60,7 @@ const described: Readonly<Record<string, RegExp>> = {
 }
 
 describe.skipIf(!kubectlFile)('kinds of others (skipped where there is no kubectl on PATH)', () => {
-  const stage = useKubectl()
+  const stage = useKubectl({ commands: 200 })
   const { ok, fails } = stage
   beforeAll(async () => {
     await bootstrap(stage.trial.registry, { clusterIP: '10.96.0.1', port: 6443 })

@@ -15,7 +15,7 @@ spec:
 `
 
 describe.skipIf(!kubectlFile)('kubectl reads (skipped where there is no kubectl on PATH)', () => {
-  const stage = useKubectl()
+  const stage = useKubectl({ commands: 90 })
   const { ok, fails } = stage
   beforeAll(async () => {
     await ok(['apply', ...file], web('web:1'))

@@ -5,7 +5,7 @@ import { kubectlFile, useKubectl } from '../kit/kubectl.ts'
 const file = ['-f', '-']
 
 describe.skipIf(!kubectlFile)('kubectl delete (skipped where there is no kubectl on PATH)', () => {
-  const stage = useKubectl({ controllers: true })
+  const stage = useKubectl({ commands: 45, controllers: true })
   const { ok, fails } = stage
   /** Waits until there are so many objects of a kind. */
   const until = async (resource: 'pods' | 'replicasets.apps', count: number): Promise<void> => {

@@ -13,7 +13,7 @@ spec:
 `
 
 describe.skipIf(!kubectlFile)('kubectl and a deployment (skipped where there is no kubectl on PATH)', () => {
-  const stage = useKubectl({ controllers: true, editor: 'sed -i s/8080/8081/' })
+  const stage = useKubectl({ commands: 40, controllers: true, editor: 'sed -i s/8080/8081/' })
   const { ok, fails } = stage
   beforeAll(async () => {
     await ok(['apply', '-f', '-'], web)

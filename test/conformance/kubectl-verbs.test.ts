@@ -6,7 +6,7 @@ const file = ['-f', '-']
 const map = (name: string, rest = 'data: {a: "1"}'): string => `apiVersion: v1\nkind: ConfigMap\nmetadata: {name: ${name}, labels: {app: x}}\n${rest}\n`
 
 describe.skipIf(!kubectlFile)('kubectl writes (skipped where there is no kubectl on PATH)', () => {
-  const stage = useKubectl()
+  const stage = useKubectl({ commands: 27 })
   const { ok, fails } = stage
   beforeAll(async () => {
     await ok(['create', 'deployment', 'web', '--image=web:1', '--replicas=2', '--port=80'])

@@ -4,7 +4,7 @@ import { mkdtemp, rm, writeFile } from 'node:fs/promises'
 import { tmpdir } from 'node:os'
 import path from 'node:path'
 import { execa } from 'execa'
-import { afterAll, beforeAll, expect } from 'vitest'
+import { afterAll, beforeAll, expect, type RunnerTestFile, type RunnerTestSuite } from 'vitest'
 import { startControllers } from './controllers.ts'
 import { startTrial, type Trial } from './trial.ts'
 
@@ -55,6 +55,8 @@ export interface KubectlStage extends Omit<Kubectl, 'close'> {
 }
 
 export interface KubectlWish {
+  /** So many different commands are tried at the least, where no test is left out. */
+  readonly commands: number
   /** A command for `kubectl edit`, which gets a file. */
   readonly editor?: string
   /** The hub's controllers run too. */
@@ -62,7 +64,8 @@ export interface KubectlWish {
 }
 
 /** A hub's API and the kubectl of its user, for the tests of the `describe` that calls it: there from its `beforeAll` on. */
-export function useKubectl({ editor, controllers = false }: KubectlWish = {}): KubectlStage {
+export function useKubectl({ commands, editor, controllers = false }: KubectlWish): KubectlStage {
+  const tried = new Set<string>()
   let trial: Trial | undefined
   let kubectl: Kubectl | undefined
   let stop: (() => Promise<void>) | undefined
@@ -71,11 +74,17 @@ export function useKubectl({ editor, controllers = false }: KubectlWish = {}): K
     if (controllers) stop = startControllers(trial)
     kubectl = await openKubectl(trial.api.url, editor)
   })
-  afterAll(async () => {
+  // oxlint-disable-next-line no-empty-pattern -- the runner reads it to see what is asked for
+  afterAll(async ({}, suite) => {
     await kubectl?.close()
     await stop?.()
     await trial?.close()
+    if (isWhole(suite)) expect(tried.size, 'different commands').toBeGreaterThanOrEqual(commands)
   })
+  const noted = (command: Command): Command => {
+    tried.add(typeof command === 'string' ? command : command.join(' '))
+    return command
+  }
   return {
     get trial() {
       return trial!
@@ -83,7 +92,11 @@ export function useKubectl({ editor, controllers = false }: KubectlWish = {}): K
     get home() {
       return kubectl!.home
     },
-    ok: (command, input) => kubectl!.ok(command, input),
-    fails: (command, input, code) => kubectl!.fails(command, input, code),
+    ok: (command, input) => kubectl!.ok(noted(command), input),
+    fails: (command, input, code) => kubectl!.fails(noted(command), input, code),
   }
 }
+
+/** Whether no test was left out, by a filter or a skip. */
+const isWhole = (suite: RunnerTestSuite | RunnerTestFile): boolean =>
+  suite.tasks.every((task) => (task.type === 'suite' ? isWhole(task) : task.mode === 'run'))
