@@ -47,3 +47,27 @@ test('a list is made once until something changes', () => {
   tables.set({ resource: 'configmaps', namespace: 'b', name: 'x' }, objectOf('b', 'x'))
   expect([all.length, some.length, tables.list('configmaps').length]).toEqual([1, 1, 2])
 })
+
+test('many that are new between two lists find their places, among and behind those that were there', () => {
+  const [many, some] = [fc.uniqueArray(fc.nat(999), { minLength: 60, maxLength: 120 }), fc.uniqueArray(fc.nat(999), { maxLength: 120 })]
+  fc.assert(
+    fc.property(fc.array(fc.record({ come: many, go: some }), { minLength: 2, maxLength: 4 }), (rounds) => {
+      const tables = createTables()
+      const twin = new Map<string, KubeObject>()
+      for (const { come, go } of rounds) {
+        for (const [numbers, isComing] of [[come, true], [go, false]] as const) {
+          for (const n of numbers) {
+            const [namespace, name] = [`n${n % 3}`, `x${n}`]
+            const object = isComing ? objectOf(namespace, name) : undefined
+            tables.set({ resource: 'configmaps', namespace, name }, object)
+            if (object) twin.set(`${namespace}/${name}`, object)
+            else twin.delete(`${namespace}/${name}`)
+          }
+        }
+        const held = tables.list('configmaps')
+        expect(held.map(({ metadata }) => `${metadata.namespace}/${metadata.name}`)).toEqual([...twin.keys()].toSorted(order))
+        for (const object of held) expect(object).toBe(twin.get(`${object.metadata.namespace}/${object.metadata.name}`))
+      }
+    }),
+  )
+})
