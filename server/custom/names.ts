@@ -17,20 +17,28 @@ function takenIn(crd: CustomResourceDefinition, all: readonly CustomResourceDefi
   const { group } = crd.spec
   const others = all.filter((o) => o.spec.group === group && o.metadata.name !== crd.metadata.name).map((o) => o.status?.acceptedNames)
   const own = [...resourceKinds, ...reviewKinds].filter((k) => k.group === group)
+  const setOf = (names: readonly (string | undefined)[]): ReadonlySet<string> => new Set(names.flatMap((name) => name || []))
+  const resources = others.flatMap((names) => [names?.plural, names?.singular, ...(names?.shortNames ?? [])])
+  const kinds = others.flatMap((names) => [names?.kind, names?.listKind])
   return {
-    resources: new Set([...own.flatMap((k) => [k.plural, k.singular, ...k.shortNames]), ...others.flatMap((n) => [n?.plural, n?.singular, ...(n?.shortNames ?? [])])].filter((n) => n !== undefined && n !== '') as string[]),
-    kinds: new Set([...own.flatMap((k) => [k.kind, `${k.kind}List`]), ...others.flatMap((n) => [n?.kind, n?.listKind])].filter((n) => n !== undefined && n !== '') as string[]),
+    resources: setOf([...own.flatMap((k) => [k.plural, k.singular, ...k.shortNames]), ...resources]),
+    kinds: setOf([...own.flatMap((k) => [k.kind, `${k.kind}List`]), ...kinds]),
   }
 }
 
 const inUse = (name: string): string => `${JSON.stringify(name)} is already in use`
 
+interface Judgement {
+  readonly names: Names
+  readonly refusal?: Pick<Condition, 'reason' | 'message'>
+}
+
 /** The names that it gets, and why it does not get the others. What it was given it keeps. */
-function judge({ spec, status }: CustomResourceDefinition, { resources, kinds }: Taken): { readonly names: Names; readonly refusal?: Pick<Condition, 'reason' | 'message'> } {
+function judge({ spec, status }: CustomResourceDefinition, { resources, kinds }: Taken): Judgement {
   const wished = spec.names
   const had: Partial<Names> = status?.acceptedNames ?? {}
   const names: Record<string, unknown> = { ...had }
-  let refusal: Pick<Condition, 'reason' | 'message'> | undefined
+  let refusal: Judgement['refusal'] | undefined
   const ask = (field: 'plural' | 'singular' | 'kind' | 'listKind', taken: ReadonlySet<string>): void => {
     const name = wished[field] ?? ''
     if (name === had[field] || !taken.has(name)) names[field] = name

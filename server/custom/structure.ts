@@ -5,7 +5,7 @@
 import { forbidden, required, unsupported, wrong, type Causes } from '../admit/causes.ts'
 import { readPattern } from './automaton.ts'
 import { createPatterns } from './pattern.ts'
-import { isEmbedded, isIntOrString, isMap, ownWords, preserves, type JsonMap, type Schema } from './schema.ts'
+import { isEmbedded, isIntOrString, isMap, ownWords, preserves, schemaOf, type JsonMap, type Schema } from './schema.ts'
 import { pruned } from './prune.ts'
 import { valueCauses } from './values.ts'
 import { withDefaults } from './defaults.ts'
@@ -111,10 +111,7 @@ function* nodeCauses(schema: Schema, path: string): Causes {
   yield* extensionCauses(schema, path)
   yield* narrowCauses(schema, path)
   for (const [at, inner] of fieldsIn(schema, path)) yield* nodeCauses(inner, at)
-  for (const word of ['allOf', 'anyOf', 'oneOf'] as const) {
-    for (const [i, inner] of (schema[word] ?? []).entries()) yield* nestedCauses(inner, schema, { path: `${path}.${word}[${i}]`, choice: word })
-  }
-  if (schema.not) yield* nestedCauses(schema.not, schema, { path: `${path}.not`, choice: 'not' })
+  yield* choiceCauses(schema, schema, { path, place: path })
   yield* defaultCauses(schema, path)
 }
 
@@ -202,28 +199,43 @@ function* wordCauses({ properties = {} }: Schema, path: string): Causes {
   }
 }
 
+interface Nested {
+  readonly path: string
+  /** Where the schema stands that is narrowed. */
+  readonly place: string
+  readonly choice: 'allOf' | 'anyOf' | 'oneOf' | 'not'
+}
+
+const structuralOnly = 'must be empty to be structural'
+
 /** Inside a choice nothing new is said of what there is. */
-function* nestedCauses(schema: Schema, around: Schema, { path, choice }: { readonly path: string; readonly choice: 'allOf' | 'anyOf' | 'oneOf' | 'not' }): Causes {
+function* nestedCauses(schema: Schema, around: Schema, { path, place, choice }: Nested): Causes {
   const types = isIntOrString(around) && (choice === 'anyOf' || choice === 'allOf')
   for (const word of ['title', 'description', 'default', 'additionalProperties', 'nullable'] as const) {
-    if (schema[word] !== undefined && schema[word] !== false) yield forbidden(`${path}.${word}`, 'must be empty to be structural')
+    if (schema[word] !== undefined && schema[word] !== false) yield forbidden(`${path}.${word}`, structuralOnly)
   }
-  if (schema.type && !types) yield forbidden(`${path}.type`, 'must be empty to be structural')
-  for (const word of Object.keys(schema).filter((key) => key.startsWith('x-kubernetes-') && key !== 'x-kubernetes-validations')) yield forbidden(`${path}.${word}`, 'must be empty to be structural')
+  if (schema.type && !types) yield forbidden(`${path}.type`, structuralOnly)
+  const extensions = Object.keys(schema).filter((key) => key.startsWith('x-kubernetes-') && key !== 'x-kubernetes-validations')
+  for (const word of extensions) yield forbidden(`${path}.${word}`, structuralOnly)
   yield* narrowCauses(schema, path)
   for (const [key, inner] of Object.entries(schema.properties ?? {})) {
-    const of = around.properties && Object.hasOwn(around.properties, key) ? around.properties[key]! : typeof around.additionalProperties === 'object' ? around.additionalProperties : undefined
-    if (of) yield* nestedCauses(inner, of, { path: `${path}.properties[${key}]`, choice: 'not' })
-    else if (!preserves(around)) yield required(`${path.replace(/\.(?:(?:allOf|anyOf|oneOf)\[\d+\]|not)(?!.*\.(?:allOf|anyOf|oneOf|not)).*$/, '')}.properties[${key}]`, `because it is defined in ${path}.properties[${key}]`)
+    const [of, field] = [schemaOf(around, key), `properties[${key}]`]
+    if (typeof of === 'object') yield* nestedCauses(inner, of, { path: `${path}.${field}`, place: `${place}.${field}`, choice: 'not' })
+    else if (!of && !preserves(around)) yield required(`${place}.${field}`, `because it is defined in ${path}.${field}`)
   }
   if (schema.items) {
-    if (around.items) yield* nestedCauses(schema.items, around.items, { path: `${path}.items`, choice: 'not' })
-    else if (!preserves(around)) yield required(`${path}.items`, 'must be specified outside of the choice as well')
+    if (around.items) yield* nestedCauses(schema.items, around.items, { path: `${path}.items`, place: `${place}.items`, choice: 'not' })
+    else if (!preserves(around)) yield required(`${place}.items`, `because it is defined in ${path}.items`)
   }
-  for (const word of ['allOf', 'anyOf', 'oneOf'] as const) {
-    for (const [i, inner] of (schema[word] ?? []).entries()) yield* nestedCauses(inner, around, { path: `${path}.${word}[${i}]`, choice: word })
+  yield* choiceCauses(schema, around, { path, place })
+}
+
+/** The choices of a schema, of what another one says that is there. */
+function* choiceCauses(schema: Schema, around: Schema, { path, place }: Pick<Nested, 'path' | 'place'>): Causes {
+  for (const choice of ['allOf', 'anyOf', 'oneOf'] as const) {
+    for (const [i, inner] of (schema[choice] ?? []).entries()) yield* nestedCauses(inner, around, { path: `${path}.${choice}[${i}]`, place, choice })
   }
-  if (schema.not) yield* nestedCauses(schema.not, around, { path: `${path}.not`, choice: 'not' })
+  if (schema.not) yield* nestedCauses(schema.not, around, { path: `${path}.not`, place, choice: 'not' })
 }
 
 /** A default is itself a value of its schema. */

@@ -41,9 +41,12 @@ function published(schema: CustomSchema, edition: Edition): Schema {
   if (edition === 2) {
     const { description, format, required, enum: values, ...plain } = rest
     const kept = Object.fromEntries(Object.entries(plain).filter(([word]) => word.startsWith('x-')))
-    return { ...(description && { description }), ...(format && { format: format as 'date-time' }), ...(required && { required }), ...(values && type === 'string' && { enum: values as readonly string[] }), ...kept, ...(type && { type: type as 'object' }), ...inner, ...embedded }
+    const words2 = { ...(description && { description }), ...(format && { format }), ...(required && { required }), ...(values && type === 'string' && { enum: values }) }
+    return { ...words2, ...kept, ...(type && { type }), ...inner, ...embedded } as Schema
   }
-  const choices = { ...(allOf && { allOf }), ...(oneOf && { oneOf }), ...(not && { not }), ...(anyOf ? { anyOf } : isIntOrString(schema) && { anyOf: [{ type: 'integer' }, { type: 'string' }] }) }
+  const mixed = isIntOrString(schema) ? [{ type: 'integer' }, { type: 'string' }] : undefined
+  const either = anyOf ?? mixed
+  const choices = { ...(allOf && { allOf }), ...(oneOf && { oneOf }), ...(not && { not }), ...(either && { anyOf: either }) }
   return { ...rest, ...(type && { type }), ...(nullable && { nullable }), ...(filled !== undefined && { default: filled }), ...choices, ...inner, ...embedded } as Schema
 }
 
