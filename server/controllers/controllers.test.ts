@@ -16,11 +16,15 @@ beforeAll(async () => void (await Promise.all(resourceKinds.map((k) => loadStruc
 let inside: Inside
 let stops: (() => Promise<void>)[]
 
-beforeEach(async () => {
-  inside = await openInside()
+function start(): (() => Promise<void>)[] {
   const { store, kinds, registry, clock } = inside
   const deps = { store, kinds, registry, clock, random: () => 0.5, log: silentLog, clusterCIDR: '10.244.0.0/16', usage: () => undefined }
-  stops = [...createControllers(deps), createScheduler(deps)].map((c) => c.start())
+  return [...createControllers(deps), createScheduler(deps)].map((c) => c.start())
+}
+
+beforeEach(async () => {
+  inside = await openInside()
+  stops = start()
 })
 afterEach(async () => {
   await Promise.all(stops.map((stop) => stop()))
@@ -215,6 +219,34 @@ describe('nodes', () => {
     await set('nodes', 'node1', '', () => ({ status: { conditions: [{ type: 'Ready', status: 'True' }] } }), 'status')
     await calm()
     expect(node1().spec!.taints ?? []).toEqual([])
+  })
+
+  test('that could not be heard while no hub was there are lost only when they stay silent after it came back', async () => {
+    await addNode('node1')
+    await inside.make('deployments.apps', web(1))
+    await agents()
+    await addNode('lost')
+    const state = (name: string): string | undefined => (inside.get('nodes', name) as Node).status!.conditions![0]!.status
+    const isReady = (): string | undefined => pods()[0]!.status!.conditions!.find((c) => c.type === 'Ready')!.status
+    for (let passed = 0; passed < 50_000; passed += 10_000) {
+      await renew('node1')
+      await inside.clock.advance(10_000)
+      await calm()
+    }
+    expect([state('node1'), state('lost'), isReady()]).toEqual(['True', 'Unknown', 'True'])
+
+    await Promise.all(stops.map((stop) => stop()))
+    await inside.clock.advance(300_000)
+    stops = start()
+    await calm()
+    expect([state('node1'), state('lost'), isReady()]).toEqual(['True', 'Unknown', 'True'])
+    expect((inside.get('nodes', 'node1') as Node).spec!.taints ?? []).toEqual([])
+    await inside.clock.advance(39_999)
+    await calm()
+    expect([state('node1'), isReady()]).toEqual(['True', 'True'])
+    await inside.clock.advance(1)
+    await calm()
+    expect([state('node1'), isReady()]).toEqual(['Unknown', 'False'])
   })
 
   test('that are deleted lose their pods at once', async () => {

@@ -1,6 +1,9 @@
 /**
  * The life of Nodes (core/v1): a node whose Lease (coordination/v1) is not renewed in time is Unknown and tainted, and so
  * takes no new pods; its pods are deleted after what they tolerate. When it comes back, it is as before.
+ *
+ * Silence counts from when this hub began to listen: nodes could not be heard while no hub was there, and a hub that comes back after
+ * a while must not call all of them lost, and take every endpoint away, before the first of them has said a word.
  */
 import { rfc3339 } from '../../api/clock.ts'
 import type { KubeObject, Lease, Node, NodeCondition } from '../../api/objects.ts'
@@ -15,6 +18,7 @@ const taintKeys = { NotReady: 'node.kubernetes.io/not-ready', Unknown: 'node.kub
 
 export function createNodeLifeController(deps: ControllerDeps): Controller {
   const { store, registry, clock } = deps
+  const listensSince = clock.now()
 
   const writeConditions = async (node: Node): Promise<void> => {
     const now = rfc3339(clock.now())
@@ -66,9 +70,11 @@ export function createNodeLifeController(deps: ControllerDeps): Controller {
       const node = store.get(nodeRef(name)) as Node | undefined
       if (!node) return undefined
       const lease = store.get({ resource: 'leases.coordination.k8s.io', namespace: 'kube-node-lease', name }) as Lease | undefined
-      const seen = Date.parse(String(lease?.spec?.renewTime ?? node.metadata.creationTimestamp))
-      const left = seen + graceMs - clock.now()
+      const renewed = Date.parse(String(lease?.spec?.renewTime ?? node.metadata.creationTimestamp))
       const ready = node.status?.conditions?.find((c) => c.type === 'Ready')?.status
+      // Who was lost before is lost until it is heard.
+      const seen = ready === 'Unknown' ? renewed : Math.max(renewed, listensSince)
+      const left = seen + graceMs - clock.now()
       if (left <= 0 && ready !== 'Unknown') await writeConditions(node)
       if (left <= 0) await pods.markNotReady(name)
       const state = left <= 0 ? 'Unknown' : ready === 'True' ? 'Ready' : 'NotReady'

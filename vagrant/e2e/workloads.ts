@@ -84,7 +84,7 @@ export async function podsOf(cluster: Cluster, app: string): Promise<readonly Po
 }
 
 export async function rolledOut(cluster: Cluster, app: string, count: number): Promise<readonly PodObject[]> {
-  return cluster.until(`${count} ready pods of ${app}`, 400, async () => {
+  return cluster.until(`${count} ready pods of ${app}`, 900, async () => {
     const pods = await podsOf(cluster, app)
     return pods.length === count ? pods : `${pods.length} are ready`
   })

@@ -175,7 +175,7 @@ demo_image() {
   did=$image
   [ "$live" = yes ] || return 0
   systemctl -q enable --now containerd
-  wait_for containerd 300 'journalctl -u containerd' ctr version
+  wait_for containerd 900 'journalctl -u containerd' ctr version
   ctr --namespace wherry images import "$image" >/dev/null
   did=$image_name
 }

@@ -30,7 +30,7 @@ hub_role() {
 WHERRY_HUB_FLAGS="$flags"
 E
   start wherry-hub "$changed"
-  wait_for 'the hub to answer' 300 'journalctl -u wherry-hub' curl -fsS --cacert "$hub_data/pki/ca.crt" "https://$hub:6443/readyz"
+  wait_for 'the hub to answer' 900 'journalctl -u wherry-hub' curl -fsS --cacert "$hub_data/pki/ca.crt" "https://$hub:6443/readyz"
   # For root on this machine, so that kubectl needs no flag. What somebody else put there stays.
   install -d -m 700 /root/.kube
   [ -e /root/.kube/config ] || ln -sf "$hub_data/admin.kubeconfig" /root/.kube/config
@@ -95,7 +95,7 @@ is_ready() {
 }
 
 ready_role() {
-  wait_for "node $node to be ready" 300 'journalctl -u wherry-agent' is_ready
+  wait_for "node $node to be ready" 900 'journalctl -u wherry-agent' is_ready
   address=$(ip -o route get "$(echo "$join" | sed 's,https://,,;s,:[0-9]*$,,')" | sed -n 's/.* src \([0-9.]*\).*/\1/p')
   did="$node, $address, $mode"
 }

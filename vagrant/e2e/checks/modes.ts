@@ -23,7 +23,7 @@ async function change(cluster: Cluster, mode: Mode): Promise<string> {
   const { spec } = await cluster.kubectlJson<ServiceObject>('get', 'service', 'probe')
   const count = async (of: Mode, machine: Machine): Promise<number> => Number((await cluster.trySsh(machine, `${looks[of]} '${spec.clusterIP}'`)).stdout.trim() || '0')
   const alone = (machine: Machine): Promise<object> =>
-    cluster.until(`${machine.name} to serve by ${mode} alone`, 300, async () => {
+    cluster.until(`${machine.name} to serve by ${mode} alone`, 600, async () => {
       const found = await Promise.all(all.map(async (of) => ({ of, lines: await count(of, machine) })))
       const wrong = found.filter(({ of, lines }) => lines > 0 !== (of === mode))
       return wrong.length === 0 ? found : wrong.map(({ of, lines }) => `${of} names ${spec.clusterIP} ${lines} times`).join(', ')

@@ -7,7 +7,7 @@ import { isReady, type NodeObject } from '../workloads.ts'
 const nodesOf = async (cluster: Cluster): Promise<readonly NodeObject[]> =>
   (await cluster.kubectlJson<{ readonly items: readonly NodeObject[] }>('get', 'nodes')).items
 
-export async function allReady(cluster: Cluster, seconds = 300): Promise<string> {
+export async function allReady(cluster: Cluster, seconds = 600): Promise<string> {
   const nodes = await cluster.until('every node to be ready', seconds, async () => {
     const found = await nodesOf(cluster)
     const missing = cluster.machines.filter((machine) => !found.some((node) => node.metadata.name === machine.name && isReady(node)))

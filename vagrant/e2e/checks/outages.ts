@@ -38,7 +38,7 @@ const traffic = {
 const bootOf = async (cluster: Cluster, machine: Machine): Promise<string> => (await cluster.ssh(machine, 'cat /proc/sys/kernel/random/boot_id')).trim()
 
 async function awaitBoot(cluster: Cluster, machine: Machine, before: string): Promise<void> {
-  await cluster.until(`${machine.name} to boot`, 600, async () => {
+  await cluster.until(`${machine.name} to boot`, 900, async () => {
     const now = await cluster.trySsh(machine, 'cat /proc/sys/kernel/random/boot_id').catch(() => undefined)
     return now?.exitCode === 0 && now.stdout.trim() !== before ? now : 'it does not answer, or has not booted yet'
   })
@@ -68,12 +68,12 @@ async function powerOff(cluster: Cluster): Promise<string> {
   const begin = Date.now()
   const seconds = (): string => `${Math.round((Date.now() - begin) / 1000)} s`
   await cluster.pullCord(victim)
-  await cluster.until('the endpoints of the lost node to go', 300, async () => {
+  await cluster.until('the endpoints of the lost node to go', 600, async () => {
     const left = (await endpointsOf(cluster, 'steady')).filter((address) => lost.some((pod) => pod.status.podIP === address))
     return left.length === 0 ? {} : `${left.join(', ')} still there`
   })
   const endpointsGone = seconds()
-  const pods = await cluster.until('the pods to be replaced', 400, async () => {
+  const pods = await cluster.until('the pods to be replaced', 900, async () => {
     const now = (await podsOf(cluster, 'steady')).filter((pod) => pod.spec.nodeName !== victim.name)
     return now.length === before.length ? now : `${now.length} of ${before.length} are ready elsewhere`
   })

@@ -42,7 +42,7 @@ export async function deployProbe(cluster: Cluster): Promise<string> {
 
 /** One ready pod on every machine. Where the processor is short, a node may not be heard in time, and is back a moment later. */
 function probes(cluster: Cluster): Promise<readonly PodObject[]> {
-  return cluster.until('a ready probe on every machine', 300, async () => {
+  return cluster.until('a ready probe on every machine', 900, async () => {
     const { items } = await cluster.kubectlJson<{ readonly items: readonly PodObject[] }>('get', 'pods', '-l', 'probe=yes')
     const pods = items.filter(isReady)
     const missing = cluster.machines.filter(({ name }) => !pods.some((pod) => pod.spec.nodeName === name))
