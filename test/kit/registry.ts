@@ -12,7 +12,7 @@ import { createRegistry } from '../../server/registry/verbs.ts'
 import type { Ref, Store } from '../../server/store/store.ts'
 import { createFakeClock, type FakeClock } from './clock.ts'
 import { namespace } from './objects.ts'
-import { openTestStore } from './store.ts'
+import { altered, openTestStore } from './store.ts'
 
 export interface Inside {
   readonly store: Store
@@ -98,7 +98,7 @@ function counted<T extends object>(inner: T, verbs: readonly (keyof T)[], work: 
       end()
     }
   }
-  return Object.create(inner, Object.fromEntries(verbs.map((verb) => [verb, { value: wrap(verb), enumerable: true }]))) as T
+  return altered(inner, Object.fromEntries(verbs.map((verb) => [verb, wrap(verb)])) as Partial<T>)
 }
 
 export function refOf(resource: Resource, { metadata }: Drafted): Ref {

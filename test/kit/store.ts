@@ -47,5 +47,10 @@ function closing(store: Store, then: () => Promise<void>): Store {
     await store.close()
     await then()
   }
-  return Object.create(store, { close: { value: close } }) as Store
+  return altered(store, { close })
+}
+
+/** The same with other members. What it was made of is its own still, so that it can be spread. */
+export function altered<T extends object>(inner: T, members: Partial<T>): T {
+  return Object.create(null, { ...Object.getOwnPropertyDescriptors(inner), ...Object.getOwnPropertyDescriptors(members) }) as T
 }
