@@ -26,7 +26,7 @@ for (const signal of ['SIGINT', 'SIGTERM'] as const) process.on(signal, () => st
 
 const begin = systemClock.now()
 const minutes = (): string => `${((systemClock.now() - begin) / 60_000).toFixed(1)} minutes`
-const wanted = (check: Check): boolean => config.only.length === 0 || config.only.includes(check.part)
+const wanted = (check: Check): boolean => config.only.length === 0 || config.only.some((word) => check.part === word || check.what.includes(word))
 
 async function main(): Promise<number> {
   if (process.platform !== 'linux' || process.getuid?.() !== 0) {
