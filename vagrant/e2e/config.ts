@@ -14,7 +14,7 @@ export interface RunConfig {
   readonly net: string
   /** Leave the machines standing. */
   readonly keep: boolean
-  /** Parts to run; empty for all. */
+  /** Parts to run, or words of the checks to run; empty for all. */
   readonly only: readonly string[]
   /** The folder of the Vagrantfile. */
   readonly folder: string

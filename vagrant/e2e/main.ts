@@ -26,7 +26,7 @@ for (const signal of ['SIGINT', 'SIGTERM'] as const) process.on(signal, () => st
 
 const begin = systemClock.now()
 const minutes = (): string => `${((systemClock.now() - begin) / 60_000).toFixed(1)} minutes`
-const wanted = (check: Check): boolean => config.only.length === 0 || config.only.includes(check.part)
+const wanted = (check: Check): boolean => config.only.length === 0 || config.only.some((word) => check.part === word || check.what.includes(word))
 
 async function main(): Promise<number> {
   if (process.platform !== 'linux' || process.getuid?.() !== 0) {
@@ -35,6 +35,7 @@ async function main(): Promise<number> {
   }
   const exec = createExec(config.path)
   const ground = createGround({ config, exec, clock: systemClock, signal: stop.signal })
+  if (process.argv[2] === 'down') return takeAway(ground)
   const failed: string[] = []
   try {
     const cluster = await prepare(ground, exec)
@@ -55,6 +56,13 @@ async function main(): Promise<number> {
   }
   steps.say(failed.length === 0 ? `All of it was so, in ${minutes()}.` : `Not so, after ${minutes()}: ${failed.join('; ')}`)
   return failed.length === 0 ? 0 : 1
+}
+
+/** Ends what a run left that was to keep its machines. */
+async function takeAway(ground: Ground): Promise<number> {
+  const left = await ground.down()
+  steps.say(left.length === 0 ? 'Nothing is left.' : `left behind: ${left.join(', ')}`)
+  return left.length === 0 ? 0 : 1
 }
 
 async function prepare(ground: Ground, exec: ReturnType<typeof createExec>): Promise<Cluster> {
