@@ -3,7 +3,7 @@
  * allOf, anyOf, oneOf and not only narrows it. Causes name the place in the definition.
  */
 import { forbidden, required, unsupported, wrong, type Causes } from '../admit/causes.ts'
-import { readPattern } from './automaton.ts'
+import { isPattern } from './pattern.ts'
 import { createPatterns } from './pattern.ts'
 import { isEmbedded, isIntOrString, isMap, ownWords, preserves, schemaOf, type JsonMap, type Schema } from './schema.ts'
 import { pruned } from './prune.ts'
@@ -126,7 +126,7 @@ function fieldsIn({ properties, additionalProperties, items }: Schema, path: str
 /** What narrows values, here and in choices. */
 function* narrowCauses(schema: Schema, path: string): Causes {
   const { pattern } = schema
-  if (pattern !== undefined && !readPattern(pattern)) yield wrong(`${path}.pattern`, pattern, 'must be a valid regular expression (RE2)')
+  if (pattern !== undefined && !isPattern(pattern)) yield wrong(`${path}.pattern`, pattern, 'must be a valid regular expression (RE2)')
   if ((schema as JsonMap)['uniqueItems'] === true) yield forbidden(`${path}.uniqueItems`, 'uniqueItems cannot be set to true: use x-kubernetes-list-type: set')
   if (schema.multipleOf !== undefined && schema.multipleOf <= 0) yield wrong(`${path}.multipleOf`, schema.multipleOf, 'must be greater than 0')
 }
