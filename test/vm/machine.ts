@@ -143,7 +143,7 @@ function writeJob(directory: string, { kernel, job }: MachineOptions): void {
 const quote = (word: string): string => `'${word.replaceAll("'", `'\\''`)}'`
 
 async function runQemu(options: MachineOptions, directory: string, stopped: AbortSignal): Promise<MachineEnd> {
-  const { deadlineMs = 1_800_000 } = options
+  const { deadlineMs = 3_000_000 } = options
   let failure: unknown
   try {
     // A machine must not outlive the process that asked for it, however that one ends.
