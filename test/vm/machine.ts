@@ -28,7 +28,7 @@ export interface MachineOptions {
   readonly job: Job
   /** One line of what the job says, on stdout or stderr. */
   readonly onLine: (line: string) => void
-  /** From the start of QEMU; 10 minutes by default. */
+  /** From the start of QEMU; 50 minutes by default. */
   readonly deadlineMs?: number
   /** Mebibytes; 1024 by default. */
   readonly memory?: number
