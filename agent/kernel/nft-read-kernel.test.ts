@@ -8,25 +8,13 @@ import { describeAsRoot, inNamespace, netnsLab } from '../../test/kit/netns.ts'
 import { arbitraryChange, changedView, endpointView, nodeConfigOf, nodeView, portView, serviceView } from '../../test/kit/views.ts'
 import { waitFor } from '../../test/kit/wait.ts'
 import type { Door } from './door.ts'
+import { noted } from './fake/noted.ts'
 import { openLibnftables } from './libnftables.ts'
 import { openNetlinkTalk } from './netlink.ts'
 import { openNftProcess } from './nft-process.ts'
 import { createTableReader } from './nft-read.ts'
 
 const never = new AbortController().signal
-
-/** A door that notes what it was asked to list. */
-function noted(door: Door): Door & { readonly asked: string[] } {
-  const asked: string[] = []
-  return {
-    ...door,
-    asked,
-    list(what, style, signal) {
-      asked.push(`${style} ${what.name === undefined ? 'everything' : (what.set?.name ?? 'table')}`)
-      return door.list(what, style, signal)
-    },
-  }
-}
 
 /** Everything that a service can ask for, in all protocols. */
 function fullView(family: Family): NodeView {

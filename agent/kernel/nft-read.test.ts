@@ -5,6 +5,7 @@ import { parse, type Listing } from '../../rules/nft/index.ts'
 import { createFakeClock } from '../../test/kit/clock.ts'
 import type { Door, Listed, ListingStyle } from './door.ts'
 import { KernelError, refusalOf } from './errors.ts'
+import { noted } from './fake/noted.ts'
 import { attributeOf, doneMessage, errorMessage, messageOf } from './netlink-messages.ts'
 import type { NetlinkTalk } from './netlink.ts'
 import { typeOf } from './nft-messages.ts'
@@ -13,19 +14,6 @@ import { createTableReader, type ReadDeps } from './nft-read.ts'
 const never = new AbortController().signal
 
 const readTable = (deps: ReadDeps, signal: AbortSignal): Promise<Listing | undefined> => createTableReader(deps).read(signal)
-
-/** A door that notes what it was asked to list. */
-function noted(door: Door): Door & { readonly asked: string[] } {
-  const asked: string[] = []
-  return {
-    ...door,
-    asked,
-    list(what, style, signal) {
-      asked.push(`${style} ${what.name === undefined ? 'everything' : (what.set?.name ?? 'table')}`)
-      return door.list(what, style, signal)
-    },
-  }
-}
 
 function logTo(lines: string[]): Log {
   return createLog({ level: 'debug', write: (line) => lines.push((JSON.parse(line) as { msg: string }).msg), now: () => 0 })

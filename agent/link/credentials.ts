@@ -3,11 +3,12 @@
  * file, so that they are there together or not at all; of the two pairs the one that lasts longer counts.
  */
 import { createPrivateKey, X509Certificate } from 'node:crypto'
-import { closeSync, fsyncSync, openSync, readFileSync, renameSync, writeFileSync } from 'node:fs'
+import { readFileSync } from 'node:fs'
 import { join } from 'node:path'
 import { sleep, type Clock } from '../../api/clock.ts'
 import { makeCertificateRequest } from '../../api/csr.ts'
 import { errorKeys, type Log } from '../../api/log.ts'
+import { readIfThere, writePrivateFile } from '../../api/private-file.ts'
 import type { LinkTls } from './connection.ts'
 import { LinkError } from './error.ts'
 import { requestCertificate } from './renewal.ts'
@@ -62,7 +63,7 @@ export function openCredentials(deps: CredentialsDeps): Credentials {
     const next = { cert, key }
     const problem = unfit(next, { ca, before: pair })
     if (problem) throw new LinkError('LINK_REFUSED', `the certificate that the hub made ${problem}`)
-    writeWhole(join(dir, renewedFile), key + cert)
+    writePrivateFile(join(dir, renewedFile), key + cert)
     pair = next
     log.info('the certificate of the node was renewed', { until: new X509Certificate(cert).validToDate.toISOString() })
   }
@@ -90,13 +91,8 @@ function untilDue({ cert }: Pair, share: number): number {
 
 /** Undefined where there is none. */
 function renewed(dir: string): Pair | undefined {
-  let text: string
-  try {
-    text = readFileSync(join(dir, renewedFile), 'utf8')
-  } catch (e) {
-    if ((e as NodeJS.ErrnoException).code === 'ENOENT') return undefined
-    throw e
-  }
+  const text = readIfThere(join(dir, renewedFile))
+  if (text === undefined) return undefined
   const block = (label: string): string => new RegExp(`-----BEGIN ${label}-----[^-]*-----END ${label}-----\\n?`).exec(text)?.[0] ?? ''
   return { cert: block('CERTIFICATE'), key: block('PRIVATE KEY') }
 }
@@ -122,16 +118,4 @@ function unfit({ cert, key }: Pair, { ca, before }: { readonly ca: string; reado
   const parts = (c: X509Certificate): string => c.subject.split('\n').toSorted().join()
   if (parts(certificate) !== parts(old)) return `is for ${certificate.subject}`
   return certificate.validToDate > old.validToDate ? undefined : 'does not last longer than the one that there is'
-}
-
-function writeWhole(path: string, text: string): void {
-  const draft = `${path}.new`
-  const file = openSync(draft, 'w', 0o600)
-  try {
-    writeFileSync(file, text)
-    fsyncSync(file)
-  } finally {
-    closeSync(file)
-  }
-  renameSync(draft, path)
 }

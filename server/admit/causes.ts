@@ -10,6 +10,16 @@ export function shown(value: unknown): string {
   return text.length > 200 ? `${text.slice(0, 200)}...` : text
 }
 
+/** What the types of JSON schemas are called in messages. */
+export const typeNames: Readonly<Record<string, string>> = {
+  string: 'a string',
+  integer: 'a whole number',
+  number: 'a number',
+  boolean: 'true or false',
+  object: 'an object',
+  array: 'a list',
+}
+
 const joined = (head: string, message: string): string => (message === '' ? head : `${head}: ${message}`)
 
 export const required = (field: string, message = ''): StatusCause => ({

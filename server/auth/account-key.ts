@@ -7,7 +7,7 @@ import { join } from 'node:path'
 import { makeKey } from './certificate.ts'
 import { AuthError } from './error.ts'
 import { keyId, type SignKey, type VerifyKey } from './jwt.ts'
-import { readIfThere, writePrivateFile } from './private-file.ts'
+import { readIfThere, writePrivateFile } from '../../api/private-file.ts'
 
 export interface AccountKeys {
   readonly signing: SignKey

@@ -13,7 +13,7 @@ import { groups, proxyName } from './auth.ts'
 import { day, hasNames, issue, makeCa, makeKey, type KeyedCertificate, type LeafWish } from './certificate.ts'
 import { AuthError } from './error.ts'
 import { signNode } from './node-certificate.ts'
-import { moveDurably, readIfThere, writePrivateFile } from './private-file.ts'
+import { moveDurably, readIfThere, writePrivateFile } from '../../api/private-file.ts'
 
 /** A certificate is replaced when it has less than this left. */
 export const renewalMs = 30 * day

@@ -4,7 +4,7 @@ import { mkdirSync } from 'node:fs'
 import { dirname } from 'node:path'
 
 import { AuthError } from './error.ts'
-import { readIfThere, writePrivateFile } from './private-file.ts'
+import { readIfThere, writePrivateFile } from '../../api/private-file.ts'
 
 const format = /^[a-z0-9]{6}\.[a-z0-9]{16}$/
 const letters = 'abcdefghijklmnopqrstuvwxyz0123456789'

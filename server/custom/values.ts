@@ -1,18 +1,9 @@
 /** Whether an object is what the schema of its kind says (apiextensions.k8s.io/v1, structural schemas). CEL is not evaluated. */
 import { isDeepStrictEqual } from 'node:util'
-import { duplicate, required, unsupported, wrong, type Causes } from '../admit/causes.ts'
+import { duplicate, required, typeNames, unsupported, wrong, type Causes } from '../admit/causes.ts'
 import { formatProblem } from './formats.ts'
 import type { Patterns } from './pattern.ts'
 import { fieldAt, isEmbedded, isIntOrString, isMap, schemaOf, type JsonMap, type Schema } from './schema.ts'
-
-const typeNames: Readonly<Record<string, string>> = {
-  string: 'a string',
-  integer: 'a whole number',
-  number: 'a number',
-  boolean: 'true or false',
-  object: 'an object',
-  array: 'a list',
-}
 
 function hasType(type: string, value: unknown): boolean {
   switch (type) {

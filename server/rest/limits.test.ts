@@ -1,23 +1,15 @@
 import net from 'node:net'
-import { afterEach, describe, expect, test } from 'vitest'
+import { describe, expect, test } from 'vitest'
 import { WebSocket } from 'ws'
 import type { Subresource } from '../../api/resources.ts'
 import { failureOf } from '../../test/kit/api.ts'
-import { startTrial, type Trial } from '../../test/kit/trial.ts'
+import { useTrials, type Trial } from '../../test/kit/trial.ts'
 import { maxDepth, maxValues } from './body.ts'
 import type { Call, RestDeps } from './call.ts'
 import { beginCall, type Inflight } from './inflight.ts'
 import { freshWaitMs } from './read.ts'
 
-const trials: Trial[] = []
-async function start(deps: Partial<RestDeps> = {}): Promise<Trial> {
-  const trial = await startTrial(deps)
-  trials.push(trial)
-  return trial
-}
-afterEach(async () => {
-  for (const trial of trials.splice(0)) await trial.close()
-})
+const start = useTrials()
 
 const configMaps = '/api/v1/namespaces/default/configmaps'
 /** It waits for a revision that does not come. */

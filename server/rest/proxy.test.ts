@@ -1,25 +1,16 @@
 /** What a service proxy that was written for Kubernetes does with the hub: list, watch, go on, list again, report. */
-import { afterEach, describe, expect, test } from 'vitest'
+import { describe, expect, test } from 'vitest'
 import type { KubeObject, Node } from '../../api/objects.ts'
 import { failureOf, type WatchEvent } from '../../test/kit/api.ts'
 import { endpointSlice, node, service } from '../../test/kit/objects.ts'
-import { startTrial, type Trial } from '../../test/kit/trial.ts'
+import { useTrials } from '../../test/kit/trial.ts'
 import { proxyName } from '../auth/auth.ts'
 import { createAuthorizer } from '../rbac/authorizer.ts'
 import { bootstrapPolicy } from '../rbac/bootstrap.ts'
 import { createPolicy, type Policy } from '../rbac/policy.ts'
-import type { RestDeps } from './call.ts'
 import { bookmarkMs } from './watch/watch.ts'
 
-const trials: Trial[] = []
-async function start(deps: Partial<RestDeps> = {}): Promise<Trial> {
-  const trial = await startTrial(deps)
-  trials.push(trial)
-  return trial
-}
-afterEach(async () => {
-  for (const trial of trials.splice(0)) await trial.close()
-})
+const start = useTrials()
 
 const all = { services: '/api/v1/services', slices: '/apis/discovery.k8s.io/v1/endpointslices', nodes: '/api/v1/nodes' }
 const of = { services: '/api/v1/namespaces/default/services', slices: '/apis/discovery.k8s.io/v1/namespaces/default/endpointslices' }

@@ -1,18 +1,9 @@
 import fc from 'fast-check'
-import { afterEach, describe, expect, test } from 'vitest'
+import { describe, expect, test } from 'vitest'
 import type { Status } from '../../api/status.ts'
-import { startTrial } from '../../test/kit/trial.ts'
-import type { Trial } from '../../test/kit/trial.ts'
+import { useTrials } from '../../test/kit/trial.ts'
 
-const trials: Trial[] = []
-async function start(...args: Parameters<typeof startTrial>): Promise<Trial> {
-  const trial = await startTrial(...args)
-  trials.push(trial)
-  return trial
-}
-afterEach(async () => {
-  for (const trial of trials.splice(0)) await trial.close()
-})
+const start = useTrials()
 
 const configMaps = '/api/v1/namespaces/default/configmaps'
 const pods = '/api/v1/namespaces/default/pods'

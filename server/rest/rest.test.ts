@@ -1,24 +1,15 @@
 import { apiVersionOf, servedKinds } from '../../api/resources.ts'
 import type { IncomingMessage } from 'node:http'
-import { afterEach, describe, expect, test } from 'vitest'
+import { describe, expect, test } from 'vitest'
 import type { Pod, Service } from '../../api/objects.ts'
 import { StatusError } from '../../api/status.ts'
 import type { Status } from '../../api/status.ts'
 import { failureOf } from '../../test/kit/api.ts'
 import { noSessions } from '../../test/kit/calls.ts'
 import { freshWaitMs } from './read.ts'
-import { startTrial } from '../../test/kit/trial.ts'
-import type { Trial } from '../../test/kit/trial.ts'
+import { useTrials, type Trial } from '../../test/kit/trial.ts'
 
-const trials: Trial[] = []
-async function start(...args: Parameters<typeof startTrial>): Promise<Trial> {
-  const trial = await startTrial(...args)
-  trials.push(trial)
-  return trial
-}
-afterEach(async () => {
-  for (const trial of trials.splice(0)) await trial.close()
-})
+const start = useTrials()
 
 const configMaps = '/api/v1/namespaces/default/configmaps'
 const pods = '/api/v1/namespaces/default/pods'

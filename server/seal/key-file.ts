@@ -4,7 +4,7 @@
  */
 import { randomBytes } from 'node:crypto'
 import { parse, stringify } from 'yaml'
-import { readIfThere, writePrivateFile } from '../auth/private-file.ts'
+import { readIfThere, writePrivateFile } from '../../api/private-file.ts'
 import { SealError } from './error.ts'
 import type { Key, Keys } from './seal.ts'
 

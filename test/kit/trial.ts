@@ -2,6 +2,7 @@
 import { randomUUID } from 'node:crypto'
 import http from 'node:http'
 import type { AddressInfo } from 'node:net'
+import { afterEach } from 'vitest'
 import { createLog } from '../../api/log.ts'
 import { createApi } from './api.ts'
 import type { Api } from './api.ts'
@@ -109,5 +110,18 @@ export async function startTrial(deps: Partial<RestDeps> = {}): Promise<Trial> {
       allocators.close()
       await store.close()
     },
+  }
+}
+
+/** `startTrial` whose trials are closed after each test of the file. */
+export function useTrials(): typeof startTrial {
+  const trials: Trial[] = []
+  afterEach(async () => {
+    for (const trial of trials.splice(0)) await trial.close()
+  })
+  return async (deps) => {
+    const trial = await startTrial(deps)
+    trials.push(trial)
+    return trial
   }
 }

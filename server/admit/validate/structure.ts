@@ -7,7 +7,7 @@ import type { StatusCause } from '../../../api/status.ts'
 import { definitionStructure } from '../../custom/definition.ts'
 import { customOf } from '../../custom/kind.ts'
 import { definitions } from '../../custom/kinds.ts'
-import { required, unsupported, wrong } from '../causes.ts'
+import { required, typeNames, unsupported, wrong } from '../causes.ts'
 
 /** What the compiled validators report (an ajv error object). */
 interface Fault {
@@ -62,15 +62,6 @@ function causesOf(faults: readonly Fault[], object: unknown): readonly StatusCau
     }
   }
   return [...causes.values()]
-}
-
-const typeNames: Readonly<Record<string, string>> = {
-  string: 'a string',
-  integer: 'a whole number',
-  number: 'a number',
-  boolean: 'true or false',
-  object: 'an object',
-  array: 'a list',
 }
 
 const formatNames: Readonly<Record<string, string>> = {

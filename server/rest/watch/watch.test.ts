@@ -1,5 +1,5 @@
 import net from 'node:net'
-import { afterEach, describe, expect, test } from 'vitest'
+import { describe, expect, test } from 'vitest'
 import { WebSocket } from 'ws'
 import { silentLog } from '../../../api/log.ts'
 import type { KubeObject } from '../../../api/objects.ts'
@@ -11,8 +11,7 @@ import type { WatchEvent } from '../../../test/kit/api.ts'
 import { openSqliteStore } from '../../store/sqlite.ts'
 import type { Change, Store } from '../../store/store.ts'
 import { freshWaitMs } from '../read.ts'
-import { startTrial } from '../../../test/kit/trial.ts'
-import type { Trial } from '../../../test/kit/trial.ts'
+import { useTrials, type Trial } from '../../../test/kit/trial.ts'
 import { bookmarkMs, lifeMs, pauseBytes, stallMs } from './watch.ts'
 
 const configMaps = '/api/v1/namespaces/default/configmaps'
@@ -21,15 +20,7 @@ const configMap = (name: string, labels: Readonly<Record<string, string>> = {}, 
   data,
 })
 
-const trials: Trial[] = []
-async function start(...args: Parameters<typeof startTrial>): Promise<Trial> {
-  const trial = await startTrial(...args)
-  trials.push(trial)
-  return trial
-}
-afterEach(async () => {
-  for (const trial of trials.splice(0)) await trial.close()
-})
+const start = useTrials()
 
 /** The next events of a watch: how many, in short. */
 async function take(events: AsyncGenerator<WatchEvent>, count: number): Promise<readonly string[]> {
