@@ -18,7 +18,7 @@ export async function provideBox(config: RunConfig, exec: Exec, signal: AbortSig
   if (existsSync(catalogue)) return { catalogue, built: false }
   mkdirSync(dir, { recursive: true })
   // The builder writes the catalogue last.
-  const settings = ['FORMATS=libvirt', 'KERNEL_ARGS=mitigations=off', `BASE=${config.base ?? ''}`]
+  const settings = [...Object.entries(config.reach).map(([name, value]) => `${name}=${value}`), 'FORMATS=libvirt', 'KERNEL_ARGS=mitigations=off', `BASE=${config.base ?? ''}`]
   await exec.run(['env', ...settings, join(config.folder, 'box/build.sh'), dir], { signal, timeoutMs: 3_600_000 })
   return { catalogue, built: true }
 }

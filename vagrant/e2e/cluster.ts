@@ -2,18 +2,14 @@
 import { mkdirSync, writeFileSync } from 'node:fs'
 import { join } from 'node:path'
 import type { Clock } from '../../api/clock.ts'
-import type { Exec, RunResult } from '../../cli/exec.ts'
+import type { Exec } from '../../cli/exec.ts'
 import { waitFor } from '../../cli/wait.ts'
 import type { RunConfig } from './config.ts'
 import { CheckError } from './error.ts'
 import type { Ground } from './ground.ts'
+import { createSsh, type Machine, type Ssh } from './ssh.ts'
 
-export interface Machine {
-  readonly name: string
-  readonly address: string
-}
-
-export interface Cluster {
+export interface Cluster extends Ssh {
   readonly machines: readonly Machine[]
   readonly hub: Machine
   readonly workers: readonly Machine[]
@@ -24,12 +20,11 @@ export interface Cluster {
   vagrantWith(env: Readonly<Record<string, string>>, ...argv: readonly string[]): Promise<string>
   /** Runs a script of the user's on this host, in the namespace. */
   script(text: string): Promise<string>
-  /** A command for the shell of a machine, by the vagrant user. @throws if it fails */
-  ssh(machine: Machine, command: string): Promise<string>
-  trySsh(machine: Machine, command: string): Promise<RunResult>
   kubectl(...argv: readonly string[]): Promise<string>
   kubectlJson<T>(...argv: readonly string[]): Promise<T>
   apply(...objects: readonly object[]): Promise<void>
+  /** Parts of the checkout, but for what is left out, in one file of this run. @returns its path */
+  pack(name: string, parts: readonly string[], without: readonly string[]): Promise<string>
   /** GET from this host. @returns the body */
   curl(url: string): Promise<string>
   /** Power off, as if the cord was pulled. */
@@ -57,7 +52,6 @@ export function createCluster({ config, ground, exec, clock, signal }: ClusterDe
   const machines = [hub, ...workers]
   const dotfiles = join(work, 'dot')
   const kubeconfig = join(dotfiles, 'wherry/kubeconfig')
-  const sshConfig = join(work, 'ssh.config')
   const variables = {
     VAGRANT_HOME: join(work, 'home'),
     VAGRANT_DOTFILE_PATH: dotfiles,
@@ -72,6 +66,7 @@ export function createCluster({ config, ground, exec, clock, signal }: ClusterDe
   }
   const withVariables = (env: Readonly<Record<string, string>>, argv: readonly string[]): readonly string[] =>
     ground.inside(['env', ...Object.entries({ ...variables, ...env }).map(([name, value]) => `${name}=${value}`), ...argv])
+  const ssh = createSsh({ machines, work, logs, key: join(variables.VAGRANT_HOME, 'insecure_private_key'), ground, exec, signal })
   let runs = 0
 
   const vagrantWith: Cluster['vagrantWith'] = async (env, ...argv) => {
@@ -83,15 +78,6 @@ export function createCluster({ config, ground, exec, clock, signal }: ClusterDe
     return text
   }
 
-  const trySsh: Cluster['trySsh'] = (machine, command) => {
-    writeFileSync(sshConfig, sshSettings(machines, work, variables.VAGRANT_HOME))
-    return exec.tryRun(ground.inside(['ssh', '-F', sshConfig, machine.name, '--', command]), { signal, timeoutMs: 600_000 })
-  }
-  const ssh: Cluster['ssh'] = async (machine, command) => {
-    const { exitCode, stdout, stderr } = await trySsh(machine, command)
-    if (exitCode !== 0) throw new CheckError(`on ${machine.name}, \`${command}\` ended with ${exitCode}: ${(stderr.trim() || stdout.trim()).slice(-400)}`)
-    return stdout
-  }
   const kubectlArgv = (argv: readonly string[]): readonly string[] =>
     ground.inside(['kubectl', '--kubeconfig', kubeconfig, '--cache-dir', join(work, 'kubectl'), '--request-timeout', '60s', ...argv])
   const kubectl: Cluster['kubectl'] = async (...argv) => (await exec.run(kubectlArgv(argv), { signal, timeoutMs: 600_000 })).stdout
@@ -108,13 +94,17 @@ export function createCluster({ config, ground, exec, clock, signal }: ClusterDe
       writeFileSync(file, `set -e\ncd '${folder}'\n${text}\n`)
       return (await exec.run(withVariables({}, ['bash', file]), { signal, timeoutMs: 1_200_000 })).stdout
     },
-    ssh,
-    trySsh,
+    ...ssh,
     kubectl,
     kubectlJson: async <T>(...argv: readonly string[]) => JSON.parse(await kubectl(...argv, '-o', 'json')) as T,
     async apply(...objects) {
       const input = JSON.stringify({ apiVersion: 'v1', kind: 'List', items: objects })
       await exec.run(kubectlArgv(['apply', '-f', '-']), { signal, timeoutMs: 120_000, input })
+    },
+    async pack(name, parts, without) {
+      const file = join(work, name)
+      await exec.run(['tar', '-C', join(folder, '..'), ...without.map((path) => `--exclude=./${path}`), '-czf', file, ...parts.map((part) => `./${part}`)], { signal, timeoutMs: 600_000 })
+      return file
     },
     async curl(url) {
       return (await exec.run(ground.inside(['curl', '-fsS', '--max-time', '20', url]), { signal, timeoutMs: 30_000 })).stdout
@@ -123,35 +113,14 @@ export function createCluster({ config, ground, exec, clock, signal }: ClusterDe
       await ground.virsh('destroy', `wherry-e2e_${machine.name}`)
     },
     until: (what, seconds, look) => waitFor(what, look, { clock, signal, timeoutMs: seconds * 1_000, everyMs: 1_000, advice: `see the journals in ${logs}` }),
-    keepJournals: () => keepJournals(machines, trySsh, logs),
+    keepJournals: () => keepJournals(machines, ssh, logs),
   }
 }
 
-/** Machines by their addresses in the private network, each with one connection that its commands share. */
-function sshSettings(machines: readonly Machine[], work: string, home: string): string {
-  return [
-    ...machines.map(({ name, address }) => `Host ${name}\n  HostName ${address}\n`),
-    'Host *',
-    '  User vagrant',
-    `  IdentityFile ${join(home, 'insecure_private_key')}`,
-    '  StrictHostKeyChecking no',
-    '  UserKnownHostsFile /dev/null',
-    '  LogLevel ERROR',
-    '  BatchMode yes',
-    '  ConnectTimeout 20',
-    '  ServerAliveInterval 5',
-    '  ServerAliveCountMax 4',
-    '  ControlMaster auto',
-    `  ControlPath ${work}/ssh-%n`,
-    '  ControlPersist 120',
-    '',
-  ].join('\n')
-}
-
-async function keepJournals(machines: readonly Machine[], trySsh: Cluster['trySsh'], logs: string): Promise<string> {
+async function keepJournals(machines: readonly Machine[], by: Ssh, logs: string): Promise<string> {
   const units = '-u wherry-hub -u wherry-agent -u containerd -u wherry-traffic'
   for (const machine of machines) {
-    const { stdout } = await trySsh(machine, `sudo journalctl --no-pager -n 400 ${units}`).catch(() => ({ stdout: 'it could not be reached' }))
+    const { stdout } = await by.trySsh(machine, `sudo journalctl --no-pager -n 400 ${units}`).catch(() => ({ stdout: 'it could not be reached' }))
     writeFileSync(join(logs, `journal-${machine.name}.log`), stdout)
   }
   return logs

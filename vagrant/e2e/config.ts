@@ -21,13 +21,18 @@ export interface RunConfig {
   readonly path: string
   /** A file with a root tarball of Debian's packages that the box builder takes, or makes. */
   readonly base?: string
+  /** How npm and Debian's packages are reached from here (npm's settings, proxies, certificates), for who builds the box. */
+  readonly reach: Readonly<Record<string, string>>
   readonly colour: boolean
 }
+
+const ofReach = /^(npm_config_|(https?|no)_proxy$|NODE_EXTRA_CA_CERTS$|SSL_CERT_(FILE|DIR)$)/i
 
 const administratorsPath = ['/usr/local/sbin', '/usr/local/bin', '/usr/sbin', '/usr/bin', '/sbin', '/bin']
 
 export function readConfig(env: Readonly<Record<string, string | undefined>> = process.env): RunConfig {
   const cache = env.WHERRY_E2E_CACHE ?? '/var/cache/wherry'
+  const reach = Object.fromEntries(Object.entries(env).flatMap(([name, value]) => (value !== undefined && ofReach.test(name) ? [[name, value]] : [])))
   const given = (env.PATH ?? '').split(':').filter((dir) => dir !== '')
   return {
     cache,
@@ -39,6 +44,7 @@ export function readConfig(env: Readonly<Record<string, string | undefined>> = p
     only: (env.WHERRY_E2E_ONLY ?? '').split(',').filter((part) => part !== ''),
     folder: dirname(dirname(fileURLToPath(import.meta.url))),
     path: [...given, ...administratorsPath.filter((dir) => !given.includes(dir))].join(':'),
+    reach,
     ...(env.WHERRY_E2E_BASE !== undefined && { base: env.WHERRY_E2E_BASE }),
     colour: process.stdout.isTTY === true && !env.NO_COLOR,
   }

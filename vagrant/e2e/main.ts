@@ -12,6 +12,7 @@ import type { Check } from './check.ts'
 import { modes } from './checks/modes.ts'
 import { nodes } from './checks/nodes.ts'
 import { outages } from './checks/outages.ts'
+import { routing } from './checks/routing.ts'
 import { services } from './checks/services.ts'
 import { createCluster, type Cluster } from './cluster.ts'
 import { readConfig } from './config.ts'
@@ -39,7 +40,7 @@ async function main(): Promise<number> {
   const failed: string[] = []
   try {
     const cluster = await prepare(ground, exec)
-    for (const check of [...nodes, ...services, ...outages, ...modes].filter(wanted)) {
+    for (const check of [...nodes, ...services, ...outages, ...modes, ...routing].filter(wanted)) {
       await steps.step(check.what, () => check.run(cluster)).catch((e: unknown) => {
         stop.signal.throwIfAborted()
         failed.push(check.what)

@@ -1,6 +1,7 @@
 /** What the run deploys, beside the demo: objects, and what is asked of them. */
-import type { Cluster, Machine } from './cluster.ts'
+import type { Cluster } from './cluster.ts'
 import { must } from './error.ts'
+import type { Machine } from './ssh.ts'
 
 interface Named {
   readonly metadata: { readonly name: string; readonly deletionTimestamp?: string; readonly labels?: Readonly<Record<string, string>> }

@@ -1,7 +1,8 @@
 /** The three modes, each on the machines' own kernels, changed the way that a user does it. */
 import type { Check } from '../check.ts'
-import type { Cluster, Machine } from '../cluster.ts'
+import type { Cluster } from '../cluster.ts'
 import { must } from '../error.ts'
+import type { Machine } from '../ssh.ts'
 import type { ServiceObject } from '../workloads.ts'
 import { allReady } from './nodes.ts'
 import { questions } from './services.ts'

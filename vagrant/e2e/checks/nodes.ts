@@ -1,7 +1,8 @@
 /** Three nodes that are what they say, and no other. */
-import type { Cluster, Machine } from '../cluster.ts'
+import type { Cluster } from '../cluster.ts'
 import type { Check } from '../check.ts'
 import { must } from '../error.ts'
+import type { Machine } from '../ssh.ts'
 import { isReady, type NodeObject } from '../workloads.ts'
 
 const nodesOf = async (cluster: Cluster): Promise<readonly NodeObject[]> =>

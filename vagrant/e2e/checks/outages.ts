@@ -1,7 +1,8 @@
 /** Machines that go away and come back, and what their users notice of it. */
 import type { Check } from '../check.ts'
-import type { Cluster, Machine } from '../cluster.ts'
+import type { Cluster } from '../cluster.ts'
 import { must } from '../error.ts'
+import type { Machine } from '../ssh.ts'
 import { deployment, endpointsOf, podsOf, rolledOut, service, type ServiceObject } from '../workloads.ts'
 import { allReady } from './nodes.ts'
 

@@ -1,7 +1,8 @@
 /** Services, from everywhere to everywhere. The same questions are asked in every mode. */
 import type { Check } from '../check.ts'
-import type { Cluster, Machine } from '../cluster.ts'
+import type { Cluster } from '../cluster.ts'
 import { must } from '../error.ts'
+import type { Machine } from '../ssh.ts'
 import { answeredBy, deployment, isReady, podsOf, rolledOut, service, type PodObject, type ServiceObject } from '../workloads.ts'
 
 /** The commands of the closing lines, as a newcomer would run them. */
