@@ -5,7 +5,7 @@ import type { Family, NodeView } from '../rules/model.ts'
 import { describeAsRoot, execIn, inNamespace, netnsLab, type Netns } from '../test/kit/netns.ts'
 import { endpointView, nodeConfigOf, nodeView, portView, serviceView } from '../test/kit/views.ts'
 import { waitFor } from '../test/kit/wait.ts'
-import { createOwnHands } from './kernel/hands.ts'
+import { createOwnHands } from './kernel/nft/hands.ts'
 import type { ForeignChange } from './kernel/kernel.ts'
 import { openMode, removeRules } from './modes.ts'
 

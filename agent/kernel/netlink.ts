@@ -9,7 +9,7 @@ import { closeSync, readdirSync } from 'node:fs'
 import { endianness } from 'node:os'
 import { KernelError } from './errors.ts'
 import { offsets } from './netlink-messages.ts'
-import { generationIn, generationQuestion } from './nft-messages.ts'
+import { generationIn, generationQuestion } from './nft/messages.ts'
 
 export interface NetlinkSocket {
   /** The kernel leaves out what sockets with these addresses change. */

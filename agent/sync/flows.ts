@@ -9,8 +9,8 @@ import { cidrContains } from '../../rules/address.ts'
 import { openLedger, reseat, settle, type Ledger } from '../../rules/ledger.ts'
 import type { Family, NodeView, ServiceKey, ServiceView } from '../../rules/model.ts'
 import type { Front, Route, ServiceRoutes } from '../../rules/routes.ts'
-import type { Expected } from '../kernel/conntrack.ts'
-import type { Place } from '../kernel/flow-table.ts'
+import type { Expected } from '../kernel/flows/conntrack.ts'
+import type { Place } from '../kernel/flows/table.ts'
 
 export interface Flows {
   /** Takes what a pass changed. @returns whether entries may contradict the rules now, and so should be looked at */

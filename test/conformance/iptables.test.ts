@@ -3,7 +3,7 @@ import { systemClock } from '../../api/clock.ts'
 import { silentLog } from '../../api/log.ts'
 import type { Exec } from '../../agent/kernel/exec.ts'
 import { createFakeIptables } from '../../agent/kernel/fake/iptables.ts'
-import { openIptablesKernel } from '../../agent/kernel/iptables.ts'
+import { openIptablesKernel } from '../../agent/kernel/iptables/iptables.ts'
 import { describeAsRoot, netnsLab } from '../kit/netns.ts'
 import { codeFor, iptablesLaws, runIptablesLaw, runTableLaw, tableLawHolds } from './iptables.ts'
 

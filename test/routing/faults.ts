@@ -2,7 +2,7 @@
  * Faults to be planted, in what a mode is told to do or in the process around it, with rows of the catalogue in which some
  * behaviour must be missed then. A suite that would not notice is worth nothing.
  */
-import type { Expected } from '../../agent/kernel/conntrack.ts'
+import type { Expected } from '../../agent/kernel/flows/conntrack.ts'
 import type { KubeObject } from '../../api/objects.ts'
 import type { EndpointView, Family, NodeConfig, NodeView, ServicePortView, ServiceView } from '../../rules/model.ts'
 import type { Journey, Packet } from '../../rules/packet.ts'

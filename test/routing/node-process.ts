@@ -4,8 +4,8 @@
  * tracking. usage: node-process.ts MODE [FAULT]
  */
 import { createInterface } from 'node:readline'
-import { createConntrack, type Conntrack } from '../../agent/kernel/conntrack.ts'
-import { createFlowTable } from '../../agent/kernel/flow-table.ts'
+import { createConntrack, type Conntrack } from '../../agent/kernel/flows/conntrack.ts'
+import { createFlowTable } from '../../agent/kernel/flows/table.ts'
 import { createExec } from '../../agent/kernel/exec.ts'
 import { openMode } from '../../agent/modes.ts'
 import { createServices } from '../../agent/services.ts'

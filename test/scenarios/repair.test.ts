@@ -2,7 +2,7 @@
 import { describe, expect, test } from 'vitest'
 import { createFakeKernel } from '../../agent/kernel/fake/nft.ts'
 import type { Kernel } from '../../agent/kernel/kernel.ts'
-import { openNftKernel } from '../../agent/kernel/nft.ts'
+import { openNftKernel } from '../../agent/kernel/nft/nft.ts'
 import { silentLog } from '../../api/log.ts'
 import type { NodeView, ServiceView } from '../../rules/model.ts'
 import { adopt, commit, outcomes, plan, type Accepted, type Listing, type Transaction } from '../../rules/nft/index.ts'

@@ -1,7 +1,7 @@
 /** iptables in memory: the programs of one variant as an `Exec`, with the laws of iptables-restore and iptables-save. */
 import { noRules, parse, prefix, type Listing } from '../../../rules/iptables/index.ts'
 import { ExecError, type Command, type Exec } from '../exec.ts'
-import type { Sign } from '../iptables-signs.ts'
+import type { Sign } from '../iptables/signs.ts'
 
 interface FakeTable {
   /** By chain, the kernel's own first. */

@@ -1,5 +1,5 @@
 /** A door to nftables that notes what it is asked. */
-import type { Door } from '../door.ts'
+import type { Door } from '../nft/door.ts'
 
 /** @returns the door; `asked` has a line for each listing: its style, and the set, the table or everything */
 export function noted(door: Door): Door & { readonly asked: string[] } {
