@@ -24,7 +24,7 @@ metadata: {name: web}
 spec: {selector: {app: web}, ports: [{port: 80, targetPort: ${targetPort}}]}
 `
 
-describe.skipIf(!kubectlFile)('stock kubectl (skipped where there is none on PATH)', () => {
+describe.skipIf(!kubectlFile)('stock kubectl (skipped where no kubectl since 1.27 is on PATH)', () => {
   const stage = useKubectl({ commands: 40 })
   const { ok, fails } = stage
   const words = (text: string): readonly string[] => text.split(/\s+/)

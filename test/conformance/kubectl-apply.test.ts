@@ -30,7 +30,7 @@ spec: {selector: {app: web}, ports: [{port: 80, targetPort: 8080}]}
 const file = ['-f', '-']
 const sidecar = '- {name: side, image: "side:1"}'
 
-describe.skipIf(!kubectlFile)('kubectl apply --server-side (skipped where there is no kubectl on PATH)', () => {
+describe.skipIf(!kubectlFile)('kubectl apply --server-side (skipped where no kubectl since 1.27 is on PATH)', () => {
   const stage = useKubectl({ commands: 28 })
   const { ok, fails } = stage
   const apply = ['apply', '--server-side', ...file]

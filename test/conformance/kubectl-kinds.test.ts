@@ -59,7 +59,7 @@ const described: Readonly<Record<string, RegExp>> = {
   storageclasses: /Provisioner: +example\.test\/disk/,
 }
 
-describe.skipIf(!kubectlFile)('kinds of others (skipped where there is no kubectl on PATH)', () => {
+describe.skipIf(!kubectlFile)('kinds of others (skipped where no kubectl since 1.27 is on PATH)', () => {
   const stage = useKubectl({ commands: 200 })
   const { ok, fails } = stage
   beforeAll(async () => {

@@ -14,7 +14,7 @@ spec:
   template: {metadata: {labels: {app: web}}, spec: {containers: [{name: web, image: "${image}"}]}}
 `
 
-describe.skipIf(!kubectlFile)('kubectl reads (skipped where there is no kubectl on PATH)', () => {
+describe.skipIf(!kubectlFile)('kubectl reads (skipped where no kubectl since 1.27 is on PATH)', () => {
   const stage = useKubectl({ commands: 90 })
   const { ok, fails } = stage
   beforeAll(async () => {

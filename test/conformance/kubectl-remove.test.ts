@@ -4,7 +4,7 @@ import { kubectlFile, useKubectl } from '../kit/kubectl.ts'
 
 const file = ['-f', '-']
 
-describe.skipIf(!kubectlFile)('kubectl delete (skipped where there is no kubectl on PATH)', () => {
+describe.skipIf(!kubectlFile)('kubectl delete (skipped where no kubectl since 1.27 is on PATH)', () => {
   const stage = useKubectl({ commands: 45, controllers: true })
   const { ok, fails } = stage
   /** Waits until there are so many objects of a kind. */

@@ -12,7 +12,7 @@ spec:
   template: {metadata: {labels: {app: web}}, spec: {containers: [{name: web, image: "web:1", ports: [{containerPort: 8080}]}]}}
 `
 
-describe.skipIf(!kubectlFile)('kubectl and a deployment (skipped where there is no kubectl on PATH)', () => {
+describe.skipIf(!kubectlFile)('kubectl and a deployment (skipped where no kubectl since 1.27 is on PATH)', () => {
   const stage = useKubectl({ commands: 40, controllers: true, editor: 'sed -i s/8080/8081/' })
   const { ok, fails } = stage
   beforeAll(async () => {

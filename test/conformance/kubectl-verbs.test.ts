@@ -5,7 +5,7 @@ import { kubectlFile, useKubectl } from '../kit/kubectl.ts'
 const file = ['-f', '-']
 const map = (name: string, rest = 'data: {a: "1"}'): string => `apiVersion: v1\nkind: ConfigMap\nmetadata: {name: ${name}, labels: {app: x}}\n${rest}\n`
 
-describe.skipIf(!kubectlFile)('kubectl writes (skipped where there is no kubectl on PATH)', () => {
+describe.skipIf(!kubectlFile)('kubectl writes (skipped where no kubectl since 1.27 is on PATH)', () => {
   const stage = useKubectl({ commands: 27 })
   const { ok, fails } = stage
   beforeAll(async () => {
