@@ -35,7 +35,7 @@ import { createForwards } from './pods/forward/forwards.ts'
 import type { PodCalls } from './pods/pod-calls.ts'
 import { createPods, type Pods } from './pods/pods.ts'
 import { createCtrRuntime } from './pods/runtime/ctr.ts'
-import { createTidying, openMemory } from './memory.ts'
+import { createTidying, openGivingBack } from './memory.ts'
 import { openMode, removeRules } from './modes.ts'
 import { createServices, type LaneDeps } from './services.ts'
 import { createTables, type Tables } from './state/tables.ts'
@@ -60,7 +60,7 @@ async function main(): Promise<void> {
   const hands = createOwnHands()
   const lanes = await Promise.all(lanesOf(config, address).map((lane) => openLane({ config, ...lane, exec, hands, log }, signal)))
   const tables = createTables()
-  const tidying = createTidying({ clock, giveBack: await openMemory() })
+  const tidying = createTidying({ clock, giveBack: await openGivingBack() })
 
   // The halves send through the link, and the link hands frames to the halves.
   const send: Link['send'] = (frame) => link.send(frame)

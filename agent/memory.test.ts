@@ -1,6 +1,6 @@
 import { expect, test } from 'vitest'
 import { createFakeClock } from '../test/kit/clock.ts'
-import { createTidying, openMemory, type Work } from './memory.ts'
+import { createTidying, openGivingBack, type Work } from './memory.ts'
 
 const work = (services: number, added = 0, deleted = 0): Work => ({ services, elements: { added, deleted } })
 
@@ -45,7 +45,7 @@ test('after many small changes it is given back when they rest, so that nobody i
 })
 
 test('garbage does not stay', async () => {
-  const giveBack = await openMemory()
+  const giveBack = await openGivingBack()
   giveBack()
   const before = process.memoryUsage().heapUsed
   let garbage: unknown = Array.from({ length: 1_000_000 }, (_, i) => [i])

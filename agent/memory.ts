@@ -3,9 +3,8 @@
  * 50 MB behind, in V8's heap and in that of libc, which would stay for hours.
  */
 import { setFlagsFromString } from 'node:v8'
-import { runInNewContext } from 'node:vm'
 import type { Clock } from '../api/clock.ts'
-import { openTrim } from './kernel/malloc.ts'
+import { openMemory } from '../api/memory.ts'
 
 /** What a pass made and threw away: services looked at, elements written. */
 export interface Work {
@@ -53,17 +52,13 @@ export function createTidying({ clock, giveBack }: TidyingDeps): Tidying {
 }
 
 /**
- * Collects garbage, moves together what is left, and gives free pages to the system. From the first time on V8 lets its heap
- * grow by a fifth at most, instead of to twice its size, before it collects garbage by itself; sooner that would cost a first
- * sync half as much time again.
+ * From the first time on V8 lets its heap grow by a fifth at most, instead of to twice its size, before it collects garbage by
+ * itself; sooner that would cost a first sync half as much time again.
  */
-export async function openMemory(): Promise<() => void> {
-  setFlagsFromString('--expose-gc')
-  const collect = runInNewContext('gc') as (options: object) => void
-  const trim = await openTrim()
+export async function openGivingBack(): Promise<() => void> {
+  const memory = await openMemory()
   return () => {
-    collect({ type: 'major', execution: 'sync', flavor: 'last-resort' })
-    trim()
+    memory.giveBack()
     setFlagsFromString('--heap-growing-percent=20')
   }
 }

@@ -21,7 +21,7 @@ const mayImport: Readonly<Record<Room, readonly Room[]>> = {
 /** Effects, and the only files that may have them. Paths are matched from the root. */
 const doors: readonly { readonly effect: string; readonly modules: RegExp; readonly files: RegExp }[] = [
   { effect: 'processes', modules: /^(node:)?child_process$|^execa$/, files: /(^|\/)exec\.ts$|^cli\/lab\/supervis(or|e)[\w-]*\.ts$/ },
-  { effect: 'native calls', modules: /^node:ffi$/, files: /^(agent\/kernel\/(nft\/libnftables|malloc|netlink|iptables\/sizes)|cli\/lab\/pidfd)\.ts$/ },
+  { effect: 'native calls', modules: /^node:ffi$/, files: /^(api\/memory|agent\/kernel\/(nft\/libnftables|netlink|iptables\/sizes)|cli\/lab\/pidfd)\.ts$/ },
   { effect: 'the database', modules: /^node:sqlite$/, files: /^server\/store\// },
   { effect: 'WebSockets', modules: /^ws$/, files: /^(server\/(hub|rest)|agent\/link)\// },
   { effect: 'gRPC to containerd', modules: /^node:http2$/, files: /^agent\/pods\/runtime\/grpc\.ts$/ },

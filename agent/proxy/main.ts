@@ -12,7 +12,7 @@ import { holdListener, type Handler } from '../health/listener.ts'
 import { createProxyHealth } from '../health/proxy-health.ts'
 import { createHealthServers } from '../health/service-health.ts'
 import { createExec, type Exec } from '../kernel/exec.ts'
-import { createTidying, openMemory } from '../memory.ts'
+import { createTidying, openGivingBack } from '../memory.ts'
 import { createProxyMetrics } from '../metrics/proxy-metrics.ts'
 import { logLevelOf, readCommand, readSurroundings, type ProxyCommand } from './config/config.ts'
 import type { Bind, ProxyConfig } from './config/proxy-config.ts'
@@ -114,7 +114,7 @@ async function run({ config, ignored, file }: Extract<ProxyCommand, { kind: 'run
       // What another mode left serves until ours does.
       removeRules({ exec, clock, log }, signal, config.mode).catch((e: unknown) => log.warn('rules of another mode could not be taken away', errorKeys(e)))
     },
-    tidying: createTidying({ clock, giveBack: await openMemory() }),
+    tidying: createTidying({ clock, giveBack: await openGivingBack() }),
     clock,
     random,
     log,

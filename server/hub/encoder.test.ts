@@ -3,6 +3,7 @@ import { decodeHubFrame, encode } from '../../api/codec.ts'
 import type { HubFrame } from '../../api/frames.ts'
 import type { KubeObject } from '../../api/objects.ts'
 import { createLines } from '../../test/scenarios/link-lines.ts'
+import { createFakeClock } from '../../test/kit/clock.ts'
 import * as kit from '../../test/kit/objects.ts'
 import { createEncoder } from './encoder.ts'
 import type { AgentChange } from './interest.ts'
@@ -14,7 +15,8 @@ function counting() {
     frames.push(frame)
     return encode(frame)
   }
-  return { frames, lines, encoder: createEncoder({ log: lines.log, toBytes }) }
+  const clock = createFakeClock()
+  return { frames, lines, clock, encoder: createEncoder({ clock, log: lines.log, toBytes }) }
 }
 
 test('encodes an object, a deletion and a marker once each', () => {
@@ -51,4 +53,21 @@ test('says once of an object that it does not fit, and goes on', () => {
   expect([encoder.set('services', huge), encoder.set('services', huge)]).toEqual([undefined, undefined])
   expect(frames).toHaveLength(1)
   expect(lines.of('an object cannot be sent to the agents')).toMatchObject([{ key: 'default/web', code: 'FRAME_TOO_LARGE' }])
+})
+
+test('forgets bytes that nobody asked for in a while, and then waits for nothing', async () => {
+  const { frames, clock, encoder } = counting()
+  const object = kit.stored(kit.service(), { resourceVersion: '7' })
+  encoder.set('services', object)
+  await clock.advance(13_000)
+  encoder.set('services', object)
+  await clock.advance(13_000)
+  encoder.set('services', object)
+  expect([frames.length, clock.waiting]).toEqual([1, 1])
+  for (let n = 0; n < 3; n++) await clock.advance(10_000)
+  expect(clock.waiting).toBe(0)
+  encoder.set('services', object)
+  expect(frames).toHaveLength(2)
+  encoder.close()
+  expect(clock.waiting).toBe(0)
 })

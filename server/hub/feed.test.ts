@@ -2,7 +2,7 @@ import { afterEach, beforeEach, expect, test } from 'vitest'
 import { decodeHubFrame } from '../../api/codec.ts'
 import { silentLog } from '../../api/log.ts'
 import type { HubFrame } from '../../api/frames.ts'
-import { settled } from '../../test/kit/clock.ts'
+import { createFakeClock, settled } from '../../test/kit/clock.ts'
 import * as kit from '../../test/kit/objects.ts'
 import { openInside, type Inside } from '../../test/kit/registry.ts'
 import type { Store } from '../store/store.ts'
@@ -37,7 +37,7 @@ function lateStore(store: Store) {
 }
 
 function open(store: Store, fanout?: Fanout) {
-  const encoder = createEncoder({ log: silentLog })
+  const encoder = createEncoder({ clock: createFakeClock(), log: silentLog })
   const frames: HubFrame[] = []
   const socket = {
     OPEN: 1,
@@ -87,7 +87,7 @@ test('a revision without a change, as etcd has them, is not waited for', async (
 
 test('who is too far behind gets the whole state', async () => {
   const ahead = Object.create(inside.store, { revision: { value: 20_010 }, compacted: { value: 0 } }) as Store
-  const { feed, seen } = open(ahead, createFanout(inside.store, createEncoder({ log: silentLog })))
+  const { feed, seen } = open(ahead, createFanout(inside.store, createEncoder({ clock: createFakeClock(), log: silentLog })))
   const opening = await feed.start(9)
   await opening.send()
   expect(seen()).toEqual(['welcome 20010', 'reset', 'sync 20010'])

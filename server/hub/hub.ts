@@ -43,7 +43,7 @@ const closingMs = 2_000
 
 export function createHub(deps: HubDeps): Hub {
   const { store, log, clock, version } = deps
-  const encoder = createEncoder({ log, ...(deps.encode && { toBytes: deps.encode }) })
+  const encoder = createEncoder({ clock, log, ...(deps.encode && { toBytes: deps.encode }) })
   const fanout = createFanout(store, encoder)
   const reports = createReports({ ...deps, registry: writingAs(deps.registry, 'wherry-agent') })
   const bounds = { ...defaults, ...deps.bounds }
@@ -88,6 +88,7 @@ export function createHub(deps: HubDeps): Hub {
     async close() {
       closed = true
       fanout.close()
+      encoder.close()
       const leaving = [...sessions]
       for (const session of leaving) session.close(closeCodes.leaving, 'the hub is stopping')
       const kept = [...members.values()].map((member) => member.idle())

@@ -10,7 +10,7 @@ import { copyDatabase } from './copy.ts'
 import { stamped } from './decide.ts'
 import { StoreError } from './error.ts'
 import { openSeal, type Seal } from '../seal/seal.ts'
-import { settle } from './settle.ts'
+import { createOwning } from './settle.ts'
 import type { Change, ChangeType, Ref } from './store.ts'
 
 /** The layout of the tables. A file with a higher number was written by a newer Wherry. */
@@ -144,15 +144,18 @@ type Row = Record<string, unknown>
 
 const refIn = (row: Row): Ref => ({ resource: row['resource'] as Resource, namespace: String(row['namespace']), name: String(row['name']) })
 
-function parse(seal: Seal, row: Row, column: 'value' | 'previous'): KubeObject {
-  return settle(JSON.parse(seal.open(refIn(row), String(row[column]))), undefined) as KubeObject
+type Parse = (row: Row, column: 'value' | 'previous') => KubeObject
+
+function parsing(seal: Seal): Parse {
+  const own = createOwning()
+  return (row, column) => own(JSON.parse(seal.open(refIn(row), String(row[column])))) as KubeObject
 }
 
-function changeOf(seal: Seal, row: Row): Change {
+function changeOf(parse: Parse, row: Row): Change {
   const revision = Number(row['revision'])
   const type = row['type'] as ChangeType
-  const previous = row['previous'] === null ? undefined : parse(seal, row, 'previous')
-  const object = row['value'] === null ? stamped(previous!, revision) : parse(seal, row, 'value')
+  const previous = row['previous'] === null ? undefined : parse(row, 'previous')
+  const object = row['value'] === null ? stamped(previous!, revision) : parse(row, 'value')
   return Object.freeze({ revision, type, resource: row['resource'] as Resource, object, ...(previous && { previous }) })
 }
 
@@ -165,6 +168,7 @@ function createJournal(db: DatabaseSync, { path, seal }: Opened): Journal {
   const sql = Object.fromEntries(Object.entries(words).map(([name, text]) => [name, db.prepare(text)])) as {
     readonly [name in keyof typeof words]: ReturnType<DatabaseSync['prepare']>
   }
+  const parse = parsing(seal)
   let compacted = Number(sql.getMeta.get('compacted')?.['value'] ?? 0)
   let revision = Math.max(compacted, Number(sql.last.get()?.['revision'] ?? 0))
 
@@ -190,7 +194,7 @@ function createJournal(db: DatabaseSync, { path, seal }: Opened): Journal {
     },
     *objects() {
       for (const row of sql.objects.iterate()) {
-        yield [refIn(row), parse(seal, row, 'value')] as const
+        yield [refIn(row), parse(row, 'value')] as const
       }
     },
     append(entries, at) {
@@ -205,7 +209,7 @@ function createJournal(db: DatabaseSync, { path, seal }: Opened): Journal {
       })
       revision = entries.at(-1)?.change.revision ?? revision
     },
-    history: (after, count) => sql.history.all(after, count).map((row) => changeOf(seal, row)),
+    history: (after, count) => sql.history.all(after, count).map((row) => changeOf(parse, row)),
     before: (at) => Number(sql.young.get(at)?.['revision'] ?? revision + 1) - 1,
     compact(upTo) {
       transact(() => sql.setMeta.run('compacted', upTo))

@@ -1,6 +1,6 @@
 import fc from 'fast-check'
 import { expect, test } from 'vitest'
-import { settle } from './settle.ts'
+import { createOwning, settle } from './settle.ts'
 
 const json = fc.jsonValue({ maxDepth: 4 })
 const printed = (value: unknown): unknown => JSON.parse(JSON.stringify(value))
@@ -66,4 +66,18 @@ test('a field named __proto__ stays a field', () => {
 
 test.each([[new Date(0)], [Number.NaN], [Number.POSITIVE_INFINITY], [10n], [() => 1], [new Map()], [[undefined]]])('%s is refused', (value) => {
   expect(() => settle({ value }, undefined)).toThrow(TypeError)
+})
+
+test('what was just parsed is owned as it is, frozen to its depth', () => {
+  fc.assert(
+    fc.property(fc.array(json), (values) => {
+      const own = createOwning()
+      for (const value of values.map(printed)) {
+        const owned = own(value)
+        expect(owned).toBe(value)
+        expect(isDeepFrozen(owned)).toBe(true)
+      }
+      expect(values.map(printed).map(own)).toEqual(values.map(printed))
+    }),
+  )
 })

@@ -10,9 +10,9 @@
  *   (malloc_trim(3)).
  */
 import { closeSync, ftruncateSync, writeSync } from 'node:fs'
+import { openMemory } from '../../../api/memory.ts'
 import { listCommand, type Door, type ListingStyle } from './door.ts'
 import { KernelError, refusalOf } from '../errors.ts'
-import { openTrim } from '../malloc.ts'
 
 const library = 'libnftables.so.1'
 
@@ -53,12 +53,12 @@ export async function openLibnftables(): Promise<Door> {
     async run(payload, signal) {
       signal.throwIfAborted()
       changes.run(payload, 0)
-      if (payload.length > trimAbove) native.trim()
+      if (payload.length > trimAbove) native.memory.trim()
     },
     async list(what, style, signal) {
       signal.throwIfAborted()
       const text = listing((context) => context.run(`${listCommand(what).join(' ')}\n`, flags[style]))
-      if (text.length > trimAbove) native.trim()
+      if (text.length > trimAbove) native.memory.trim()
       return text
     },
     close() {
@@ -112,7 +112,7 @@ async function load() {
       nft_run_cmd_from_filename: { arguments: ['pointer', 'string'], return: 'i32' },
     })
     const libc = dlopen(null, { memfd_create: { arguments: ['string', 'u32'], return: 'i32' } })
-    return { ...nft.functions, ...libc.functions, trim: await openTrim(), text: (pointer: bigint) => toString(pointer) ?? '' }
+    return { ...nft.functions, ...libc.functions, memory: await openMemory(), text: (pointer: bigint) => toString(pointer) ?? '' }
   } catch (cause) {
     throw new KernelError(
       'SETUP',

@@ -5,7 +5,7 @@ import type { KubeObject } from '../../../api/objects.ts'
 import type { Seal } from '../../seal/seal.ts'
 import { stamped } from '../decide.ts'
 import type { StoreError } from '../error.ts'
-import { settle } from '../settle.ts'
+import { createOwning, settle } from '../settle.ts'
 import type { Change, Ref } from '../store.ts'
 import { createTables, type Tables } from '../tables.ts'
 import { createWatchers, type Watchers } from '../watchers.ts'
@@ -49,10 +49,13 @@ export function createCache({ clock, log, seal, tail }: CacheDeps): Cache {
   const watchers = createWatchers({ log, tail })
   const arrivals = createArrivals(clock, 0)
   const followed = new Map<string, Set<Change[]>>()
+  const own = createOwning()
   let revision = 0
 
-  const objectOf = (ref: Ref, { value, modRevision }: KeyValue, before: KubeObject | undefined): KubeObject =>
-    stamped(settle(decodeObject(seal, ref, value), before) as KubeObject, modRevision)
+  const objectOf = (ref: Ref, { value, modRevision }: KeyValue, before: KubeObject | undefined): KubeObject => {
+    const object = decodeObject(seal, ref, value)
+    return stamped((before ? settle(object, before) : own(object)) as KubeObject, modRevision)
+  }
   const changeOf = (ref: Ref, { removed, kv }: Event): Change | undefined => {
     const before = tables.get(ref)
     if (removed && !before) return undefined
