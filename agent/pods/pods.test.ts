@@ -274,7 +274,7 @@ describe('a container that cannot be started', () => {
   test.each([
     [{ securityContext: { runAsUser: 1000 } }, 'spec.securityContext.runAsUser'],
     [{ hostPID: true }, 'spec.hostPID'],
-    [{ containers: [{ name: 'web', image, tty: true }] }, 'spec.containers[0].tty'],
+    [{ containers: [{ name: 'web', image, volumeDevices: [{ name: 'v', devicePath: '/dev/v' }] }] }, 'spec.containers[0].volumeDevices'],
     [{ initContainers: [{ name: 'side', image, restartPolicy: 'Always' }] }, 'spec.initContainers[0].restartPolicy'],
     [
       { containers: [{ name: 'web', image, volumeMounts: [{ name: 'v', mountPath: '/v' }] }], volumes: [{ name: 'v', configMap: { name: 'c' } }] },

@@ -180,7 +180,7 @@ describe.skipIf(missing)(`kubectl holds connections to pods${missing ? ` (skippe
         ...noCalls,
         logs: (call, signal) => pods.calls.logs(call, signal),
         forward: (call, signal, input) => pods.calls.forward(call, input, signal),
-        attach: (call, signal) => pods.calls.attach(call, signal),
+        attach: (call, signal, input) => pods.calls.attach(call, input, signal),
         exec: (call, signal, input) => pods.calls.exec(call, input, signal),
       },
     })

@@ -2,7 +2,11 @@ import { mkdtempSync, rmSync } from 'node:fs'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import { afterEach, beforeEach, expect, test } from 'vitest'
-import { createLive, follow, livePath, type Live } from './live.ts'
+import type { CallInput } from '../../../api/call-flow.ts'
+import { systemClock } from '../../../api/clock.ts'
+import { silentLog } from '../../../api/log.ts'
+import { attachTo } from './attach.ts'
+import { createLive, livePath, type Live } from './live.ts'
 
 let dir: string
 let live: Live
@@ -17,6 +21,8 @@ afterEach(() => {
   rmSync(dir, { recursive: true, force: true })
 })
 
+const follow = (where: string, signal: AbortSignal) =>
+  attachTo(where, {}, ReadableStream.from<CallInput>([]), { clock: systemClock, log: silentLog, signal, resize: () => Promise.resolve() })
 /** Follows, and says the same until it was heard, as who comes later misses what was said before. */
 async function following(signal = never) {
   const chunks = follow(path(), signal)
