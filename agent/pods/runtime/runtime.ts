@@ -26,7 +26,7 @@ export interface Runtime {
    */
   exec(spec: ExecSpec, input: AsyncIterable<CallInput>, signal: AbortSignal): AsyncIterable<CallPart>
   /**
-   * What a container says from now on, until it ends. Input reaches its stdin, if it has one, as fast as it reads; several may
+   * What a container says from now on, until it ends and was listed since. Input reaches its stdin, if it has one, as fast as it reads; several may
    * speak. Where the input ends, or the loop is left, a stdin that is for one ends too; one that is not stays open, and the loop
    * ends soon after. Sizes reach its terminal.
    * @throws RuntimeError CONTAINER_UNKNOWN
