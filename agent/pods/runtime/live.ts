@@ -76,6 +76,7 @@ function createSession(socket: Socket, input: LiveInput | undefined): Session {
   const reader = createChunkReader()
   const gone = new AbortController()
   let speaks = false
+  let full: Promise<void> | undefined
 
   const hushed = (): void => {
     if (speaks && input?.once) input.stdin.close()
@@ -100,7 +101,8 @@ function createSession(socket: Socket, input: LiveInput | undefined): Session {
     socket,
     tell(chunk) {
       socket.write(chunk)
-      if (speaks) return socket.writableNeedDrain ? drained(socket) : undefined
+      if (speaks && socket.writableNeedDrain) full ??= drained(socket).finally(() => (full = undefined))
+      if (speaks) return full
       if (socket.writableLength > slowBytes) socket.destroy()
       return undefined
     },
