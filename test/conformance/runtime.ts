@@ -81,8 +81,10 @@ export async function refusal(promise: Promise<unknown>): Promise<ErrorCode | 'n
 
 /** Somebody who attaches. */
 export interface Visitor {
-  /** Says it, and waits until it was heard back. */
-  hears(words: string): Promise<void>
+  say(words: string): void
+  /** Says it, and waits until it was heard back, or the answer. */
+  hears(words: string, answer?: string): Promise<void>
+  resize(width: number, height: number): void
   /** Nothing more is said. */
   hush(): void
   /** All that was heard, when it has ended. */
@@ -106,11 +108,14 @@ export function visit(runtime: Runtime, spec: AttachSpec): Visitor {
   }
   const ended = listen()
   ended.catch(() => {})
+  const say = (words: string): void => void input.put({ kind: 'bytes', bytes: Buffer.from(words) }, 0)
   return {
     ended,
-    async hears(words) {
-      input.put({ kind: 'bytes', bytes: Buffer.from(words) }, 0)
-      while (!heard.includes(words)) await Promise.race([stir.promise, ended.then(() => Promise.reject(new Error(`it ended after: ${heard}`)))])
+    say,
+    resize: (width, height) => void input.put({ kind: 'resize', width, height }, 0),
+    async hears(words, answer = words) {
+      say(words)
+      while (!heard.includes(answer)) await Promise.race([stir.promise, ended.then(() => Promise.reject(new Error(`it ended after: ${heard}`)))])
     },
     hush: () => input.end(),
     leave: () => leaving.abort(new DOMException('the visitor leaves', 'AbortError')),

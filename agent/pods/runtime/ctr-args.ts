@@ -35,16 +35,22 @@ export function runArgs(spec: ContainerSpec, around: RunSurroundings): readonly 
     '--log-uri',
     around.logUri,
     ...(spec.cpuShares ? ['--cpu-shares', String(spec.cpuShares)] : []),
-    ...containerArgs(spec, around),
+    ...flagArgs(spec, around),
+    ...namedArgs(spec, around),
   ]
 }
 
-/** Everything behind `ctr containers create`, which knows neither cgroups nor shares (`terminals.ts` adds them). */
+/**
+ * Everything behind `ctr containers create`, which knows neither cgroups nor shares (`terminals.ts` adds them), and takes any
+ * word for a flag until it is told that there are no more.
+ */
 export function createArgs(spec: ContainerSpec, around: RunSurroundings): readonly string[] {
-  return [...(spec.tty ? ['--tty'] : []), ...containerArgs(spec, around)]
+  return [...(spec.tty ? ['--tty'] : []), ...flagArgs(spec, around), '--', ...namedArgs(spec, around)]
 }
 
-function containerArgs(spec: ContainerSpec, around: RunSurroundings): readonly string[] {
+const namedArgs = (spec: ContainerSpec, { image }: RunSurroundings): readonly string[] => [spec.image, spec.id, ...processArgs(spec, image)]
+
+function flagArgs(spec: ContainerSpec, around: RunSurroundings): readonly string[] {
   const labels = { ...spec.labels, [imageDigestLabel]: around.image.digest }
   return [
     ...(spec.netns === undefined ? ['--net-host'] : ['--with-ns', `network:${spec.netns}`]),
@@ -55,9 +61,6 @@ function containerArgs(spec: ContainerSpec, around: RunSurroundings): readonly s
     ...limitArgs(spec),
     ...rightsArgs(spec),
     ...Object.entries(labels).flatMap(([name, value]) => ['--label', `${name}=${value}`]),
-    spec.image,
-    spec.id,
-    ...processArgs(spec, around.image),
   ]
 }
 

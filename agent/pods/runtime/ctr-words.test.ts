@@ -49,11 +49,11 @@ describe('a container as arguments', () => {
   })
 
   test('a container that is only created is asked for without what that command does not know', () => {
-    const all = { ...spec, tty: true, cpuShares: 102, cpuMillisLimit: 500 }
+    const all = { ...spec, tty: true, cpuShares: 102, cpuMillisLimit: 500, command: ['/bin/sh', '-c', 'x'] }
     const [run, create] = [runArgs(all, around), createArgs(all, around)]
     expect(create).toContain('--tty')
     for (const flag of ['--detach', '--cgroup', '--runc-root', '--log-uri', '--cpu-shares']) expect([flag, run.includes(flag), create.includes(flag)]).toEqual([flag, true, false])
-    expect(create.slice(1)).toEqual(run.slice(run.indexOf('--with-ns')))
+    expect(create.slice(1)).toEqual(run.slice(run.indexOf('--with-ns')).toSpliced(-5, 0, '--'))
     expect(createArgs({ ...all, tty: false }, around)).not.toContain('--tty')
   })
 
