@@ -15,9 +15,9 @@ export interface FakeTalk extends Pick<Runtime, 'exec' | 'attach'> {
 }
 
 export interface FakeTalkDeps {
-  isRunning(id: string): boolean
+  readonly isRunning: (id: string) => boolean
   /** A container's program has ended. */
-  exit(id: string, code: number): void
+  readonly exit: (id: string, code: number) => void
 }
 
 interface Conversation {

@@ -30,12 +30,10 @@ interface Entry {
 /** @param now ms since 1970, for the times that it reports */
 export function createFakeRuntime(now: () => number): FakeRuntime {
   const entries = new Map<string, Entry>()
-  const images = new Set<string>()
-  const registry = new Set<string>()
+  const [images, registry] = [new Set<string>(), new Set<string>()]
   const started: ContainerSpec[] = []
   const signals: string[] = []
-  const brokenCommands = new Set<string>()
-  const stubborn = new Set<string>()
+  const [brokenCommands, stubborn] = [new Set<string>(), new Set<string>()]
   const listeners = new Set<() => void>()
   const time = (): string => new Date(now()).toISOString()
   const changed = (): void => listeners.forEach((call) => call())

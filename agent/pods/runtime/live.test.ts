@@ -9,6 +9,7 @@ import { silentLog } from '../../../api/log.ts'
 import { attachTo } from './attach.ts'
 import { writeChunk } from './chunks.ts'
 import { createLive, livePath, type Live, type LiveInput } from './live.ts'
+import type { LogStream } from './log-format.ts'
 import type { ContainerStreams } from './runtime.ts'
 import type { Stdin } from './stdin.ts'
 import { createFakeClock, type FakeClock } from '../../../test/kit/clock.ts'
@@ -18,6 +19,7 @@ let dir: string
 let live: Live
 let clock: FakeClock
 const path = (): string => livePath(dir, 'web-1')
+const tell = (stream: LogStream, bytes: Uint8Array): void => void live.write(stream, bytes)
 const never = new AbortController().signal
 beforeEach(() => {
   dir = mkdtempSync(join(tmpdir(), 'wstr-live-'))
@@ -38,7 +40,7 @@ async function following(signal = never) {
   let heard = false
   void first.then(() => (heard = true), () => (heard = true))
   while (!heard) {
-    live.write('stdout', Buffer.from('.'))
+    tell('stdout', Buffer.from('.'))
     await new Promise((resolve) => setImmediate(resolve))
   }
   expect((await first).value).toEqual({ kind: 'out', bytes: Buffer.from('.') })
@@ -48,8 +50,8 @@ async function following(signal = never) {
 test('who follows hears both outputs from then on, whole, until the end', async () => {
   const chunks = await following()
   const long = Buffer.alloc(300_000, 'x')
-  live.write('stderr', Buffer.from('no'))
-  live.write('stdout', long)
+  tell('stderr', Buffer.from('no'))
+  tell('stdout', long)
   live.close()
   const rest = (await Array.fromAsync(chunks)).filter(({ bytes }) => bytes.length > 1)
   expect(rest.map(({ kind, bytes }) => [kind, bytes.length])).toEqual([['err', 2], ['out', long.length]])
@@ -67,7 +69,7 @@ test('who goes away is forgotten, and an abort ends the loop', async () => {
   const all = Array.fromAsync(chunks)
   stop.abort(new TypeError('enough'))
   await expect(all).rejects.toThrow('enough')
-  live.write('stdout', Buffer.from('nobody hears it'))
+  tell('stdout', Buffer.from('nobody hears it'))
 })
 
 test('where nobody says anything any more, it is refused by its code', async () => {
@@ -115,7 +117,7 @@ describe('who speaks', () => {
     await waitFor('the second', () => said.length === 2)
     take()
     await waitFor('the end', () => said.length === 3)
-    live.write('stdout', Buffer.from('answer'))
+    tell('stdout', Buffer.from('answer'))
     live.close()
     expect([said, answer(await all)]).toEqual([['one', 'two', '(end)'], ['out answer']])
   })
@@ -128,7 +130,7 @@ describe('who speaks', () => {
       await waitFor('the word', () => said.includes(word))
       take()
       await waitFor('the end of the input to be told', () => clock.waiting > 0)
-      live.write('stderr', Buffer.from(word))
+      tell('stderr', Buffer.from(word))
       await clock.advance(1_000)
       expect(answer(await all)).toEqual([`err ${word}`])
     }
