@@ -18,7 +18,8 @@ import { refusal, until, visit } from './runtime.ts'
 
 const deadline = (): AbortSignal => AbortSignal.timeout(20_000)
 const namespace = 'attached'
-const terminal = { stdin: true, tty: true }
+/** As `kubectl run -it` asks for one: for one, which a terminal's stdin is not. */
+const terminal = { stdin: true, stdinOnce: true, tty: true }
 
 describe.skipIf(noContainerd)(`containers that are spoken to${noContainerd ? ` (skipped: ${noContainerd})` : ''}`, () => {
   let containerd: TestContainerd

@@ -13,7 +13,7 @@ import type { Exec } from '../../kernel/exec.ts'
 import { attachTo } from './attach.ts'
 import { createCommands } from './commands.ts'
 import { createContainers } from './containers.ts'
-import { runArgs, type RunSurroundings } from './ctr-args.ts'
+import { runArgs } from './ctr-args.ts'
 import { createCtr, type Ctr, type CtrResult } from './ctr-command.ts'
 import { followCtrEvents } from './ctr-events.ts'
 import { createCtrImages, type CtrImages } from './ctr-images.ts'
@@ -85,7 +85,7 @@ export function createCtrRuntime(options: CtrOptions): Runtime {
     hostNames: createHostNames(exec, join(stateDir, 'uts')),
   }
   return {
-    run: (spec, signal) => run(spec, { ...parts, options, terminals: { ctr, containers, tasks } }, signal),
+    run: (spec, signal) => run(spec, { ...parts, options, terminals: { containers, tasks } }, signal),
     remove: (id, signal) => remove(id, parts, signal),
     attach: (spec, input, signal) =>
       attachTo(livePath(stateDir, spec.id), spec, input, { clock, log, signal, resize: (size) => tasks.resize({ container: spec.id }, size, signal) }),
@@ -118,7 +118,7 @@ export function createCtrRuntime(options: CtrOptions): Runtime {
 
 interface Making extends Parts {
   readonly options: CtrOptions
-  readonly terminals: TerminalsDeps
+  readonly terminals: Pick<TerminalsDeps, 'containers' | 'tasks'>
 }
 
 async function run(spec: ContainerSpec, parts: Making, signal: AbortSignal): Promise<void> {
@@ -131,8 +131,10 @@ async function run(spec: ContainerSpec, parts: Making, signal: AbortSignal): Pro
   exits.expect(spec.id, spec.cgroup)
   try {
     const around = { image, ...(await surroundings(spec, parts, signal)) }
-    if (spec.tty) await runWithTerminal(spec, around, { ...parts.terminals, signal: AbortSignal.any([signal, AbortSignal.timeout(runMs)]) })
-    else await runPlain(spec, around, { ...parts, signal })
+    const soon = AbortSignal.any([signal, AbortSignal.timeout(runMs)])
+    const make = (args: readonly string[]): Promise<void> => made(parts.ctr(args, signal, runMs))
+    if (spec.tty) await runWithTerminal(spec, around, { ...parts.terminals, make, signal: soon })
+    else await make(['run', ...runArgs(spec, around)])
     exits.started(spec.id, rfc3339(options.clock.now()))
   } catch (e) {
     await takeAway(spec.id, ['--force'], parts, AbortSignal.timeout(tidyMs)).catch((untidy: unknown) => {
@@ -156,8 +158,8 @@ async function surroundings(spec: ContainerSpec, { hostNames, stdinPipes, option
   }
 }
 
-async function runPlain(spec: ContainerSpec, around: RunSurroundings, { ctr, signal }: { readonly ctr: Ctr; readonly signal: AbortSignal }): Promise<void> {
-  const { exitCode, stderr } = await ctr(['run', ...runArgs(spec, around)], signal, runMs)
+async function made(result: Promise<CtrResult>): Promise<void> {
+  const { exitCode, stderr } = await result
   if (exitCode !== 0) throw new RuntimeError('CONTAINER_CREATE', output.lastWords(stderr))
 }
 

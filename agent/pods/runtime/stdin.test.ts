@@ -16,7 +16,7 @@ beforeEach(async () => {
 })
 afterEach(() => rmSync(dir, { recursive: true, force: true }))
 
-const { O_RDONLY, O_NONBLOCK } = constants
+const { O_RDONLY } = constants
 const text = async (fd: number): Promise<string> => Buffer.concat(await Array.fromAsync(createReadStream('', { fd }) as AsyncIterable<Buffer>)).toString()
 
 test('there is a writer before there is a reader; it reads all, and the end', async () => {
@@ -56,7 +56,7 @@ test('what a slow reader has not taken waits; who goes away takes theirs along',
 
 test('closing lets what is under way be read, and drops what waits behind it', async () => {
   const stdin = openStdin(path)
-  const reader = openSync(path, O_RDONLY | O_NONBLOCK)
+  const reader = openSync(path, O_RDONLY)
   const words = [stdin.write(Buffer.alloc(100_000, 'a'), never), stdin.write(Buffer.from('b'), never)]
   stdin.close()
   expect(await text(reader)).toBe('a'.repeat(100_000))

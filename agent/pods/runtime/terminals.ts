@@ -4,7 +4,6 @@
  */
 import type { Containers, OciSpec } from './containers.ts'
 import { createArgs, type RunSurroundings } from './ctr-args.ts'
-import type { Ctr } from './ctr-command.ts'
 import * as output from './ctr-output.ts'
 import { RuntimeError } from './error.ts'
 import { GrpcError } from './grpc.ts'
@@ -12,9 +11,11 @@ import type { ContainerSpec } from './runtime.ts'
 import type { Tasks } from './tasks.ts'
 
 export interface TerminalsDeps {
-  readonly ctr: Ctr
   readonly containers: Containers
   readonly tasks: Tasks
+  /** Runs `ctr` with these arguments. @throws RuntimeError CONTAINER_CREATE */
+  readonly make: (args: readonly string[]) => Promise<void>
+  readonly signal: AbortSignal
 }
 
 export interface TerminalSurroundings extends RunSurroundings {
@@ -23,9 +24,8 @@ export interface TerminalSurroundings extends RunSurroundings {
 }
 
 /** Creates and starts a container with a terminal. What a failure leaves is the caller's to remove. @throws RuntimeError CONTAINER_CREATE */
-export async function runWithTerminal(spec: ContainerSpec, around: TerminalSurroundings, deps: TerminalsDeps & { readonly signal: AbortSignal }): Promise<void> {
-  const { ctr, containers, tasks, signal } = deps
-  await ctr.ok(['containers', 'create', ...createArgs(spec, around)], signal)
+export async function runWithTerminal(spec: ContainerSpec, around: TerminalSurroundings, { containers, tasks, make, signal }: TerminalsDeps): Promise<void> {
+  await make(['containers', 'create', ...createArgs(spec, around)])
   try {
     const kept = await containers.get(spec.id, signal)
     await containers.setSpec(spec.id, completed(kept.spec, spec), signal)
