@@ -310,11 +310,13 @@ describe.skipIf(missing)(`kubectl holds connections to pods${missing ? ` (skippe
       const image = ['--image', echoImageName, '--image-pull-policy', 'Never', '--restart', 'Never', '--overrides', '{"spec":{"nodeName":"a","terminationGracePeriodSeconds":1}}']
       const run = (name: string, ...command: readonly string[]): readonly string[] => ['run', name, ...image, '--rm', ...command]
       const phaseOf = async (name: string): Promise<string> => (await kubectl(['get', 'pod', name, '-o', 'jsonpath={.status.phase}'])).out
+      /** Typed first: what is typed may come before the size of the terminal, which kubectl first tells wrong, so that it changes. */
+      const sized = '\runtil [ "$(stty size)" = "31 97" ]; do sleep 0.1; done\r'
       const quoted = (args: readonly string[]): readonly string[] => args.map((arg) => (/^[\w./:=-]+$/.test(arg) ? arg : `'${arg}'`))
 
       test('run -it gives a shell on a terminal; its end ends the session, and the pod goes', async () => {
         const name = `shell-${mode()}`
-        const { code, out } = await inTerminal(quoted(run(name, '-it', '--command', '--', 'sh')), '\rstty size; exit 5\r', (text) => text.includes('command prompt'))
+        const { code, out } = await inTerminal(quoted(run(name, '-it', '--command', '--', 'sh')), `${sized}stty size; exit 5\r`, (text) => text.includes('command prompt'))
         expect(out).toContain('31 97\r\n')
         expect(out).toContain(`pod "${name}" deleted`)
         expect(code).toBe(5)
@@ -370,7 +372,7 @@ describe.skipIf(missing)(`kubectl holds connections to pods${missing ? ` (skippe
         // kubectl's own way out of a session is to be ended: the terminal stays.
         expect(await kubectl(['attach', '-i', name], 'echo $((40+2))\n')).toMatchObject({ code: 0, out: expect.stringContaining('42\r\n') as string })
         expect(await phaseOf(name)).toBe('Running')
-        const { out } = await inTerminal(['attach', '-it', name], '\rstty size; exit\r', begun)
+        const { out } = await inTerminal(['attach', '-it', name], `${sized}stty size; exit\r`, begun)
         expect(out).toContain('31 97\r\n')
         await waitFor('the pod to end', async () => (await phaseOf(name)) === 'Succeeded')
         expect((await kubectl(['logs', name])).out).toMatch(/42\r\n[^]*31 97\r\n/)
