@@ -109,8 +109,8 @@ async function main(): Promise<void> {
       async *logs(call, callSignal) {
         yield* podsOf(half, config).logs(call, callSignal)
       },
-      async *attach(call, callSignal) {
-        yield* podsOf(half, config).attach(call, callSignal)
+      async *attach(call, callSignal, input) {
+        yield* podsOf(half, config).attach(call, input, callSignal)
       },
       async *forward(call, callSignal, input) {
         yield* podsOf(half, config).forward(call, input, callSignal)

@@ -28,8 +28,6 @@ const podChecks: readonly Check<PodSpec>[] = [
 ]
 
 const containerChecks: readonly Check<Container>[] = [
-  ['tty', (c) => c.tty === true, 'remove the field'],
-  ['stdin', (c) => c.stdin === true, 'remove the field'],
   ['volumeDevices', (c) => Boolean(c.volumeDevices?.length), 'use volumeMounts'],
   ['resources.claims', (c) => Boolean(c.resources?.claims?.length), 'remove the field'],
   ['securityContext.runAsUser', (c) => Boolean(c.securityContext?.runAsUser), 'give the image a USER instead'],

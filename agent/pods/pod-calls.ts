@@ -1,6 +1,7 @@
 /** What the hub asks of pods on this node while somebody waits: logs, commands, outputs, connections. */
 import type { CallInput, CallPart } from '../../api/call-flow.ts'
 import type { NodeCall } from '../../api/frames.ts'
+import type { Container } from '../../api/objects.ts'
 import { PodError } from './error.ts'
 import { carry } from './forward/connection.ts'
 import { loopback } from './forward/dial.ts'
@@ -15,8 +16,11 @@ type CallOf<M extends NodeCall['method']> = Extract<NodeCall, { readonly method:
 export interface PodCalls {
   /** See `readLogs`. */
   logs(call: CallOf<'logs'>, signal: AbortSignal): AsyncIterable<Uint8Array>
-  /** What a container says from now on. @throws PodError CONTAINER_UNKNOWN; what `Runtime.attach` throws */
-  attach(call: CallOf<'attach'>, signal: AbortSignal): AsyncIterable<CallPart>
+  /**
+   * What a container says from now on. Input is for its stdin and its terminal, as far as its pod gives it one; else it is passed over.
+   * @throws PodError CONTAINER_UNKNOWN; what `Runtime.attach` throws
+   */
+  attach(call: CallOf<'attach'>, input: AsyncIterable<CallInput>, signal: AbortSignal): AsyncIterable<CallPart>
   /** @throws PodError CONTAINER_UNKNOWN; what `Runtime.exec` throws */
   exec(call: CallOf<'exec'>, input: AsyncIterable<CallInput>, signal: AbortSignal): AsyncIterable<CallPart>
   /** A connection to a port of a pod. @throws PodError CONTAINER_UNKNOWN, CONNECT_FAILED */
@@ -37,8 +41,10 @@ export function createPodCalls(deps: PodCallsDeps): PodCalls {
   const running = (call: CallOf<'exec' | 'attach'>): RunningContainer => runningContainer(find(call.namespace, call.pod), call)
   return {
     logs: (call, signal) => readLogs(call, { files, clock, find }, signal),
-    async *attach(call, signal) {
-      yield* runtime.attach(running(call).id, signal)
+    async *attach(call, input, signal) {
+      const { id } = running(call)
+      const { stdin = false, stdinOnce = false, tty = false } = containerOf(find(call.namespace, call.pod), call.container) ?? {}
+      yield* runtime.attach({ id, stdin: stdin && call.stdin, stdinOnce, tty }, input, signal)
     },
     async *exec(call, input, signal) {
       const { command, stdin, tty } = call
@@ -60,6 +66,11 @@ function targetOf({ namespace, pod: name, port, to }: CallOf<'forward'>, deps: P
   if (address === undefined) throw new PodError('CONTAINER_UNKNOWN', `pod "${namespace}/${name}" has no network yet`)
   const netns = pod.spec?.hostNetwork || found.kind !== 'up' ? {} : { netns: found.network.netns }
   return { ...netns, host: to === 'loopback' ? loopback : address, port }
+}
+
+function containerOf(worker: PodWorker | undefined, name: string): Container | undefined {
+  const { containers = [], initContainers = [] } = worker?.pod.spec ?? {}
+  return [...containers, ...initContainers].find((c) => c.name === name)
 }
 
 /** @throws PodError CONTAINER_UNKNOWN */

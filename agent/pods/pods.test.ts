@@ -2,6 +2,7 @@ import { mkdtempSync, rmSync } from 'node:fs'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import { afterEach, beforeEach, describe, expect, test } from 'vitest'
+import type { CallInput } from '../../api/call-flow.ts'
 import type { NodeReport } from '../../api/frames.ts'
 import { silentLog } from '../../api/log.ts'
 import type { Pod, PodSpec, PodStatus } from '../../api/objects.ts'
@@ -274,7 +275,7 @@ describe('a container that cannot be started', () => {
   test.each([
     [{ securityContext: { runAsUser: 1000 } }, 'spec.securityContext.runAsUser'],
     [{ hostPID: true }, 'spec.hostPID'],
-    [{ containers: [{ name: 'web', image, tty: true }] }, 'spec.containers[0].tty'],
+    [{ containers: [{ name: 'web', image, volumeDevices: [{ name: 'v', devicePath: '/dev/v' }] }] }, 'spec.containers[0].volumeDevices'],
     [{ initContainers: [{ name: 'side', image, restartPolicy: 'Always' }] }, 'spec.initContainers[0].restartPolicy'],
     [
       { containers: [{ name: 'web', image, volumeMounts: [{ name: 'v', mountPath: '/v' }] }], volumes: [{ name: 'v', configMap: { name: 'c' } }] },
@@ -566,4 +567,65 @@ test('logs of a pod that is not here, of a container that it does not have, and 
   expect(await first('two', 'web')).toContain('is not on this node')
   expect(await first('one', 'db')).toContain('it has: web')
   expect(await first('one', 'web')).toContain('is waiting to start: ErrImagePull')
+})
+
+describe('a container that is spoken to', () => {
+  const container = { name: 'web', image, command: ['echo'] }
+  const call = { method: 'attach', namespace: 'default', pod: 'one', container: 'web', stdin: true, stdout: true, stderr: true, tty: false } as const
+  const words = (): AsyncIterable<CallInput> => ReadableStream.from<CallInput>([{ kind: 'bytes', bytes: Buffer.from('hello') }, { kind: 'resize', width: 80, height: 24 }])
+  const attach = async (asked: Partial<typeof call> = {}, container = 'web'): Promise<string[]> => {
+    const parts = await Array.fromAsync(pods.calls.attach({ ...call, ...asked, container } as typeof call, words(), new AbortController().signal))
+    return parts.map((part) => (part.kind === 'exit' ? '' : `${part.kind} ${Buffer.from(part.bytes).toString()}`))
+  }
+  beforeEach(() => {
+    // Says whatever reaches it; ends at the end of its stdin, or when a terminal has a size.
+    runtime.mains.set('echo', async function* (spec, input) {
+      for await (const part of input) {
+        yield { kind: 'out', bytes: part.kind === 'bytes' ? part.bytes : Buffer.from(`${part.width}x${part.height}`) }
+        if (part.kind === 'resize') break
+      }
+      yield { kind: 'exit', code: spec.tty ? 3 : 0 }
+    })
+  })
+
+  test('its fields reach the runtime, and none where there is none', async () => {
+    await wish(pod('one', { containers: [{ ...container, stdin: true, stdinOnce: true, tty: true }] }), pod('two'))
+    const [one, two] = runtime.started
+    expect(one).toMatchObject({ stdin: true, stdinOnce: true, tty: true })
+    for (const field of ['stdin', 'stdinOnce', 'tty']) expect(two).not.toHaveProperty(field)
+  })
+
+  test('what is said reaches its stdin; one that is for one ends with it, and so the pod', async () => {
+    await wish(pod('one', { containers: [{ ...container, stdin: true, stdinOnce: true }], restartPolicy: 'Never' }))
+    expect(await attach()).toEqual(['out hello'])
+    await settled()
+    expect(status('one')?.phase).toBe('Succeeded')
+  })
+
+  test('one that is for many stays open', async () => {
+    await wish(pod('one', { containers: [{ ...container, stdin: true }], restartPolicy: 'Never' }))
+    for (let i = 0; i < 2; i++) expect(await attach()).toEqual(['out hello'])
+    expect(await running()).toEqual([id('one')])
+  })
+
+  test('sizes reach its terminal', async () => {
+    await wish(pod('one', { containers: [{ ...container, stdin: true, stdinOnce: true, tty: true }], restartPolicy: 'Never' }))
+    expect(await attach()).toEqual(['out hello', 'out 80x24'])
+    await settled()
+    expect(status('one')?.containerStatuses?.[0]?.state?.terminated?.exitCode).toBe(3)
+  })
+
+  test('who only listens says nothing, and an init container may be the one that is spoken to', async () => {
+    await wish(pod('one', { initContainers: [{ ...container, name: 'first', stdin: true, stdinOnce: true }] }))
+    const listener = attach({ stdin: false } as object, 'first')
+    expect(await attach({}, 'first')).toEqual(['out hello'])
+    expect(await listener).toEqual(['out hello'])
+    await settled()
+    expect(await running()).toEqual([id('one')])
+  })
+
+  test('one that does not run is refused', async () => {
+    await wish(pod('one'))
+    await expect(attach({}, 'other')).rejects.toMatchObject({ code: 'CONTAINER_UNKNOWN' })
+  })
 })

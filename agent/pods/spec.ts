@@ -69,10 +69,15 @@ export function containerSpec(input: SpecInput): SpecPlan {
     mounts: [...own, ...mounts],
     ...amounts(container, path),
     ...rights(container),
+    ...streams(container),
     logPath: input.logPath,
     labels: attemptLabels(identityOf(pod), container.name, attempt),
   }
   return { spec, provisions }
+}
+
+function streams({ stdin, stdinOnce, tty }: Container): Pick<ContainerSpec, 'stdin' | 'stdinOnce' | 'tty'> {
+  return { ...(stdin && { stdin, ...(stdinOnce && { stdinOnce }) }), ...(tty && { tty }) }
 }
 
 function amounts(container: Container, path: string): Pick<ContainerSpec, 'cpuMillisLimit' | 'memoryBytesLimit' | 'cpuShares'> {

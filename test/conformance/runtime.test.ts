@@ -7,6 +7,7 @@ import { silentLog } from '../../api/log.ts'
 import { goArchitecture } from '../../agent/metrics/node-facts.ts'
 import { createCtrRuntime } from '../../agent/pods/runtime/ctr.ts'
 import { createFakeRuntime } from '../../agent/pods/runtime/fake.ts'
+import type { FakeProgram } from '../../agent/pods/runtime/fake-talk.ts'
 import type { ContainerSpec, Runtime } from '../../agent/pods/runtime/runtime.ts'
 import { echoImageName } from '../../cli/lab/image/image.ts'
 import { noContainerd, startContainerd, type TestContainerd } from '../lab/containerd.ts'
@@ -15,7 +16,8 @@ import { runtimeLaws, until, type Program } from './runtime.ts'
 const deadline = (): AbortSignal => AbortSignal.timeout(20_000)
 
 function specOf(id: string, program: Program, more: Partial<ContainerSpec>): ContainerSpec {
-  const commands = { serve: undefined, end: ['/bin/sh', '-c', `exit ${'code' in program ? program.code : 0}`], broken: ['/none'] }
+  const commands = { serve: undefined, end: ['/bin/sh', '-c', `exit ${'code' in program ? program.code : 0}`], broken: ['/none'], repeat: ['cat'] }
+  const { stdin, stdinOnce } = { stdin: false, stdinOnce: false, ...program }
   return {
     id,
     image: echoImageName,
@@ -27,6 +29,8 @@ function specOf(id: string, program: Program, more: Partial<ContainerSpec>): Con
     privileged: false,
     logPath: `/none/${id}.log`,
     labels: { 'wherry.io/pod-name': id },
+    stdin,
+    stdinOnce,
     ...more,
   }
 }
@@ -35,10 +39,12 @@ describe('the runtime in memory', () => {
   const runtime = createFakeRuntime(() => Date.parse('2026-01-01T00:00:00Z'))
   runtime.images.add(echoImageName)
   runtime.brokenCommands.add('/none')
-  runtime.programs.set('cat', async function* (_spec, input) {
+  const repeat: FakeProgram = async function* (_spec, input) {
     for await (const part of input) if (part.kind === 'bytes') yield { kind: 'out', bytes: part.bytes }
     yield { kind: 'exit', code: 0 }
-  })
+  }
+  runtime.programs.set('cat', repeat)
+  runtime.mains.set('cat', repeat)
   runtime.programs.set('sh', async function* () {
     yield { kind: 'err', bytes: Buffer.from('no\n') }
     yield { kind: 'exit', code: 3 }

@@ -1,11 +1,16 @@
 /** The laws of a container runtime, for the one in memory and for the real one. */
+import { createHash } from 'node:crypto'
 import { expect, test } from 'vitest'
-import type { CallInput } from '../../api/call-flow.ts'
+import { createInbox, type CallInput, type Inbox } from '../../api/call-flow.ts'
 import { isWherryError, type ErrorCode } from '../../api/errors.ts'
-import type { ContainerSpec, ContainerState, Runtime } from '../../agent/pods/runtime/runtime.ts'
+import type { AttachSpec, ContainerSpec, ContainerState, Runtime } from '../../agent/pods/runtime/runtime.ts'
 
-/** What a container does: serve until it is told to end, end by itself, or fail to start. */
-export type Program = { readonly kind: 'serve' } | { readonly kind: 'end'; readonly code: number } | { readonly kind: 'broken' }
+/** What a container does: serve until it is told to end, end by itself, fail to start, or say what it reads until that ends. */
+export type Program =
+  | { readonly kind: 'serve' }
+  | { readonly kind: 'end'; readonly code: number }
+  | { readonly kind: 'broken' }
+  | { readonly kind: 'repeat'; readonly stdin?: boolean; readonly stdinOnce?: boolean }
 
 export interface Subject {
   readonly runtime: Runtime
@@ -31,6 +36,11 @@ export const laws = [
   'an image that no registry has cannot be pulled',
   'a command runs beside the container: its outputs, its input, its exit code',
   'a command that is not there, or in a container that is not, is refused',
+  'a container without a stdin reads the end at once',
+  'a stdin that is for one ends with the one, who hears the rest',
+  'a stdin that is for one ends with who goes away, too',
+  'a stdin that is for many stays open; all hear what is said to all',
+  'a megabyte that goes in comes out the same',
   'a runtime has a name and a version',
 ] as const
 
@@ -69,6 +79,49 @@ export async function refusal(promise: Promise<unknown>): Promise<ErrorCode | 'n
   return e.code
 }
 
+/** Somebody who attaches. */
+export interface Visitor {
+  say(words: string): void
+  /** Says it, and waits until it was heard back, or the answer. */
+  hears(words: string, answer?: string): Promise<void>
+  resize(width: number, height: number): void
+  /** Nothing more is said. */
+  hush(): void
+  /** All that was heard, when it has ended. */
+  readonly ended: Promise<string>
+  leave(): void
+}
+
+export function visit(runtime: Runtime, spec: AttachSpec): Visitor {
+  const input: Inbox<CallInput> = createInbox({ give: () => {}, room: Infinity })
+  const leaving = new AbortController()
+  const signal = AbortSignal.any([leaving.signal, deadline()])
+  let heard = ''
+  let stir = Promise.withResolvers<void>()
+  const listen = async (): Promise<string> => {
+    for await (const part of runtime.attach(spec, input, signal)) {
+      if (part.kind !== 'exit') heard += Buffer.from(part.bytes).toString('latin1')
+      stir.resolve()
+      stir = Promise.withResolvers()
+    }
+    return heard
+  }
+  const ended = listen()
+  ended.catch(() => {})
+  const say = (words: string): void => void input.put({ kind: 'bytes', bytes: Buffer.from(words) }, 0)
+  return {
+    ended,
+    say,
+    resize: (width, height) => void input.put({ kind: 'resize', width, height }, 0),
+    async hears(words, answer = words) {
+      say(words)
+      while (!heard.includes(answer)) await Promise.race([stir.promise, ended.then(() => Promise.reject(new Error(`it ended after: ${heard}`)))])
+    },
+    hush: () => input.end(),
+    leave: () => leaving.abort(new DOMException('the visitor leaves', 'AbortError')),
+  }
+}
+
 /** Defines one test for each law. @param subject called when the tests run */
 export function runtimeLaws(subject: () => Subject): void {
   const find = async (id: string): Promise<ContainerState | undefined> => (await subject().runtime.list(deadline())).find((c) => c.id === id)
@@ -81,6 +134,11 @@ export function runtimeLaws(subject: () => Subject): void {
     await until(subject().runtime, id, (c) => c?.phase === 'exited')
     await subject().runtime.remove(id, deadline())
   }
+  const over = async (id: string): Promise<void> => {
+    expect(await until(subject().runtime, id, (c) => c?.phase === 'exited')).toMatchObject({ exitCode: 0 })
+    await subject().runtime.remove(id, deadline())
+  }
+  const one = { stdin: true, stdinOnce: true }
   const proofs: Readonly<Record<(typeof laws)[number], () => Promise<void>>> = {
     'a container runs with its labels, image and process': async () => {
       await start('one', { kind: 'serve' })
@@ -176,6 +234,54 @@ export function runtimeLaws(subject: () => Subject): void {
       expect(await refusal(run('gone', 'cat'))).toBe('CONTAINER_UNKNOWN')
       expect((await find('idle'))?.phase).toBe('running')
       await end('idle')
+    },
+    'a container without a stdin reads the end at once': async () => {
+      await start('deaf', { kind: 'repeat' })
+      await over('deaf')
+    },
+    'a stdin that is for one ends with the one, who hears the rest': async () => {
+      await start('for-one', { kind: 'repeat', ...one })
+      const visitor = visit(subject().runtime, { id: 'for-one', ...one })
+      await visitor.hears('hello')
+      visitor.hush()
+      await over('for-one')
+      expect(await visitor.ended).toBe('hello')
+    },
+    'a stdin that is for one ends with who goes away, too': async () => {
+      await start('left', { kind: 'repeat', ...one })
+      const visitor = visit(subject().runtime, { id: 'left', ...one })
+      await visitor.hears('hello')
+      visitor.leave()
+      await expect(visitor.ended).rejects.toThrow('the visitor leaves')
+      await over('left')
+    },
+    'a stdin that is for many stays open; all hear what is said to all': async () => {
+      await start('for-many', { kind: 'repeat', stdin: true })
+      const stays = visit(subject().runtime, { id: 'for-many', stdin: true })
+      await stays.hears('here;')
+      for (const words of ['one;', 'two;']) {
+        const visitor = visit(subject().runtime, { id: 'for-many', stdin: true })
+        await visitor.hears(words)
+        visitor.hush()
+        expect(await visitor.ended).toBe(words)
+      }
+      await stays.hears('still here;')
+      stays.leave()
+      await stays.ended.catch(() => {})
+      expect((await find('for-many'))?.phase).toBe('running')
+      await end('for-many')
+    },
+    'a megabyte that goes in comes out the same': async () => {
+      await start('bulk', { kind: 'repeat', ...one })
+      const bytes = Buffer.alloc(1_000_003, Buffer.from(Array.from({ length: 251 }, (_, i) => i)))
+      const hash = createHash('sha256')
+      const input = ReadableStream.from<CallInput>([{ kind: 'bytes', bytes: bytes.subarray(0, 7) }, { kind: 'bytes', bytes: bytes.subarray(7) }])
+      const heard = Array.fromAsync(subject().runtime.attach({ id: 'bulk', ...one }, input, deadline()), (part) => {
+        if (part.kind === 'out') hash.update(part.bytes)
+      })
+      await over('bulk')
+      await heard
+      expect(hash.digest('hex')).toBe(createHash('sha256').update(bytes).digest('hex'))
     },
     'a runtime has a name and a version': async () => {
       expect(await subject().runtime.version(deadline())).toMatch(/^containerd:\/\/\d+\.\d+/)

@@ -1,5 +1,6 @@
 /** Stock kubectl against a hub and the kubelet half of an agent with a real containerd: what is neither read nor written, but held open. */
 import { spawn } from 'node:child_process'
+import { createHash } from 'node:crypto'
 import { existsSync, mkdtempSync, readdirSync, readFileSync, rmSync, writeFileSync } from 'node:fs'
 import { readFile as readFileAsync } from 'node:fs/promises'
 import http from 'node:http'
@@ -73,8 +74,8 @@ describe.skipIf(missing)(`kubectl holds connections to pods${missing ? ` (skippe
       child.on('close', (code) => done({ code, out: Buffer.concat(out).toString('latin1'), err }))
       child.stdin.on('error', () => {}).end(input)
     })
-  /** kubectl on a terminal of 31 rows and 97 columns (script(1)). Input is typed when there is a prompt. */
-  const inTerminal = (args: readonly string[], input: string): Promise<{ code: number | null; out: string }> =>
+  /** kubectl on a terminal of 31 rows and 97 columns (script(1)). Input is typed when `begun`: there is a prompt. */
+  const inTerminal = (args: readonly string[], input: string, begun = (out: string) => out.includes('# ')): Promise<{ code: number | null; out: string }> =>
     new Promise((done, fail) => {
       const words = `stty rows 31 cols 97; exec ${kubectlPath!} --server ${url} ${args.join(' ')}`
       const child = spawn('script', ['--quiet', '--return', '--command', words, '/dev/null'], { env: environment(), timeout: 20_000 })
@@ -82,7 +83,7 @@ describe.skipIf(missing)(`kubectl holds connections to pods${missing ? ` (skippe
       let typed = false
       child.stdout.on('data', (d) => {
         out += String(d)
-        if (typed || !out.includes('# ')) return
+        if (typed || !begun(out)) return
         typed = true
         child.stdin.write(input)
       })
@@ -180,7 +181,7 @@ describe.skipIf(missing)(`kubectl holds connections to pods${missing ? ` (skippe
         ...noCalls,
         logs: (call, signal) => pods.calls.logs(call, signal),
         forward: (call, signal, input) => pods.calls.forward(call, input, signal),
-        attach: (call, signal) => pods.calls.attach(call, signal),
+        attach: (call, signal, input) => pods.calls.attach(call, input, signal),
         exec: (call, signal, input) => pods.calls.exec(call, input, signal),
       },
     })
@@ -301,6 +302,80 @@ describe.skipIf(missing)(`kubectl holds connections to pods${missing ? ` (skippe
         expect(await attached).toMatchObject({ code: 0, out: expect.stringMatching(/^(out\n)+last$/), err: expect.stringMatching(/(err\n)+/) })
         await waitFor('the pod to have ended', async () => (await kubectl(['get', 'pod', talks, '-o', 'jsonpath={.status.phase}'])).out === 'Succeeded')
         expect((await kubectl(['attach', talks])).err).toContain('completed pod')
+      })
+    })
+
+    describe('containers that are spoken to', () => {
+      const mode = (): string => String(Object.keys(words).length)
+      const image = ['--image', echoImageName, '--image-pull-policy', 'Never', '--restart', 'Never', '--overrides', '{"spec":{"nodeName":"a","terminationGracePeriodSeconds":1}}']
+      const run = (name: string, ...command: readonly string[]): readonly string[] => ['run', name, ...image, '--rm', ...command]
+      const phaseOf = async (name: string): Promise<string> => (await kubectl(['get', 'pod', name, '-o', 'jsonpath={.status.phase}'])).out
+      /** Typed first: what is typed may come before the size of the terminal, which kubectl first tells wrong, so that it changes. */
+      const sized = '\runtil [ "$(stty size)" = "31 97" ]; do sleep 0.1; done\r'
+      const quoted = (args: readonly string[]): readonly string[] => args.map((arg) => (/^[\w./:=-]+$/.test(arg) ? arg : `'${arg}'`))
+
+      test('run -it gives a shell on a terminal; its end ends the session, and the pod goes', async () => {
+        const name = `shell-${mode()}`
+        const { code, out } = await inTerminal(quoted(run(name, '-it', '--command', '--', 'sh')), `${sized}stty size; exit 5\r`, (text) => text.includes('command prompt'))
+        expect(out).toContain('31 97\r\n')
+        expect(out).toContain(`pod "${name}" deleted`)
+        expect(code).toBe(5)
+        expect((await kubectl(['get', 'pod', name])).err).toContain('not found')
+      })
+
+      test('run -i passes a pipe to its end, and the outputs and the exit code back', async () => {
+        const bytes = Buffer.alloc(1_000_000, Buffer.from(Array.from({ length: 251 }, (_, i) => i)))
+        const sum = await kubectl(run(`sum-${mode()}`, '-i', '--command', '--', 'busybox', 'sha256sum'), bytes)
+        expect(sum.out).toContain(`${createHash('sha256').update(bytes).digest('hex')}  -\n`)
+        const hello = await kubectl(run(`hello-${mode()}`, '-i', '--quiet', '--command', '--', 'cat'), 'hello\n')
+        expect(hello).toMatchObject({ code: 0, out: expect.stringMatching(/^hello\n/) as string })
+        expect((await kubectl(run(`code-${mode()}`, '-i', '--command', '--', 'sh', '-c', 'read line; exit 7'), 'x\n')).code).toBe(7)
+      })
+
+      test('attach: several speak and all hear; a stdin that is for many outlives them; a terminal is fallen back from', async () => {
+        const name = `many-${mode()}`
+        const command = ['/bin/sh', '-c', 'while read line; do echo "heard $line"; done']
+        await kubectl(['create', '-f', '-'], manifest(name, { command, stdin: true }))
+        await waitFor('the pod to run', async () => (await phaseOf(name)) === 'Running')
+        let heard = ''
+        const listener = spawn(kubectlPath!, ['--server', url, 'attach', name], { env: environment() })
+        listener.stdout.on('data', (text) => (heard += String(text)))
+        try {
+          await waitFor('the listener', async () => (await kubectl(['attach', '-i', name], 'knock\n')).code === 0 && heard.includes('heard knock'))
+          expect(await kubectl(['attach', '-i', name], 'one\n')).toMatchObject({ code: 0, out: 'heard one\n' })
+          expect(await kubectl(['attach', '-i', '-t', name], 'two\n')).toMatchObject({ code: 0, out: 'heard two\n', err: expect.stringContaining('Unable to use a TTY') as string })
+          await waitFor('the listener', () => heard.includes('heard one\nheard two\n'))
+          expect(await phaseOf(name)).toBe('Running')
+        } finally {
+          listener.kill()
+          await once(listener, 'close')
+        }
+        await kubectl(['delete', 'pod', name, '--now'])
+      })
+
+      test('attach -i to a container without a stdin hears it, and what is said is passed over', async () => {
+        const name = `deaf-${mode()}`
+        await kubectl(['create', '-f', '-'], manifest(name, { command: ['/bin/sh', '-c', 'while [ ! -e /end ]; do echo here; sleep 0.1; done; echo "read: $(cat)"'] }, { restartPolicy: 'Never' }))
+        await waitFor('the pod to run', async () => (await phaseOf(name)) === 'Running')
+        let heard = ''
+        const attached = kubectl(['attach', '-i', name], 'nobody reads it\n', { onOutput: (text) => (heard += text) })
+        await waitFor('the words', () => heard.includes('here'))
+        await kubectl(['exec', name, '--', 'sh', '-c', 'echo >/end'])
+        expect(await attached).toMatchObject({ code: 0, out: expect.stringMatching(/here\nread: \n$/) as string })
+      })
+
+      test('attach -it to a terminal that goes on; its log is what it said', async () => {
+        const name = `screen-${mode()}`
+        await kubectl(['create', '-f', '-'], manifest(name, { command: ['/bin/sh'], stdin: true, tty: true }, { restartPolicy: 'Never' }))
+        await waitFor('the pod to run', async () => (await phaseOf(name)) === 'Running')
+        const begun = (text: string): boolean => text.includes('command prompt')
+        // kubectl's own way out of a session is to be ended: the terminal stays.
+        expect(await kubectl(['attach', '-i', name], 'echo $((40+2))\n')).toMatchObject({ code: 0, out: expect.stringContaining('42\r\n') as string })
+        expect(await phaseOf(name)).toBe('Running')
+        const { out } = await inTerminal(['attach', '-it', name], `${sized}stty size; exit\r`, begun)
+        expect(out).toContain('31 97\r\n')
+        await waitFor('the pod to end', async () => (await phaseOf(name)) === 'Succeeded')
+        expect((await kubectl(['logs', name])).out).toMatch(/42\r\n[^]*31 97\r\n/)
       })
     })
 

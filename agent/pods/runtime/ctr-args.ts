@@ -17,32 +17,50 @@ export interface RunSurroundings {
   readonly logUri: string
   /** Where runc keeps its containers; its own default is one place for all containerds of a machine. */
   readonly runcRoot: string
+  /** What is run in place of runc. */
+  readonly runc?: string
   /** A UTS namespace that holds the host name; undefined for the node's name. */
   readonly uts?: string
 }
 
 /** Everything behind `ctr run`. */
 export function runArgs(spec: ContainerSpec, around: RunSurroundings): readonly string[] {
-  const labels = { ...spec.labels, [imageDigestLabel]: around.image.digest }
   return [
     '--detach',
     '--runc-root',
     around.runcRoot,
-    ...(spec.netns === undefined ? ['--net-host'] : ['--with-ns', `network:${spec.netns}`]),
-    ...(around.uts === undefined ? [] : ['--with-ns', `uts:${around.uts}`]),
+    ...(around.runc === undefined ? [] : ['--runc-binary', around.runc]),
     '--cgroup',
     spec.cgroup,
     '--log-uri',
     around.logUri,
+    ...(spec.cpuShares ? ['--cpu-shares', String(spec.cpuShares)] : []),
+    ...flagArgs(spec, around),
+    ...namedArgs(spec, around),
+  ]
+}
+
+/**
+ * Everything behind `ctr containers create`, which knows neither cgroups nor shares (`terminals.ts` adds them), and takes any
+ * word for a flag until it is told that there are no more.
+ */
+export function createArgs(spec: ContainerSpec, around: RunSurroundings): readonly string[] {
+  return [...(spec.tty ? ['--tty'] : []), ...flagArgs(spec, around), '--', ...namedArgs(spec, around)]
+}
+
+const namedArgs = (spec: ContainerSpec, { image }: RunSurroundings): readonly string[] => [spec.image, spec.id, ...processArgs(spec, image)]
+
+function flagArgs(spec: ContainerSpec, around: RunSurroundings): readonly string[] {
+  const labels = { ...spec.labels, [imageDigestLabel]: around.image.digest }
+  return [
+    ...(spec.netns === undefined ? ['--net-host'] : ['--with-ns', `network:${spec.netns}`]),
+    ...(around.uts === undefined ? [] : ['--with-ns', `uts:${around.uts}`]),
     ...spec.env.flatMap((e) => ['--env', `${e.name}=${e.value}`]),
     ...spec.mounts.flatMap((m) => ['--mount', mountText(m)]),
     ...(spec.workingDir ? ['--cwd', spec.workingDir] : []),
     ...limitArgs(spec),
     ...rightsArgs(spec),
     ...Object.entries(labels).flatMap(([name, value]) => ['--label', `${name}=${value}`]),
-    spec.image,
-    spec.id,
-    ...processArgs(spec, around.image),
   ]
 }
 
@@ -65,7 +83,6 @@ function limitArgs(spec: ContainerSpec): readonly string[] {
   return [
     ...(spec.memoryBytesLimit ? ['--memory-limit', String(spec.memoryBytesLimit)] : []),
     ...(quota ? ['--cpu-quota', String(quota), '--cpu-period', String(cpuPeriod)] : []),
-    ...(spec.cpuShares ? ['--cpu-shares', String(spec.cpuShares)] : []),
   ]
 }
 
@@ -85,12 +102,4 @@ function mountText(mount: ContainerSpec['mounts'][number]): string {
   const options = `rbind:rprivate:${mount.readOnly ? 'ro' : 'rw'}`
   const fields = ['type=bind', `src=${mount.source}`, `dst=${mount.target}`, `options=${options}`]
   return fields.map((f) => (/[",\n]/.test(f) ? `"${f.replaceAll('"', '""')}"` : f)).join(',')
-}
-
-/**
- * The shim starts the program with one query key and its value as arguments, and with nothing of the environment.
- * (It reads the query into a hash map, so more than one pair would come in any order.)
- */
-export function loggerUri(node: string, script: string, argument: string): string {
-  return `binary://${encodeURI(node)}?${encodeURIComponent(script)}=${encodeURIComponent(argument)}`
 }

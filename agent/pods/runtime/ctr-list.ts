@@ -13,6 +13,8 @@ export interface CtrListOptions {
   readonly exits: Exits
   readonly clock: Clock
   readonly log: Log
+  /** Told once of all containers that there are, so that what is left of others can go. */
+  readonly onFirst: (ids: readonly string[]) => void
 }
 
 export interface CtrList {
@@ -25,7 +27,7 @@ export interface CtrList {
 /** What a container that ended unseen is said to have ended with. */
 const lostCode = 255
 
-export function createCtrList({ ctr, exits, clock, log }: CtrListOptions): CtrList {
+export function createCtrList({ ctr, exits, clock, log, onFirst }: CtrListOptions): CtrList {
   const infos = new Map<string, output.ContainerInfo>()
   let last: Promise<unknown> = Promise.resolve()
   let isFirst = true
@@ -80,7 +82,10 @@ export function createCtrList({ ctr, exits, clock, log }: CtrListOptions): CtrLi
       if (info) states.push(await stateOf(info, byId.get(id), signal))
     }
     for (const id of infos.keys()) if (!ids.includes(id)) infos.delete(id)
-    if (isFirst) exits.keepOnly(ids)
+    if (isFirst) {
+      exits.keepOnly(ids)
+      onFirst(ids)
+    }
     isFirst = false
     return states
   }

@@ -1,7 +1,8 @@
 /** What is said to `ctr` and what it says. The outputs are containerd 1.6.20's. */
 import { describe, expect, test } from 'vitest'
-import { loggerUri, processArgs, runArgs } from './ctr-args.ts'
+import { createArgs, processArgs, runArgs } from './ctr-args.ts'
 import * as output from './ctr-output.ts'
+import { loggerUri, readLoggerPlan } from './logger-plan.ts'
 import type { ContainerSpec } from './runtime.ts'
 
 const spec: ContainerSpec = {
@@ -42,6 +43,20 @@ describe('a container as arguments', () => {
     expect(valuesOf(runArgs({ ...spec, cpuMillisLimit: 1 }, around), '--cpu-quota')).toEqual(['1000'])
   })
 
+  test('what is run in place of runc is named, and nothing where that is runc', () => {
+    expect(valuesOf(runArgs(spec, { ...around, runc: '/stdin/web/runc' }), '--runc-binary')).toEqual(['/stdin/web/runc'])
+    expect(runArgs(spec, around)).not.toContain('--runc-binary')
+  })
+
+  test('a container that is only created is asked for without what that command does not know', () => {
+    const all = { ...spec, tty: true, cpuShares: 102, cpuMillisLimit: 500, command: ['/bin/sh', '-c', 'x'] }
+    const [run, create] = [runArgs(all, around), createArgs(all, around)]
+    expect(create).toContain('--tty')
+    for (const flag of ['--detach', '--cgroup', '--runc-root', '--log-uri', '--cpu-shares']) expect([flag, run.includes(flag), create.includes(flag)]).toEqual([flag, true, false])
+    expect(create.slice(1)).toEqual(run.slice(run.indexOf('--with-ns')).toSpliced(-5, 0, '--'))
+    expect(createArgs({ ...all, tty: false }, around)).not.toContain('--tty')
+  })
+
   test('a mount with a comma or a quote in its path stays one field', () => {
     const mounts = [{ source: '/a,b', target: '/c"d', readOnly: true }]
     expect(valuesOf(runArgs({ ...spec, mounts }, around), '--mount')).toEqual(['type=bind,"src=/a,b","dst=/c""d",options=rbind:rprivate:ro'])
@@ -57,10 +72,12 @@ describe('a container as arguments', () => {
     expect(processArgs({ command, args }, around.image)).toEqual(all)
   })
 
-  test('the logger gets its script and the path of the log as its two arguments', () => {
-    const uri = new URL(loggerUri('/opt/no de/node', '/w/logger.ts', '/logs/a&b=c/0.log'))
+  test('the logger gets its script and its plan as its two arguments', () => {
+    const plan = { log: '/logs/a&b=c/0.log', live: '/live/1', tty: false, stdin: { pipe: '/stdin/"1"/pipe', once: true } }
+    const uri = new URL(loggerUri('/opt/no de/node', '/w/logger.ts', plan))
     expect(decodeURI(uri.pathname)).toBe('/opt/no de/node')
-    expect([...uri.searchParams]).toEqual([['/w/logger.ts', '/logs/a&b=c/0.log']])
+    const [[script, argument] = [], ...more] = [...uri.searchParams]
+    expect([script, readLoggerPlan(argument ?? ''), more]).toEqual(['/w/logger.ts', plan, []])
   })
 })
 

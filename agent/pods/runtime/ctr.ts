@@ -10,8 +10,10 @@ import { join } from 'node:path'
 import { rfc3339, type Clock } from '../../../api/clock.ts'
 import { errorKeys, type Log } from '../../../api/log.ts'
 import type { Exec } from '../../kernel/exec.ts'
+import { attachTo } from './attach.ts'
 import { createCommands } from './commands.ts'
-import { loggerUri, runArgs } from './ctr-args.ts'
+import { createContainers } from './containers.ts'
+import { runArgs } from './ctr-args.ts'
 import { createCtr, type Ctr, type CtrResult } from './ctr-command.ts'
 import { followCtrEvents } from './ctr-events.ts'
 import { createCtrImages, type CtrImages } from './ctr-images.ts'
@@ -21,10 +23,13 @@ import { RuntimeError } from './error.ts'
 import { createExits, type Exits } from './exits.ts'
 import { createGrpc } from './grpc.ts'
 import { createHostNames, type HostNames } from './host-name.ts'
-import { follow, livePath } from './live.ts'
+import { livePath } from './live.ts'
+import { loggerUri } from './logger-plan.ts'
 import { createRecords } from './records.ts'
 import type { ContainerSpec, Runtime } from './runtime.ts'
+import { createStdinPipes, type StdinPipes } from './stdin-pipes.ts'
 import { createTasks } from './tasks.ts'
+import { runWithTerminal, type TerminalsDeps, type TerminalSurroundings } from './terminals.ts'
 
 export interface CtrOptions {
   readonly exec: Exec
@@ -34,7 +39,7 @@ export interface CtrOptions {
   readonly address: string
   /** containerd's own kind of namespace. */
   readonly namespace?: string
-  /** Records of exits and pinned host names; nobody else writes there. */
+  /** Records of exits, pinned host names, pipes and sockets; nobody else writes there. */
   readonly stateDir: string
   /**
    * Where runc keeps its containers. It has to be forgotten when the machine goes down, and be no other node's: several
@@ -54,6 +59,7 @@ interface Parts {
   readonly containers: CtrList
   readonly exits: Exits
   readonly hostNames: HostNames
+  readonly stdinPipes: StdinPipes
 }
 
 const runMs = 120_000
@@ -64,19 +70,25 @@ export function createCtrRuntime(options: CtrOptions): Runtime {
   const { exec, clock, log, address, namespace = 'wherry', stateDir } = options
   const target = { exec, address, namespace }
   const ctr = createCtr(target)
-  const commands = createCommands({ ...options, tasks: createTasks(createGrpc(address, namespace)), dir: join(stateDir, 'exec') })
+  const grpc = createGrpc(address, namespace)
+  const containers = createContainers(grpc)
+  const tasks = createTasks(grpc, containers)
+  const commands = createCommands({ ...options, tasks, dir: join(stateDir, 'exec') })
   const exits = createExits(createRecords(join(stateDir, 'records')))
+  const stdinPipes = createStdinPipes(exec, join(stateDir, 'stdin'))
   const parts: Parts = {
     ctr,
     exits,
+    stdinPipes,
     images: createCtrImages(ctr, options.architecture),
-    containers: createCtrList({ ctr, exits, clock, log }),
+    containers: createCtrList({ ctr, exits, clock, log, onFirst: (ids) => stdinPipes.keepOnly(ids) }),
     hostNames: createHostNames(exec, join(stateDir, 'uts')),
   }
   return {
-    run: (spec, signal) => run(spec, { ...parts, options }, signal),
+    run: (spec, signal) => run(spec, { ...parts, options, terminals: { containers, tasks } }, signal),
     remove: (id, signal) => remove(id, parts, signal),
-    attach: (id, signal) => follow(livePath(stateDir, id), signal),
+    attach: (spec, input, signal) =>
+      attachTo(livePath(stateDir, spec.id), spec, input, { clock, log, signal, resize: (size) => tasks.resize({ container: spec.id }, size, signal) }),
     exec: (spec, input, signal) => commands.run(spec, input, signal),
     list: (signal) => parts.containers.list(signal),
     hasImage: (image, signal) => parts.images.has(image, signal),
@@ -104,8 +116,13 @@ export function createCtrRuntime(options: CtrOptions): Runtime {
   }
 }
 
-async function run(spec: ContainerSpec, parts: Parts & { readonly options: CtrOptions }, signal: AbortSignal): Promise<void> {
-  const { ctr, exits, hostNames, options } = parts
+interface Making extends Parts {
+  readonly options: CtrOptions
+  readonly terminals: Pick<TerminalsDeps, 'containers' | 'tasks'>
+}
+
+async function run(spec: ContainerSpec, parts: Making, signal: AbortSignal): Promise<void> {
+  const { exits, options } = parts
   const image = await parts.images.config(spec.image, signal)
   if (await parts.containers.has(spec.id, signal)) {
     throw new RuntimeError('CONTAINER_CREATE', `there is a container ${spec.id} already`)
@@ -113,12 +130,11 @@ async function run(spec: ContainerSpec, parts: Parts & { readonly options: CtrOp
   exits.forget(spec.id)
   exits.expect(spec.id, spec.cgroup)
   try {
-    const uts = spec.netns === undefined ? undefined : await hostNames.make(spec.id, spec.hostname, signal)
-    const logUri = loggerUri(options.node, join(import.meta.dirname, 'logger.ts'), `${spec.logPath}\n${livePath(options.stateDir, spec.id)}`)
-    const runcRoot = options.runcRoot ?? defaultRuncRoot(options.address)
-    const args = runArgs(spec, { image, logUri, runcRoot, ...(uts && { uts }) })
-    const { exitCode, stderr } = await ctr(['run', ...args], signal, runMs)
-    if (exitCode !== 0) throw new RuntimeError('CONTAINER_CREATE', output.lastWords(stderr))
+    const around = { image, ...(await surroundings(spec, parts, signal)) }
+    const soon = AbortSignal.any([signal, AbortSignal.timeout(runMs)])
+    const make = (args: readonly string[]): Promise<void> => made(parts.ctr(args, signal, runMs))
+    if (spec.tty) await runWithTerminal(spec, around, { ...parts.terminals, make, signal: soon })
+    else await make(['run', ...runArgs(spec, around)])
     exits.started(spec.id, rfc3339(options.clock.now()))
   } catch (e) {
     await takeAway(spec.id, ['--force'], parts, AbortSignal.timeout(tidyMs)).catch((untidy: unknown) => {
@@ -126,6 +142,25 @@ async function run(spec: ContainerSpec, parts: Parts & { readonly options: CtrOp
     })
     throw e
   }
+}
+
+/** What a container has around it, made anew. */
+async function surroundings(spec: ContainerSpec, { hostNames, stdinPipes, options }: Making, signal: AbortSignal): Promise<Omit<TerminalSurroundings, 'image'>> {
+  const { id, stdin: reads = false, stdinOnce = false, tty = false } = spec
+  const uts = spec.netns === undefined ? undefined : await hostNames.make(id, spec.hostname, signal)
+  const pipe = reads ? await stdinPipes.make(id, signal) : undefined
+  const stdin = pipe === undefined ? {} : { stdin: { pipe, once: stdinOnce && !tty } }
+  return {
+    logUri: loggerUri(options.node, join(import.meta.dirname, 'logger.ts'), { log: spec.logPath, live: livePath(options.stateDir, id), tty, ...stdin }),
+    runcRoot: options.runcRoot ?? defaultRuncRoot(options.address),
+    ...(uts !== undefined && { uts }),
+    ...(pipe !== undefined && { stdin: pipe, runc: stdinPipes.launcher(id) }),
+  }
+}
+
+async function made(result: Promise<CtrResult>): Promise<void> {
+  const { exitCode, stderr } = await result
+  if (exitCode !== 0) throw new RuntimeError('CONTAINER_CREATE', output.lastWords(stderr))
 }
 
 function defaultRuncRoot(address: string): string {
@@ -145,6 +180,7 @@ async function takeAway(id: string, force: readonly string[], parts: Parts, sign
   expectDone(await parts.ctr(['tasks', 'rm', ...force, id], signal), failure)
   expectDone(await parts.ctr(['containers', 'rm', id], signal), failure)
   await parts.hostNames.drop(id, signal)
+  parts.stdinPipes.drop(id)
   parts.containers.forget(id)
   parts.exits.forget(id)
 }

@@ -1,9 +1,9 @@
 /** A container runtime in memory that keeps the laws of the real one. Tests end its containers by hand. */
-import type { CallInput, CallPart } from '../../../api/call-flow.ts'
 import { RuntimeError } from './error.ts'
-import type { ContainerSpec, ContainerState, ExecSpec, ExitCause, Runtime } from './runtime.ts'
+import { createFakeTalk, type FakeTalk } from './fake-talk.ts'
+import type { ContainerSpec, ContainerState, ExitCause, Runtime } from './runtime.ts'
 
-export interface FakeRuntime extends Runtime {
+export interface FakeRuntime extends Runtime, FakeTalk {
   /** The images on the node. */
   readonly images: Set<string>
   /** What a registry would give; `pullImage` fails for anything else. */
@@ -14,10 +14,6 @@ export interface FakeRuntime extends Runtime {
   readonly signals: readonly string[]
   /** Commands that cannot be started: their `run` fails after everything else went well. */
   readonly brokenCommands: Set<string>
-  /** What `exec` runs in any container, by the name of the program; another name cannot be started. */
-  readonly programs: Map<string, FakeProgram>
-  /** What `attach` tells of any container that runs. */
-  readonly outputs: { parts: AsyncIterable<CallPart> }
   /** Containers that do not end on SIGTERM. */
   readonly stubborn: Set<string>
   /** Ends a running container. */
@@ -25,8 +21,6 @@ export interface FakeRuntime extends Runtime {
   /** A container as a crash between its creation and its start leaves it. */
   leaveCreated(spec: ContainerSpec): void
 }
-
-export type FakeProgram = (spec: ExecSpec, input: AsyncIterable<CallInput>, signal: AbortSignal) => AsyncIterable<CallPart>
 
 interface Entry {
   readonly spec: ContainerSpec
@@ -36,12 +30,10 @@ interface Entry {
 /** @param now ms since 1970, for the times that it reports */
 export function createFakeRuntime(now: () => number): FakeRuntime {
   const entries = new Map<string, Entry>()
-  const images = new Set<string>()
-  const registry = new Set<string>()
+  const [images, registry] = [new Set<string>(), new Set<string>()]
   const started: ContainerSpec[] = []
   const signals: string[] = []
-  const brokenCommands = new Set<string>()
-  const stubborn = new Set<string>()
+  const [brokenCommands, stubborn] = [new Set<string>(), new Set<string>()]
   const listeners = new Set<() => void>()
   const time = (): string => new Date(now()).toISOString()
   const changed = (): void => listeners.forEach((call) => call())
@@ -51,8 +43,11 @@ export function createFakeRuntime(now: () => number): FakeRuntime {
     const entry = entries.get(id)
     if (entry?.state.phase !== 'running') throw new RuntimeError('CONTAINER_UNKNOWN', `no container ${id} is running`)
     entry.state = { ...entry.state, phase: 'exited', exitCode, finishedAt: time(), ...(why && { why }) } as Entry['state']
+    talk.ended(id)
     changed()
   }
+
+  const talk = createFakeTalk({ isRunning: (id) => entries.get(id)?.state.phase === 'running', exit: end })
 
   const begin = (spec: ContainerSpec): void => {
     if (entries.has(spec.id)) throw new RuntimeError('CONTAINER_CREATE', `there is a container ${spec.id} already`)
@@ -63,6 +58,7 @@ export function createFakeRuntime(now: () => number): FakeRuntime {
     }
     entries.set(spec.id, { spec, state: { phase: 'running', pid: nextPid++, createdAt: time() } as Entry['state'] })
     started.push(spec)
+    talk.began(spec)
     changed()
   }
 
@@ -72,7 +68,7 @@ export function createFakeRuntime(now: () => number): FakeRuntime {
     started,
     signals,
     brokenCommands,
-    ...createTalk(entries),
+    ...talk,
     stubborn,
     exit: end,
     leaveCreated: (spec) => void entries.set(spec.id, { spec, state: { phase: 'created', createdAt: time() } as Entry['state'] }),
@@ -112,33 +108,6 @@ export function createFakeRuntime(now: () => number): FakeRuntime {
     watch(onChange) {
       listeners.add(onChange)
       return () => listeners.delete(onChange)
-    },
-  }
-}
-
-/** What is said to containers, and what they say. */
-function createTalk(entries: ReadonlyMap<string, Entry>): Pick<FakeRuntime, 'programs' | 'outputs' | 'exec' | 'attach'> {
-  const programs: FakeRuntime['programs'] = new Map()
-  const outputs: FakeRuntime['outputs'] = { parts: ReadableStream.from<CallPart>([]) }
-  const expectRunning = (id: string): void => {
-    if (entries.get(id)?.state.phase !== 'running') throw new RuntimeError('CONTAINER_UNKNOWN', `no container ${id} is running`)
-  }
-  return {
-    programs,
-    outputs,
-    async *attach(id) {
-      await Promise.resolve()
-      expectRunning(id)
-      yield* outputs.parts
-    },
-    async *exec(spec, input, signal) {
-      await Promise.resolve()
-      signal.throwIfAborted()
-      const [name = ''] = spec.command
-      expectRunning(spec.id)
-      const program = programs.get(name)
-      if (!program) throw new RuntimeError('CONTAINER_EXEC', `the command could not be started: exec: "${name}": executable file not found in $PATH`)
-      yield* program(spec, input, signal)
     },
   }
 }

@@ -1,26 +1,33 @@
 /**
- * What a container says, as it says it, for whoever attaches: its logger listens on a Unix socket (`createLive`), and the agent
- * connects to it (`follow`). A chunk is one byte for the output (1 or 2), four for its length, and its bytes.
+ * What a container says, as it says it, for whoever attaches, and what is said to it: its logger listens on a Unix socket, to
+ * which the agent connects (`attach.ts`).
+ *
+ * Invariants: who only listens and is slow is cut off, the container is not held up; who also speaks is waited for, as a
+ * terminal is. Of each speaker one chunk waits at most.
  */
 import { createHash } from 'node:crypto'
 import { mkdirSync, rmSync } from 'node:fs'
-import { connect, createServer, type Socket } from 'node:net'
+import { createServer, type Socket } from 'node:net'
 import { dirname, join } from 'node:path'
+import { createChunkReader, writeChunk, type Chunk } from './chunks.ts'
 import type { LogStream } from './log-format.ts'
-import { RuntimeError } from './error.ts'
+import type { Stdin } from './stdin.ts'
 
 export interface Live {
-  write(stream: LogStream, bytes: Uint8Array): void
+  /** @returns what to wait for before more is read, if somebody has to be waited for */
+  write(stream: LogStream, bytes: Uint8Array): Promise<void> | undefined
   /** Nothing comes any more; who listens gets the rest. */
   close(): void
 }
 
-const outputs: readonly LogStream[] = ['stdout', 'stderr']
-const headBytes = 5
-/** Who lets so many bytes wait is cut off: the container is not held up. */
+export interface LiveInput {
+  readonly stdin: Stdin
+  /** Whether stdin ends with the first who speaks. */
+  readonly once: boolean
+}
+
+/** Who only listens, and lets so many bytes wait, is cut off. */
 const slowBytes = 1 << 20
-/** More than the logger reads at a time; a longer chunk is none of ours. */
-const maxChunk = 1 << 20
 
 /** Short, because a socket's path has 107 bytes at most (unix(7)). */
 export function livePath(stateDir: string, id: string): string {
@@ -28,70 +35,90 @@ export function livePath(stateDir: string, id: string): string {
 }
 
 /** Never fails: a container that nobody can attach to still has its log. */
-export function createLive(path: string): Live {
-  const listeners = new Set<Socket>()
+export function createLive(path: string, input?: LiveInput): Live {
+  const sessions = new Set<Session>()
   mkdirSync(dirname(path), { recursive: true, mode: 0o700 })
   rmSync(path, { force: true })
   const server = createServer((socket) => {
-    listeners.add(socket)
-    socket.on('error', () => {}).on('close', () => listeners.delete(socket))
-    socket.resume()
+    const session = createSession(socket, input)
+    sessions.add(session)
+    socket.on('error', () => {}).on('close', () => {
+      sessions.delete(session)
+      session.left()
+    })
   })
   server.on('error', () => {})
   server.listen(path)
   return {
     write(stream, bytes) {
-      if (listeners.size === 0) return
-      const head = Buffer.alloc(headBytes)
-      head.writeUInt8(outputs.indexOf(stream) + 1)
-      head.writeUInt32BE(bytes.length, 1)
-      const chunk = Buffer.concat([head, bytes])
-      for (const socket of listeners) {
-        socket.write(chunk)
-        if (socket.writableLength > slowBytes) socket.destroy()
-      }
+      if (sessions.size === 0) return undefined
+      const chunk = writeChunk(stream === 'stdout' ? 'out' : 'err', bytes)
+      const full = [...sessions].flatMap((session) => session.tell(chunk) ?? [])
+      return full.length === 0 ? undefined : Promise.all(full).then(() => {})
     },
     close() {
       server.close()
-      for (const socket of listeners) socket.end()
+      for (const { socket } of sessions) socket.end()
       rmSync(path, { force: true })
     },
   }
 }
 
-export interface LiveChunk {
-  readonly kind: 'out' | 'err'
-  readonly bytes: Uint8Array
+interface Session {
+  readonly socket: Socket
+  /** @returns when it can be told more, if it has to be waited for */
+  tell(chunk: Uint8Array): Promise<void> | undefined
+  /** The socket is closed. */
+  left(): void
 }
 
-/**
- * What comes from now on, until the container has ended.
- * @throws RuntimeError CONTAINER_UNKNOWN where nobody listens there; the signal's reason
- */
-export async function* follow(path: string, signal: AbortSignal): AsyncGenerator<LiveChunk> {
-  signal.throwIfAborted()
-  const socket = connect(path)
-  const abort = (): void => void socket.destroy(signal.reason as Error)
-  signal.addEventListener('abort', abort, { once: true })
-  let rest = Buffer.alloc(0)
-  try {
-    for await (const part of socket as AsyncIterable<Buffer>) {
-      rest = Buffer.concat([rest, part])
-      while (rest.length >= headBytes) {
-        const length = rest.readUInt32BE(1)
-        if (length > maxChunk) throw new RuntimeError('CONTAINER_UNKNOWN', `${path} is no socket of a container's logger`)
-        if (rest.length < headBytes + length) break
-        yield { kind: rest[0] === 1 ? 'out' : 'err', bytes: rest.subarray(headBytes, headBytes + length) }
-        rest = rest.subarray(headBytes + length)
-      }
-    }
-  } catch (e) {
-    signal.throwIfAborted()
-    const { code } = e as NodeJS.ErrnoException
-    if (code !== 'ENOENT' && code !== 'ECONNREFUSED') throw e
-    throw new RuntimeError('CONTAINER_UNKNOWN', 'the container cannot be attached to: it has ended, or its outputs are not followed', { cause: e })
-  } finally {
-    signal.removeEventListener('abort', abort)
-    socket.destroy()
+function createSession(socket: Socket, input: LiveInput | undefined): Session {
+  const reader = createChunkReader()
+  const gone = new AbortController()
+  let speaks = false
+  let full: Promise<void> | undefined
+
+  const hushed = (): void => {
+    if (speaks && input?.once) input.stdin.close()
   }
+  const take = ({ kind, bytes }: Chunk): void => {
+    if (kind === 'inputEnd') return hushed()
+    if (kind !== 'input') return
+    speaks = true
+    void (input?.stdin.write(bytes, gone.signal) ?? Promise.resolve()).then(() => {
+      if (!gone.signal.aborted) socket.write(writeChunk('taken'))
+    })
+  }
+  socket.on('data', (part: Buffer) => {
+    try {
+      for (const chunk of reader(part)) take(chunk)
+    } catch {
+      socket.destroy()
+    }
+  })
+
+  return {
+    socket,
+    tell(chunk) {
+      socket.write(chunk)
+      if (speaks && socket.writableNeedDrain) full ??= drained(socket).finally(() => (full = undefined))
+      if (speaks) return full
+      if (socket.writableLength > slowBytes) socket.destroy()
+      return undefined
+    },
+    left() {
+      gone.abort()
+      hushed()
+    },
+  }
+}
+
+function drained(socket: Socket): Promise<void> {
+  return new Promise((resolve) => {
+    const done = (): void => {
+      socket.off('drain', done).off('close', done)
+      resolve()
+    }
+    socket.on('drain', done).on('close', done)
+  })
 }

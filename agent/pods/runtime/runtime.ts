@@ -25,8 +25,13 @@ export interface Runtime {
    * @throws RuntimeError CONTAINER_EXEC if it could not be started, CONTAINER_UNKNOWN if the container does not run
    */
   exec(spec: ExecSpec, input: AsyncIterable<CallInput>, signal: AbortSignal): AsyncIterable<CallPart>
-  /** What a container says from now on, until it ends. @throws RuntimeError CONTAINER_UNKNOWN */
-  attach(id: string, signal: AbortSignal): AsyncIterable<CallPart>
+  /**
+   * What a container says from now on, until it ends and was listed since. Input reaches its stdin, if it has one, as fast as it reads; several may
+   * speak. Where the input ends, or the loop is left, a stdin that is for one ends too; one that is not stays open, and the loop
+   * ends soon after. Sizes reach its terminal.
+   * @throws RuntimeError CONTAINER_UNKNOWN
+   */
+  attach(spec: AttachSpec, input: AsyncIterable<CallInput>, signal: AbortSignal): AsyncIterable<CallPart>
   /** Called whenever a container may have changed state, so that nobody has to poll. Returns the way to stop. */
   watch(onChange: () => void): () => void
 }
@@ -41,7 +46,22 @@ export interface ExecSpec {
   readonly tty: boolean
 }
 
-export interface ContainerSpec {
+/** A container that runs, and what of it is wanted. */
+export interface AttachSpec extends ContainerStreams {
+  readonly id: string
+}
+
+/** What a container has beside its outputs. */
+export interface ContainerStreams {
+  /** Whether it has a stdin; without one it reads nothing. */
+  readonly stdin?: boolean
+  /** Whether its stdin ends with the first who attaches to it and speaks. A terminal's does not. */
+  readonly stdinOnce?: boolean
+  /** Whether it has a terminal; all it says is then `out`. */
+  readonly tty?: boolean
+}
+
+export interface ContainerSpec extends ContainerStreams {
   readonly id: string
   readonly image: string
   /** Replaces the image's entry point and arguments as `command` and `args` of a pod do; undefined keeps the image's. */

@@ -1,14 +1,12 @@
-/**
- * The part of containerd's API that runs further processes in a container (containerd.services.tasks.v1 and containers.v1).
- * The numbers are those of its fields.
- */
-import protobuf from 'protobufjs'
+/** The part of containerd's API that runs processes (containerd.services.tasks.v1). The numbers are those of its fields. */
+import type { Containers } from './containers.ts'
 import { GrpcError, grpcCodes, type Grpc } from './grpc.ts'
+import { numberOf, read, written, type Fields, type Message } from './messages.ts'
 
-/** A further process of a container, by names of ours. */
+/** A process of a container: a further one by a name of ours, or the container's own. */
 export interface ProcessId {
   readonly container: string
-  readonly exec: string
+  readonly exec?: string
 }
 
 export interface ProcessPlan {
@@ -20,9 +18,24 @@ export interface ProcessPlan {
   readonly stderr?: string
 }
 
+/** The container's own process, with a terminal. */
+export interface TaskPlan {
+  readonly container: string
+  /** Where its file system comes from, as `Containers.mounts` gives it. */
+  readonly mounts: readonly Uint8Array[]
+  /** Path of a named pipe; undefined for none. */
+  readonly stdin?: string
+  /** URI of what the shim hands the output to. */
+  readonly output: string
+  /** Where runc keeps its containers. */
+  readonly runcRoot: string
+}
+
 export interface Tasks {
-  /** Makes the process known, in the surroundings that the container's own has; nothing runs yet. */
-  make(id: ProcessId, plan: ProcessPlan, signal: AbortSignal): Promise<void>
+  /** Makes the container's own process, which waits to be started. */
+  create(plan: TaskPlan, signal: AbortSignal): Promise<void>
+  /** Makes a further process known, in the surroundings that the container's own has; nothing runs yet. */
+  make(id: Required<ProcessId>, plan: ProcessPlan, signal: AbortSignal): Promise<void>
   start(id: ProcessId, signal: AbortSignal): Promise<void>
   /** Resolves to the exit code. */
   wait(id: ProcessId, signal: AbortSignal): Promise<number>
@@ -35,77 +48,37 @@ export interface Tasks {
 }
 
 const service = '/containerd.services.tasks.v1.Tasks'
+const runcOptionsType = 'containerd.runc.v1.Options'
 const processType = 'types.containerd.io/opencontainers/runtime-spec/1/Process'
 const sigkill = 9
 
-/** What is changed in the container's own process (OCI runtime spec). */
-interface OciProcess {
-  readonly env?: readonly string[]
-  readonly [field: string]: unknown
-}
-
-export function createTasks(grpc: Grpc): Tasks {
+export function createTasks(grpc: Grpc, containers: Containers): Tasks {
   const ask = (method: string, fields: Fields, signal: AbortSignal): Promise<Message> =>
     grpc.ask(`${service}/${method}`, written(fields), signal).then(read)
-  const named = ({ container, exec }: ProcessId): Fields => ({ 1: container, 2: exec })
+  const named = ({ container, exec = '' }: ProcessId): Fields => ({ 1: container, 2: exec })
   const unlessGone = async (work: Promise<unknown>): Promise<void> => {
     await work.catch((e: unknown) => {
       if (!(e instanceof GrpcError && e.grpcCode === grpcCodes.notFound)) throw e
     })
   }
 
-  async function processOf(container: string, signal: AbortSignal): Promise<OciProcess> {
-    const answer = read(await grpc.ask('/containerd.services.containers.v1.Containers/Get', written({ 1: container }), signal))
-    const spec = read(bytesOf(read(bytesOf(answer[1]))[5]))
-    const { process = {} } = JSON.parse(Buffer.from(bytesOf(spec[2])).toString()) as { readonly process?: OciProcess }
-    return process
-  }
-
   return {
+    async create({ container, mounts, stdin = '', output, runcRoot }, signal) {
+      const options = written({ 1: runcOptionsType, 2: written({ 7: runcRoot }) })
+      await ask('Create', { 1: container, 3: mounts, 4: stdin, 5: output, 7: true, 9: options }, signal)
+    },
     async make({ container, exec }, plan, signal) {
-      const own = await processOf(container, signal)
+      const { process: own = {} } = (await containers.get(container, signal)).spec
       const env = plan.tty && !own.env?.some((e) => e.startsWith('TERM=')) ? [...(own.env ?? []), 'TERM=xterm'] : own.env
       const process = { ...own, args: plan.command, terminal: plan.tty, ...(env && { env }) }
       const spec = written({ 1: processType, 2: Buffer.from(JSON.stringify(process)) })
       await ask('Exec', { 1: container, 2: plan.stdin ?? '', 3: plan.stdout, 4: plan.stderr ?? '', 5: plan.tty, 6: spec, 7: exec }, signal)
     },
     start: async (id, signal) => void (await ask('Start', named(id), signal)),
-    wait: async (id, signal) => Number((await ask('Wait', named(id), signal))[1] ?? 0),
+    wait: async (id, signal) => numberOf(await ask('Wait', named(id), signal), 1),
     resize: async (id, { width, height }, signal) => void (await ask('ResizePty', { ...named(id), 3: width, 4: height }, signal)),
     closeStdin: async (id, signal) => void (await ask('CloseIO', { ...named(id), 3: true }, signal)),
     kill: (id, signal) => unlessGone(ask('Kill', { ...named(id), 3: sigkill }, signal)),
     remove: (id, signal) => unlessGone(ask('DeleteProcess', named(id), signal)),
   }
 }
-
-type Fields = Readonly<Record<number, string | Uint8Array | boolean | number>>
-type Message = Readonly<Record<number, Uint8Array | number>>
-
-/** A protobuf message; what is empty or zero is left out, as protobuf has it. */
-function written(fields: Fields): Uint8Array {
-  const writer = protobuf.Writer.create()
-  for (const [key, value] of Object.entries(fields)) {
-    if (value === '' || value === false || value === 0) continue
-    const number = Number(key) << 3
-    if (typeof value === 'string') writer.uint32(number | 2).string(value)
-    else if (typeof value === 'number') writer.uint32(number).uint32(value)
-    else if (typeof value === 'boolean') writer.uint32(number).bool(value)
-    else writer.uint32(number | 2).bytes(value)
-  }
-  return writer.finish()
-}
-
-/** Its fields; of those that are lists, the last item. Numbers and bytes are all that is needed here. */
-function read(bytes: Uint8Array): Message {
-  const reader = protobuf.Reader.create(bytes)
-  const message: Record<number, Uint8Array | number> = {}
-  while (reader.pos < reader.len) {
-    const tag = reader.uint32()
-    if ((tag & 7) === 2) message[tag >>> 3] = reader.bytes()
-    else if ((tag & 7) === 0) message[tag >>> 3] = reader.uint32()
-    else reader.skipType(tag & 7)
-  }
-  return message
-}
-
-const bytesOf = (value: Uint8Array | number | undefined): Uint8Array => (value instanceof Uint8Array ? value : new Uint8Array())
