@@ -65,10 +65,14 @@ interface Entry {
   asking?: { readonly since: number; readonly answer: Promise<Known> }
 }
 
+/** After a question that no hub answered, what is known is given for so long (ms) without another one. */
+const awayMs = 10_000
+
 const keyOf = ({ kind, namespace, name }: ObjectName): string => `${kind} ${namespace}/${name}`
 
 export function createObjects({ api, clock, closing }: ObjectsDeps): Objects {
   const entries = new Map<string, Entry>()
+  let lostAt = -Infinity
 
   const fetch = async (name: ObjectName, since: number): Promise<Known> => {
     const plural = name.kind === 'ConfigMap' ? 'configmaps' : 'secrets'
@@ -99,11 +103,14 @@ export function createObjects({ api, clock, closing }: ObjectsDeps): Objects {
       const entry = entries.get(key) ?? {}
       entries.set(key, entry)
       if (entry.known && entry.known.asked >= since) return entry.known.data
+      if (entry.known?.data && clock.now() < lostAt + awayMs) return entry.known.data
       try {
         return (await leaving(fresh(entry, name, since), signal)).data
       } catch (e) {
         signal.throwIfAborted()
-        if (entry.known?.data && isWherryError(e, 'LINK_LOST')) return entry.known.data
+        if (!isWherryError(e, 'LINK_LOST')) throw e
+        lostAt = clock.now()
+        if (entry.known?.data) return entry.known.data
         throw e
       }
     },

@@ -6,7 +6,7 @@ import { isWherryError } from '../../api/errors.ts'
 import type { Container, Pod } from '../../api/objects.ts'
 import { identityOf } from './attempts.ts'
 import { createPodFiles, type PodFiles } from './pod-files.ts'
-import { mountPlan } from './volumes.ts'
+import { mountPlan } from './volumes/mount-plan.ts'
 
 let dir: string
 let files: PodFiles
@@ -78,9 +78,9 @@ describe('volumes', () => {
   })
 
   test.each([
-    [{ emptyDir: { medium: 'Memory' } }, {}, 'spec.volumes[0].emptyDir.medium'],
+    [{ emptyDir: { medium: 'HugePages' } }, {}, 'spec.volumes[0].emptyDir.medium'],
     [{ hostPath: { path: 'relative' } }, {}, 'spec.volumes[0].hostPath.path'],
-    [{ secret: { secretName: 's' } }, {}, 'spec.volumes[0].secret'],
+    [{ nfs: { server: 's', path: '/' } }, {}, 'spec.volumes[0].nfs'],
     [{ emptyDir: {} }, { subPath: '../out' }, 'spec.containers[0].volumeMounts[0].subPath'],
     [{ emptyDir: {} }, { subPath: '/abs' }, 'spec.containers[0].volumeMounts[0].subPath'],
     [{ emptyDir: {} }, { mountPropagation: 'Bidirectional' }, 'spec.containers[0].volumeMounts[0].mountPropagation'],
