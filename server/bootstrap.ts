@@ -1,4 +1,4 @@
-/** What a cluster has from its first moment: the standard namespaces, the priority classes of the system, and the `kubernetes` service that leads to the hub. */
+/** What a cluster has from its first moment: the standard namespaces with their accounts, the priority classes of the system, and the `kubernetes` service that leads to the hub. */
 import { StatusError } from '../api/status.ts'
 import { familyOf } from './admit/ranges.ts'
 import { systemClasses } from './admit/validate/priority.ts'
@@ -25,6 +25,11 @@ export interface FirstThings {
 export async function bootstrap(registry: Registry, { clusterIP, port }: FirstThings): Promise<void> {
   for (const name of standardNamespaces) {
     await ensure(registry, { resource: 'namespaces', namespace: '', name }, { apiVersion: 'v1', kind: 'Namespace', metadata: { name } })
+  }
+  // The controller of namespaces makes them, too, but on one hub, and a little later.
+  for (const namespace of standardNamespaces) {
+    const metadata = { name: 'default', namespace }
+    await ensure(registry, { resource: 'serviceaccounts', ...metadata }, { apiVersion: 'v1', kind: 'ServiceAccount', metadata })
   }
   for (const [name, { value, description }] of Object.entries(systemClasses)) {
     const draft = { apiVersion: 'scheduling.k8s.io/v1', kind: 'PriorityClass', metadata: { name }, value, description }
