@@ -27,6 +27,7 @@ import { goArchitecture, readNodeFacts, readPressures, type NodeFacts } from './
 import { createPodUsage } from './metrics/pod-usage.ts'
 import { createCgroupUsage, createMachineUsage, type UsageSampler } from './metrics/usage.ts'
 import { sourceAddressTo } from './net/address.ts'
+import { createEgress } from './net/egress.ts'
 import { createIp } from './net/ip.ts'
 import { createPodNetwork } from './net/pod-network.ts'
 import { createRoutes } from './net/routes.ts'
@@ -228,7 +229,9 @@ function createPodHalf({ config, address, exec, tables, log, send, tls, signal }
     tables,
     pods,
     runtime,
+    clusterCIDRs: config.clusterCIDRs,
     routes: createRoutes(createIp(exec)),
+    egress: createEgress(exec),
     usage: usageOf(config, facts),
     podUsage: createPodUsage({ mount: '/sys/fs/cgroup', readFile: (path) => readFile(path, 'utf8'), now: () => performance.now() }),
     facts,
