@@ -82,6 +82,20 @@ describe('a hub that does not give it', () => {
     expect(await again).toEqual({ a: '1' })
   })
 
+  test('is not asked again for a while where something is known', async () => {
+    await first()
+    const again = texts(find())
+    questions.at(-1)!.fail(new LinkError('LINK_LOST', 'away'))
+    await again
+    await clock.advance(9_000)
+    expect(await texts(find())).toEqual({ a: '1' })
+    expect(questions).toHaveLength(2)
+    await clock.advance(1_000)
+    const later = texts(find())
+    questions.at(-1)!.answer(map({ a: '2' }))
+    expect(await later).toEqual({ a: '2' })
+  })
+
   test('and says that there is none, or that it may not be read: that counts, whatever was known', async () => {
     await first()
     const refused = codeOf(find())

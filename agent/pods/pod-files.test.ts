@@ -1,4 +1,4 @@
-import { mkdirSync, mkdtempSync, readFileSync, readdirSync, rmSync, statSync, writeFileSync } from 'node:fs'
+import { mkdirSync, mkdtempSync, readFileSync, readdirSync, rmSync, statSync, symlinkSync, writeFileSync } from 'node:fs'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import { afterEach, beforeEach, describe, expect, test } from 'vitest'
@@ -59,6 +59,28 @@ describe('volumes', () => {
     expect(mounts).toEqual([{ source: join(dir, 'pod/volumes/v/in'), target: '/v', readOnly: true }])
     files.provide(provisions)
     expect(statSync(mounts[0]!.source).mode & 0o777).toBe(0o777)
+  })
+
+  test('a link that a container put into a volume leads nobody out of it', () => {
+    const volume = join(dir, 'pod/volumes/v')
+    mkdirSync(volume, { recursive: true })
+    mkdirSync(join(dir, 'secret'), { mode: 0o700 })
+    symlinkSync(join(dir, 'secret'), join(volume, 'out'))
+    symlinkSync('.', join(volume, 'same'))
+    for (const subPath of ['out', 'out/deeper']) {
+      expect(refusal(() => files.provide(mounting({ emptyDir: {} }, { subPath }).provisions))).toBe('spec.containers[0].volumeMounts[0].subPath: a link leads out of the volume')
+    }
+    expect([readdirSync(join(dir, 'secret')), statSync(join(dir, 'secret')).mode & 0o777]).toEqual([[], 0o700])
+    files.provide(mounting({ emptyDir: {} }, { subPath: 'same/in' }).provisions)
+    expect(statSync(join(volume, 'in')).isDirectory()).toBe(true)
+  })
+
+  test('volumes that the agent writes are read-only, and a subPath has to be in them', () => {
+    const { mounts, provisions } = mounting({ configMap: { name: 'm' } }, { subPath: 'key', readOnly: false })
+    expect(mounts).toEqual([{ source: join(dir, 'pod/written/v/key'), target: '/v', readOnly: true }])
+    expect(refusal(() => files.provide(provisions))).toContain('the volume holds nothing by that name')
+    mkdirSync(join(dir, 'pod/written/v/key'), { recursive: true })
+    expect(refusal(() => files.provide(provisions))).toBe('none')
   })
 
   test.each([

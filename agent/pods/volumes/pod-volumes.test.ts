@@ -7,7 +7,7 @@ import type { Pod } from '../../../api/objects.ts'
 import { createFakeClock, type FakeClock } from '../../../test/kit/clock.ts'
 import { createFakeObjects, type FakeObjects } from '../../objects/fake.ts'
 import { createFakeMounts, type FakeMounts } from './fake.ts'
-import { mountPoints } from './mounts.ts'
+import { mountPoints, type Mounts } from './mounts.ts'
 import { createPodVolumes, writtenDir, type PodVolumes } from './pod-volumes.ts'
 
 const never = new AbortController().signal
@@ -26,9 +26,9 @@ beforeEach(() => {
 })
 afterEach(() => rmSync(podsDir, { recursive: true }))
 
-const agent = (): PodVolumes => {
+const agent = (over: Mounts = mounts): PodVolumes => {
   const downward = (of: Pod) => ({ pod: of, node: 'a', hostIPs: [], podIPs: [], capacity: { cpuMillis: 1000, memoryBytes: 1e9 } })
-  return createPodVolumes({ podsDir, objects, mounts, now: () => clock.now(), downward })
+  return createPodVolumes({ podsDir, objects, mounts: over, now: () => clock.now(), downward })
 }
 /** Mounts the volumes that it has. */
 function pod(all: Readonly<Record<string, object>>, meta: object = {}): Pod {
@@ -193,10 +193,15 @@ describe('changes', () => {
   })
 
   test('that are asked for when the pod ends come nowhere', async () => {
+    const slow = Promise.withResolvers<void>()
+    volumes = agent({ ...mounts, unmount: (point, signal) => slow.promise.then(() => mounts.unmount(point, signal)) })
+    const before = data('all')
     objects.put('ConfigMap', 'settings', { colour: 'late' })
-    const late = refresh(of)
     const dropped = volumes.drop('u1', never)
-    await Promise.all([late, dropped])
+    await refresh(of)
+    expect(data('all')).toBe(before)
+    slow.resolve()
+    await dropped
     expect(mounts.held.size).toBe(0)
     expect(readdirSync(writtenDir(join(podsDir, 'u1')))).toEqual([])
   })
