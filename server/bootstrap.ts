@@ -48,6 +48,15 @@ export function isReachable({ address }: HubAddress): boolean {
   return address !== '' && !unicastProblem(address)
 }
 
+/** Where agents and pods reach a hub: where it listens, or, where that is an address for nobody else, at the URL of its kubeconfig. */
+export function hubAddress(listen: { readonly host: string; readonly port: number }, url: string): HubAddress {
+  const own = { address: listen.host, port: listen.port }
+  if (isReachable(own) || !URL.canParse(url)) return own
+  const { hostname, port } = new URL(url)
+  const shown = { address: hostname.replace(/^\[|\]$/g, ''), port: Number(port || 443) }
+  return isReachable(shown) ? shown : own
+}
+
 /** Lets the service `kubernetes` lead to these hubs; where none of them can be reached, it stays as it is. */
 export async function leadTo(store: Store, registry: Registry, hubs: readonly HubAddress[]): Promise<void> {
   const groups = groupsOf(hubs.filter(isReachable))

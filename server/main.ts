@@ -25,7 +25,7 @@ import { nodeRestriction } from './auth/node-restriction.ts'
 import { adminName, openPki, type Pki } from './auth/pki.ts'
 import { writePrivateFile } from '../api/private-file.ts'
 import { openToken } from './auth/tokens.ts'
-import { bootstrap, isReachable, leadTo } from './bootstrap.ts'
+import { bootstrap, hubAddress, isReachable, leadTo } from './bootstrap.ts'
 import { createChecks } from './checks.ts'
 import { parseConfig, type HubConfig } from './config.ts'
 import { createCertificateController } from './controllers/certificates.ts'
@@ -78,7 +78,7 @@ async function main(): Promise<void> {
   const common = { kinds, clock, random, uuid: () => crypto.randomUUID(), allocators, accounts: createAccounts({ store, clock, random }), log }
   const registryOver = (over: Store): Registry => createRegistry({ ...common, store: over })
   const registry = registryOver(store)
-  const own = { address: config.listen.host, port: config.listen.port }
+  const own = hubAddress(config.listen, config.kubeconfigServer)
   await bootstrap(registry, { clusterIP: allocators.firstIP, port: own.port })
   await bootstrapPolicy(store, registry)
   if (!config.etcd) await leadTo(store, registry, [own])
