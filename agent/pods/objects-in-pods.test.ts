@@ -10,6 +10,7 @@ import { noForwards } from '../../test/kit/calls.ts'
 import { createFakeClock, settled, type FakeClock } from '../../test/kit/clock.ts'
 import { createFakePodNetwork, type FakePodNetwork } from '../net/fake.ts'
 import { createFakeObjects, type FakeObjects } from '../objects/fake.ts'
+import { createObjects, type Objects } from '../objects/objects.ts'
 import { containerId } from './attempts.ts'
 import { createPods, type Pods } from './pods.ts'
 import { createFakeRuntime, type FakeRuntime } from './runtime/fake.ts'
@@ -41,14 +42,14 @@ afterEach(async () => {
   rmSync(dir, { recursive: true })
 })
 
-const agent = (): Pods => {
+const agent = (reads: Objects = objects): Pods => {
   const made = createPods({
     node: 'a',
     dir,
     runtime,
     network,
     forwards: noForwards,
-    objects,
+    objects: reads,
     mounts,
     random: () => 0,
     serviceVariables: () => [{ name: 'KUBERNETES_SERVICE_HOST', value: '10.96.0.1' }],
@@ -156,6 +157,23 @@ describe('files', () => {
     expect(read()).toBe('green')
     expect(events('FailedMount')).toEqual(['spec.volumes[0].configMap: configmap "settings" not found'])
     expect(runtime.started).toHaveLength(1)
+  })
+
+  test('of thirty pods that come together are asked for once, and once a minute', async () => {
+    await pods.close()
+    let asked = 0
+    const ask = () => Promise.resolve({ code: 200, body: { data: { colour: String(++asked) } } })
+    pods = agent(createObjects({ api: { ask }, clock, closing: new AbortController().signal }))
+    await wish(...Array.from({ length: 30 }, (_, i) => mounting(settings, {}, `p${i}`)))
+    await settled(60)
+    expect([runtime.started.length, asked]).toEqual([30, 1])
+    await clock.advance(60_000)
+    await settled(60)
+    expect(asked).toBe(2)
+    expect(readFileSync(join(folder('p29'), 'colour'), 'utf8')).toBe('2')
+    await clock.advance(1)
+    await wish(mounting(settings, {}, 'late'), mounting(settings, {}, 'p0'))
+    expect(readFileSync(join(folder('late'), 'colour'), 'utf8')).toBe('3')
   })
 
   test('of a pod that has ended, or is gone, are asked for no more', async () => {
