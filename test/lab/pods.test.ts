@@ -242,49 +242,6 @@ describe.skipIf(noContainerd)(`pods on containerd${noContainerd ? ` (skipped: ${
     expect(said).toContain(`${status('files')!.podIP}\tfiles`)
   })
 
-  test('ConfigMaps and Secrets in variables and files: with their modes, in memory, and changing with their objects', async () => {
-    objects.put('ConfigMap', 'settings', { colour: 'blue' })
-    objects.put('Secret', 'keys', { password: 'sesame' })
-    const volumes = [
-      { name: 'settings', configMap: { name: 'settings' } },
-      { name: 'keys', secret: { secretName: 'keys', defaultMode: 0o400 } },
-      { name: 'fast', emptyDir: { medium: 'Memory', sizeLimit: '1Mi' } },
-    ] as NonNullable<PodSpec['volumes']>
-    const volumeMounts = [
-      ...volumes.map(({ name }) => ({ name, mountPath: `/mnt/${name}` })),
-      { name: 'settings', mountPath: '/mnt/one/colour', subPath: 'colour' },
-    ]
-    const lines = [
-      'echo env $COLOUR $password; cat /mnt/one/colour; echo; ls -lL /mnt/keys/password; cat /mnt/keys/password; echo',
-      'touch /mnt/settings/new; grep " /mnt/" /proc/mounts; dd if=/dev/zero of=/mnt/fast/much bs=64k count=32; ls -l /mnt/fast',
-      'while :; do cat /mnt/settings/colour; echo; sleep 0.2; done',
-    ]
-    const variables = { env: [{ name: 'COLOUR', valueFrom: { configMapKeyRef: { name: 'settings', key: 'colour' } } }], envFrom: [{ secretRef: { name: 'keys' } }] }
-    const object = pod('objs', { containers: [{ ...shell(lines.join('; ')), ...variables, volumeMounts }], volumes, terminationGracePeriodSeconds: 0 })
-    pods.setPods([object])
-    await ready('objs')
-    const dir = join(containerd.dir, 'agent/pods', object.metadata.uid)
-    const mounts = (): readonly string[] => readFileSync('/proc/mounts', 'utf8').split('\n').filter((line) => line.includes(` ${dir}/`))
-    await waitFor('the container to have read', async () => (await logs('objs')).includes('\nblue\nblue\n'))
-    const said = await logs('objs')
-    expect(said).toContain('env blue sesame\n')
-    expect(said).toMatch(/\n-r-------- +1 root +0 +6 .*\/mnt\/keys\/password\nsesame\n/)
-    expect(said).toContain('/mnt/settings/new: Read-only file system')
-    expect(said).toMatch(/wherry \/mnt\/keys tmpfs ro,/)
-    expect(said).toMatch(/No space left on device/)
-    expect(mounts().map((line) => line.split(' ').slice(0, 3))).toEqual([
-      ['wherry', `${dir}/volumes/fast`, 'tmpfs'],
-      ['wherry', `${dir}/written`, 'tmpfs'],
-    ])
-    objects.put('ConfigMap', 'settings', { colour: 'green' })
-    clock.skip(60_000)
-    await waitFor('the change to come', async () => (await logs('objs')).includes('\ngreen\n'))
-    expect((await states()).map((c) => c.phase)).toEqual(['running'])
-    pods.setPods([])
-    await waitFor('its end', async () => (await states()).length === 0 && mounts().length === 0)
-    await waitFor('its folder to be gone', () => !existsSync(dir))
-  })
-
   test('a container that ends is restarted, at once and then after its back-off; its code, its restarts and its logs are told', async () => {
     pods.setPods([pod('crash', { containers: [shell('echo attempt; exit 3')] })])
     const looping = () => status('crash')?.containerStatuses?.[0]
@@ -356,5 +313,48 @@ describe.skipIf(noContainerd)(`pods on containerd${noContainerd ? ` (skipped: ${
     expect(status('host')?.podIP).toBe('192.0.2.1')
     expect(networks()).toEqual([])
     expect(await logs('host')).not.toContain('eth0')
+  })
+
+  test('ConfigMaps and Secrets in variables and files: with their modes, in memory, and changing with their objects', async () => {
+    objects.put('ConfigMap', 'settings', { colour: 'blue' })
+    objects.put('Secret', 'keys', { password: 'sesame' })
+    const volumes = [
+      { name: 'settings', configMap: { name: 'settings' } },
+      { name: 'keys', secret: { secretName: 'keys', defaultMode: 0o400 } },
+      { name: 'fast', emptyDir: { medium: 'Memory', sizeLimit: '1Mi' } },
+    ] as NonNullable<PodSpec['volumes']>
+    const volumeMounts = [
+      ...volumes.map(({ name }) => ({ name, mountPath: `/mnt/${name}` })),
+      { name: 'settings', mountPath: '/mnt/one/colour', subPath: 'colour' },
+    ]
+    const lines = [
+      'echo env $COLOUR $password; cat /mnt/one/colour; echo; ls -lL /mnt/keys/password; cat /mnt/keys/password; echo',
+      'touch /mnt/settings/new; grep " /mnt/" /proc/mounts; dd if=/dev/zero of=/mnt/fast/much bs=64k count=32; ls -l /mnt/fast',
+      'while :; do cat /mnt/settings/colour; echo; sleep 0.2; done',
+    ]
+    const variables = { env: [{ name: 'COLOUR', valueFrom: { configMapKeyRef: { name: 'settings', key: 'colour' } } }], envFrom: [{ secretRef: { name: 'keys' } }] }
+    const object = pod('objs', { containers: [{ ...shell(lines.join('; ')), ...variables, volumeMounts }], volumes, terminationGracePeriodSeconds: 0 })
+    pods.setPods([object])
+    await ready('objs')
+    const dir = join(containerd.dir, 'agent/pods', object.metadata.uid)
+    const mounts = (): readonly string[] => readFileSync('/proc/mounts', 'utf8').split('\n').filter((line) => line.includes(` ${dir}/`))
+    await waitFor('the container to have read', async () => (await logs('objs')).includes('\nblue\nblue\n'))
+    const said = await logs('objs')
+    expect(said).toContain('env blue sesame\n')
+    expect(said).toMatch(/\n-r-------- +1 root +0 +6 .*\/mnt\/keys\/password\nsesame\n/)
+    expect(said).toContain('/mnt/settings/new: Read-only file system')
+    expect(said).toMatch(/wherry \/mnt\/keys tmpfs ro,/)
+    expect(said).toMatch(/No space left on device/)
+    expect(mounts().map((line) => line.split(' ').slice(0, 3))).toEqual([
+      ['wherry', `${dir}/volumes/fast`, 'tmpfs'],
+      ['wherry', `${dir}/written`, 'tmpfs'],
+    ])
+    objects.put('ConfigMap', 'settings', { colour: 'green' })
+    clock.skip(60_000)
+    await waitFor('the change to come', async () => (await logs('objs')).includes('\ngreen\n'))
+    expect((await states()).map((c) => c.phase)).toEqual(['running'])
+    pods.setPods([])
+    await waitFor('its end', async () => (await states()).length === 0 && mounts().length === 0)
+    await waitFor('its folder to be gone', () => !existsSync(dir))
   })
 })
