@@ -19,22 +19,28 @@ import { createConntrack } from './kernel/flows/conntrack.ts'
 import { createFlowTable } from './kernel/flows/table.ts'
 import { createExec, type Exec } from './kernel/exec.ts'
 import { createOwnHands, type OwnHands } from './kernel/nft/hands.ts'
+import type { LinkTls } from './link/connection.ts'
 import { openCredentials } from './link/credentials.ts'
+import { createHubApi } from './link/hub-api.ts'
 import { createLink, type Link } from './link/link.ts'
 import { goArchitecture, readNodeFacts, readPressures, type NodeFacts } from './metrics/node-facts.ts'
 import { createPodUsage } from './metrics/pod-usage.ts'
 import { createCgroupUsage, createMachineUsage, type UsageSampler } from './metrics/usage.ts'
 import { sourceAddressTo } from './net/address.ts'
+import { createEgress } from './net/egress.ts'
 import { createIp } from './net/ip.ts'
 import { createPodNetwork } from './net/pod-network.ts'
 import { createRoutes } from './net/routes.ts'
 import { setForwarding } from './net/sysctls.ts'
 import { createNode, type NodeHalf } from './node.ts'
+import { createObjects } from './objects/objects.ts'
 import { PodError } from './pods/error.ts'
 import { createForwards } from './pods/forward/forwards.ts'
 import type { PodCalls } from './pods/pod-calls.ts'
 import { createPods, type Pods } from './pods/pods.ts'
 import { createCtrRuntime } from './pods/runtime/ctr.ts'
+import { serviceVariables } from './pods/service-env.ts'
+import { createMounts } from './pods/volumes/mounts.ts'
 import { createTidying, openGivingBack } from './memory.ts'
 import { openMode, removeRules } from './modes.ts'
 import { createServices, type LaneDeps } from './services.ts'
@@ -84,7 +90,7 @@ async function main(): Promise<void> {
     random: Math.random,
     log,
   })
-  const half = config.servicesOnly ? undefined : createPodHalf({ config, address, exec, tables, log, send })
+  const half = config.servicesOnly ? undefined : createPodHalf({ config, address, exec, tables, log, send, tls: credentials.tls, signal })
   const dns = config.dns && createNames({ ...config.dns, config, exec, log })
   const link = createLink({
     urls: config.hubs,
@@ -181,9 +187,11 @@ interface HalfParts {
   readonly tables: Tables
   readonly log: Log
   readonly send: Link['send']
+  readonly tls: LinkTls
+  readonly signal: AbortSignal
 }
 
-function createPodHalf({ config, address, exec, tables, log, send }: HalfParts): { readonly node: NodeHalf; readonly pods: Pods } {
+function createPodHalf({ config, address, exec, tables, log, send, tls, signal }: HalfParts): { readonly node: NodeHalf; readonly pods: Pods } {
   const facts = readNodeFacts(config.state)
   const runtime = createCtrRuntime({
     exec,
@@ -200,6 +208,10 @@ function createPodHalf({ config, address, exec, tables, log, send }: HalfParts):
     runtime,
     network,
     forwards: createForwards({ exec, log, node: process.execPath, dir: join(config.state, 'forward') }),
+    objects: createObjects({ api: createHubApi({ hubs: config.hubs, tls, clock }), clock, closing: signal }),
+    mounts: createMounts(exec),
+    random: Math.random,
+    serviceVariables: (pod) => serviceVariables(pod, tables.all('services').values()),
     clock,
     log,
     node: config.node,
@@ -217,7 +229,9 @@ function createPodHalf({ config, address, exec, tables, log, send }: HalfParts):
     tables,
     pods,
     runtime,
+    clusterCIDRs: config.clusterCIDRs,
     routes: createRoutes(createIp(exec)),
+    egress: createEgress(exec),
     usage: usageOf(config, facts),
     podUsage: createPodUsage({ mount: '/sys/fs/cgroup', readFile: (path) => readFile(path, 'utf8'), now: () => performance.now() }),
     facts,

@@ -8,6 +8,7 @@ import { nodeLabels, nodeStatus, type NodeStatusInput, type Pressures } from './
 import type { NodeFacts } from './metrics/node-facts.ts'
 import type { PodUsageSampler } from './metrics/pod-usage.ts'
 import type { UsageSampler } from './metrics/usage.ts'
+import type { Egress } from './net/egress.ts'
 import type { Routes } from './net/routes.ts'
 import type { Pods } from './pods/pods.ts'
 import type { Runtime } from './pods/runtime/runtime.ts'
@@ -18,10 +19,12 @@ export interface NodeDeps {
   /** The node's own address. */
   readonly address: string
   readonly serviceCIDR: string
+  readonly clusterCIDRs: readonly string[]
   readonly tables: Tables
   readonly pods: Pods
   readonly runtime: Runtime
   readonly routes: Routes
+  readonly egress: Egress
   readonly usage: UsageSampler
   readonly podUsage: PodUsageSampler
   readonly facts: NodeFacts
@@ -63,6 +66,9 @@ export function createNode(deps: NodeDeps): NodeHalf {
       } catch (e) {
         if (!signal.aborted) log.warn('routes could not be looked at', errorKeys(e))
       }
+      await deps.egress.sync({ clusterCIDRs: deps.clusterCIDRs, nodes }, signal).catch((e: unknown) => {
+        if (!signal.aborted) log.warn('the way of pods to what is outside of the cluster could not be set', errorKeys(e))
+      })
     }
     routing = undefined
   }

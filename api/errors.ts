@@ -39,6 +39,7 @@ export const errorCodes = {
   IMAGE_ABSENT: 'an image is not on the node and its pull policy is Never',
   CONTAINER_CREATE: 'a container could not be created or started',
   CONTAINER_CONFIG: 'a container asks for something that this node does not offer',
+  OBJECT_ABSENT: 'a ConfigMap or a Secret that a pod names, or a key of it, is not there',
   CONTAINER_EXEC: 'a command could not be run in a container',
   CONNECT_FAILED: 'a port of a pod could not be connected to',
   CONTAINER_UNKNOWN: 'no such container on this node',

@@ -1,7 +1,7 @@
 import { afterEach, beforeEach, describe, expect, test } from 'vitest'
 import type { EndpointSlice, Service } from '../api/objects.ts'
 import { openInside, type Inside } from '../test/kit/registry.ts'
-import { bootstrap, leadTo, type HubAddress } from './bootstrap.ts'
+import { bootstrap, hubAddress, leadTo, type HubAddress } from './bootstrap.ts'
 
 let inside: Inside
 beforeEach(async () => {
@@ -31,6 +31,16 @@ describe('the service of the hub', () => {
   test.each(['127.0.0.1', '::1', '0.0.0.0', '::', 'hub.example'])('leads nowhere where the hub listens on %s', async (address) => {
     await start(address)
     expect([slice(), inside.get('endpoints', 'kubernetes', 'default')]).toEqual([undefined, undefined])
+  })
+  test.each([
+    ['198.18.0.10', 'https://192.0.2.1:7443', '198.18.0.10 6443'],
+    ['0.0.0.0', 'https://192.0.2.1:7443', '192.0.2.1 7443'],
+    ['::', 'https://[2001:db8::1]', '2001:db8::1 443'],
+    ['127.0.0.1', 'https://127.0.0.1:6443', '127.0.0.1 6443'],
+    ['0.0.0.0', 'https://hub.example:6443', '0.0.0.0 6443'],
+  ])('a hub that listens on %s and shows %s is reached at %s', (host, url, reached) => {
+    const { address, port } = hubAddress({ host, port: 6443 }, url)
+    expect(`${address} ${port}`).toBe(reached)
   })
   test('leads to all hubs, in a slice for each family and port, and to no more than there are', async () => {
     const slices = () =>

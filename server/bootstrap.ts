@@ -1,4 +1,4 @@
-/** What a cluster has from its first moment: the standard namespaces, the priority classes of the system, and the `kubernetes` service that leads to the hub. */
+/** What a cluster has from its first moment: the standard namespaces with their accounts, the priority classes of the system, and the `kubernetes` service that leads to the hub. */
 import { StatusError } from '../api/status.ts'
 import { familyOf } from './admit/ranges.ts'
 import { systemClasses } from './admit/validate/priority.ts'
@@ -26,6 +26,11 @@ export async function bootstrap(registry: Registry, { clusterIP, port }: FirstTh
   for (const name of standardNamespaces) {
     await ensure(registry, { resource: 'namespaces', namespace: '', name }, { apiVersion: 'v1', kind: 'Namespace', metadata: { name } })
   }
+  // The controller of namespaces makes them, too, but on one hub, and a little later.
+  for (const namespace of standardNamespaces) {
+    const metadata = { name: 'default', namespace }
+    await ensure(registry, { resource: 'serviceaccounts', ...metadata }, { apiVersion: 'v1', kind: 'ServiceAccount', metadata })
+  }
   for (const [name, { value, description }] of Object.entries(systemClasses)) {
     const draft = { apiVersion: 'scheduling.k8s.io/v1', kind: 'PriorityClass', metadata: { name }, value, description }
     await ensure(registry, { resource: 'priorityclasses.scheduling.k8s.io', namespace: '', name }, draft)
@@ -41,6 +46,15 @@ export async function bootstrap(registry: Registry, { clusterIP, port }: FirstTh
 /** Whether others can reach a hub at this address. */
 export function isReachable({ address }: HubAddress): boolean {
   return address !== '' && !unicastProblem(address)
+}
+
+/** Where agents and pods reach a hub: where it listens, or, where that is an address for nobody else, at the URL of its kubeconfig. */
+export function hubAddress(listen: { readonly host: string; readonly port: number }, url: string): HubAddress {
+  const own = { address: listen.host, port: listen.port }
+  if (isReachable(own) || !URL.canParse(url)) return own
+  const { hostname, port } = new URL(url)
+  const shown = { address: hostname.replace(/^\[|\]$/g, ''), port: Number(port || 443) }
+  return isReachable(shown) ? shown : own
 }
 
 /** Lets the service `kubernetes` lead to these hubs; where none of them can be reached, it stays as it is. */

@@ -43,7 +43,8 @@ export const usage = `Usage: hub --data DIR [options]
   --data DIR                 database, certificates and the join token (made at the first start)
   --listen HOST:PORT         where the API is served (default 127.0.0.1:6443)
   --listen-fd N              serve on this inherited listening socket as well
-  --kubeconfig-server URL    the URL written into admin.kubeconfig (default https:// and --listen)
+  --kubeconfig-server URL    the URL written into admin.kubeconfig (default https:// and --listen); pods reach the hub at its
+                             address where --listen is 0.0.0.0 or loopback
   --tls-san NAME[,NAME]      further names or addresses for the server's certificate
   --cluster-cidr CIDR        pod addresses (default 10.244.0.0/16)
   --service-cidr CIDR[,CIDR] virtual IPs (default 10.96.0.0/12); for both families 10.96.0.0/12,fd00:10:96::/112

@@ -12,6 +12,7 @@ import { openMemory } from '../api/memory.ts'
 import { createRegistry as createMetrics, type Registry as Metrics } from '../api/prometheus.ts'
 import { version } from '../api/version.ts'
 import { createAllocators } from './admit/allocators.ts'
+import { parseRanges } from './admit/ranges.ts'
 import { wordsOf } from './admit/words.ts'
 import { openTrail } from './audit/trail.ts'
 import { openAccountKeys } from './auth/account-key.ts'
@@ -26,11 +27,12 @@ import { nodeRestriction } from './auth/node-restriction.ts'
 import { adminName, openPki, type Pki } from './auth/pki.ts'
 import { writePrivateFile } from '../api/private-file.ts'
 import { openToken } from './auth/tokens.ts'
-import { bootstrap, isReachable, leadTo } from './bootstrap.ts'
+import { bootstrap, hubAddress, isReachable, leadTo } from './bootstrap.ts'
 import { createChecks } from './checks.ts'
 import { parseConfig, type HubConfig } from './config.ts'
 import { createCertificateController } from './controllers/certificates.ts'
 import { createControllers } from './controllers/controllers.ts'
+import { createRootCaController } from './controllers/root-ca.ts'
 import { createKinds } from './custom/kinds.ts'
 import { createHub, type Hub } from './hub/hub.ts'
 import { addHubMeasures, type MeasuresDeps } from './hub/measures.ts'
@@ -43,6 +45,7 @@ import { bootstrapPolicy } from './rbac/bootstrap.ts'
 import { escalationCheck } from './rbac/escalation.ts'
 import { createGuard } from './rbac/guard.ts'
 import { createPolicy } from './rbac/policy.ts'
+import { createAccounts } from './registry/accounts.ts'
 import type { Registry } from './registry/registry.ts'
 import { createRegistry } from './registry/verbs.ts'
 import { createRest, type Rest } from './rest/rest.ts'
@@ -75,9 +78,10 @@ async function main(): Promise<void> {
 
   const kinds = createKinds(store)
   const allocators = createAllocators({ store, random, serviceCIDR: config.serviceCIDR })
-  const registryOver = (over: Store): Registry => createRegistry({ store: over, kinds, clock, random, uuid: () => crypto.randomUUID(), allocators, log })
+  const common = { kinds, clock, random, uuid: () => crypto.randomUUID(), allocators, accounts: createAccounts({ store, clock, random }), log }
+  const registryOver = (over: Store): Registry => createRegistry({ ...common, store: over })
   const registry = registryOver(store)
-  const own = { address: config.listen.host, port: config.listen.port }
+  const own = hubAddress(config.listen, config.kubeconfigServer)
   await bootstrap(registry, { clusterIP: allocators.firstIP, port: own.port })
   await bootstrapPolicy(store, registry)
   if (!config.etcd) await leadTo(store, registry, [own])
@@ -91,9 +95,8 @@ async function main(): Promise<void> {
   const lead = (over: Store): (() => Promise<void>) => {
     const deps = { store: over, kinds, registry: registryOver(over), clock, random, log }
     const controllers = createControllers({ ...deps, clusterCIDR: config.clusterCIDR })
-    const certificates = createCertificateController({ ...deps, pki, authorize })
-    const scheduler = createScheduler({ ...deps, usage: (node) => hub.usage(node) })
-    const stops = [...controllers, certificates, scheduler].map((c) => c.start())
+    const certificates = [createCertificateController({ ...deps, pki, authorize }), createRootCaController(deps, pki.ca)]
+    const stops = [...controllers, ...certificates, createScheduler({ ...deps, usage: (node) => hub.usage(node) })].map((c) => c.start())
     return async () => void (await Promise.all(stops.map((end) => end())))
   }
   const signed = { keys: openAccountKeys(join(config.data, 'pki')), issuer: config.serviceAccountIssuer }
@@ -219,12 +222,15 @@ function writeKubeconfigs({ data, kubeconfigServer: server }: HubConfig, { ca, a
   writePrivateFile(join(data, 'proxy.kubeconfig'), kubeconfig({ server, ca, user: proxyName, certificate: proxy }))
 }
 
+/** Those of the service `kubernetes`, as far as programs in pods say them. */
+const serviceNames = ['kubernetes', 'kubernetes.default', 'kubernetes.default.svc', 'kubernetes.default.svc.cluster.local']
+
 /** Names under which people reach a hub that listens on every address: those of the machine. */
 function openCertificates(config: HubConfig, log: Log): Pki {
   const { host } = config.listen
   const anywhere = host === '0.0.0.0' || host === '::'
   const own = anywhere ? Object.values(networkInterfaces()).flatMap((i) => i ?? []).map((i) => i.address.split('%')[0]!) : [host]
-  const names = [...new Set(['localhost', '127.0.0.1', 'kubernetes', 'kubernetes.default', 'kubernetes.default.svc', ...own, ...config.tlsSans])]
+  const names = [...new Set(['localhost', '127.0.0.1', ...serviceNames, parseRanges(config.serviceCIDR)[0]!.at(0), ...own, ...config.tlsSans])]
   return openPki({ dir: join(config.data, 'pki'), names, log, now: () => clock.now() })
 }
 

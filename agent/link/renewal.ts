@@ -1,10 +1,9 @@
 /** Asks a hub for a certificate by its certificates API (certificates.k8s.io/v1), as a kubelet does, with the one that still holds. */
-import https from 'node:https'
 import { sleep, type Clock } from '../../api/clock.ts'
 import type { CertificateSigningRequest } from '../../api/objects.ts'
-import type { Status } from '../../api/status.ts'
 import type { LinkTls } from './connection.ts'
 import { LinkError } from './error.ts'
+import { askHub, refusalIn } from './hub-api.ts'
 
 export interface RenewalDeps {
   readonly node: string
@@ -17,9 +16,7 @@ export interface RenewalDeps {
 }
 
 const path = '/apis/certificates.k8s.io/v1/certificatesigningrequests'
-const ms = { answer: 15_000, poll: 1_000, patience: 60_000 } as const
-/** An answer holds one request and one certificate. */
-const mostBytes = 256 * 1024
+const ms = { poll: 1_000, patience: 60_000 } as const
 
 /** @returns PEM. @throws LinkError LINK_LOST (no hub answers, or none signs in time), LINK_REFUSED; the signal's reason */
 export async function requestCertificate(deps: RenewalDeps, signal: AbortSignal): Promise<string> {
@@ -56,48 +53,8 @@ function certificateIn({ status }: CertificateSigningRequest): string | undefine
   return status?.certificate === undefined ? undefined : Buffer.from(status.certificate, 'base64').toString('utf8')
 }
 
-interface Question {
-  readonly hub: string
-  readonly path: string
-  /** Posted where there is one. */
-  readonly body?: object
-}
-
-function ask({ tls, clock }: RenewalDeps, { hub, path: at, body }: Question, signal: AbortSignal): Promise<CertificateSigningRequest> {
-  const { promise, resolve, reject } = Promise.withResolvers<CertificateSigningRequest>()
-  const text = body && JSON.stringify(body)
-  const headers = { accept: 'application/json', ...(text && { 'content-type': 'application/json', 'content-length': Buffer.byteLength(text) }) }
-  const request = https.request(new URL(at, hub), { method: text ? 'POST' : 'GET', headers, signal, agent: false, ...tls })
-  const lost = (cause: unknown): void => reject(new LinkError('LINK_LOST', `${hub} does not answer: ${(cause as Error).message}`, { cause }))
-  const cancel = clock.after(ms.answer, () => request.destroy(new LinkError('LINK_LOST', `no answer within ${ms.answer / 1000} s`)))
-  request.on('error', lost)
-  request.on('close', cancel)
-  request.once('response', (response) => {
-    const parts: Buffer[] = []
-    let size = 0
-    response.on('data', (part: Buffer) => {
-      parts.push(part)
-      size += part.length
-      if (size > mostBytes) request.destroy(new LinkError('LINK_LOST', `an answer of more than ${mostBytes} bytes`))
-    })
-    response.on('error', lost)
-    response.on('end', () => {
-      try {
-        resolve(read(response.statusCode ?? 0, Buffer.concat(parts).toString('utf8')))
-      } catch (e) {
-        if (e instanceof LinkError) reject(e)
-        else lost(e)
-      }
-    })
-  })
-  request.end(text)
-  return promise
-}
-
-/** @throws LinkError LINK_REFUSED, LINK_LOST; SyntaxError for what is no JSON */
-function read(code: number, text: string): CertificateSigningRequest {
-  if (code < 300) return JSON.parse(text) as CertificateSigningRequest
-  // A hub that is busy or has lost its store will do it later, and perhaps another one now.
-  const { message } = JSON.parse(text) as Partial<Status>
-  throw new LinkError(code === 429 || code >= 500 ? 'LINK_LOST' : 'LINK_REFUSED', `the hub answered ${code}: ${message ?? text.slice(0, 200)}`)
+async function ask(deps: RenewalDeps, question: { readonly hub: string; readonly path: string; readonly body?: object }, signal: AbortSignal): Promise<CertificateSigningRequest> {
+  const answer = await askHub(deps, { ...question, agent: false }, signal)
+  if (answer.code >= 300) throw refusalIn(answer)
+  return answer.body as CertificateSigningRequest
 }

@@ -10,6 +10,11 @@ export function retryDelay(failures: number): number {
   return failures <= 0 ? 0 : Math.min(mostMs, firstMs * 2 ** (failures - 1))
 }
 
+/** For what comes by itself, such as an object that somebody is about to make: 1 s, doubled with each further failure, at most 30 s. */
+export function waitDelay(failures: number): number {
+  return failures <= 0 ? 0 : Math.min(30_000, 1_000 * 2 ** (failures - 1))
+}
+
 /** The n-th end in a row of a container: its first restart comes at once, the further ones wait. */
 export function restartDelay(ends: number): number {
   return retryDelay(ends - 1)

@@ -30,18 +30,22 @@ export interface PodSight {
   readonly network: NetworkState
   /** Whether the node knows its pod range yet. */
   readonly networkReady: boolean
+  /** Whether the volumes that the agent makes are there. */
+  readonly volumes: 'none' | 'there'
   readonly attempts: Attempts
-  /** By container name, `networkHold` or `killingHold`. */
+  /** By container name, `networkHold`, `volumesHold` or `killingHold`. */
   readonly holds: ReadonlyMap<string, Hold>
   /** ms since 1970. */
   readonly now: number
 }
 
-/** The keys among the holds that stand for the pod's network and for SIGKILL; no container can have such names. */
+/** The keys among the holds that stand for the pod's network, its volumes and SIGKILL; no container can have such names. */
 export const networkHold = '(network)'
+export const volumesHold = '(volumes)'
 export const killingHold = '(killing)'
 
 export type Step =
+  | { readonly kind: 'provide-volumes' }
   | { readonly kind: 'raise-network' }
   | { readonly kind: 'drop-network' }
   | { readonly kind: 'start'; readonly container: Container; readonly path: string; readonly attempt: number }
@@ -63,6 +67,7 @@ export function decide(sight: PodSight): Step {
   if (stale.length > 0) return { kind: 'remove', attempts: stale }
   if (isOver(sight.pod, sight.attempts)) return { kind: 'rest' }
   if (sight.network === 'lost' && running.length > 0) return killStep(sight, running)
+  if (sight.volumes === 'none') return decideVolumes(sight)
   if (sight.network !== 'up') return decideNetwork(sight)
   return decideStart(sight)
 }
@@ -94,6 +99,12 @@ function decideNetwork(sight: PodSight): Step {
   const hold = sight.holds.get(networkHold)
   if (!sight.networkReady) return { kind: 'rest' }
   return hold && hold.until > sight.now ? { kind: 'rest', until: hold.until } : { kind: 'raise-network' }
+}
+
+/** Before the network: a pod that waits for an object holds no address. */
+function decideVolumes({ holds, now }: PodSight): Step {
+  const hold = holds.get(volumesHold)
+  return hold && hold.until > now ? { kind: 'rest', until: hold.until } : { kind: 'provide-volumes' }
 }
 
 function decideStart(sight: PodSight): Step {

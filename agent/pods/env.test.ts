@@ -1,7 +1,9 @@
 import { describe, expect, test } from 'vitest'
 import { isWherryError } from '../../api/errors.ts'
 import type { Container, Pod } from '../../api/objects.ts'
-import { containerEnv, expand, type Downward } from './env.ts'
+import type { ObjectData } from '../objects/objects.ts'
+import type { Downward } from './downward.ts'
+import { containerEnv, expand, type ContainerEnv, type EnvSupply } from './env.ts'
 import { parseQuantity } from './quantity.ts'
 
 const pod = {
@@ -16,15 +18,25 @@ const downward: Downward = {
   capacity: { cpuMillis: 2000, memoryBytes: 1024 },
 }
 
-function env(vars: Container['env'], container = pod.spec!.containers[0]!): Record<string, string> {
-  return Object.fromEntries(containerEnv({ ...container, env: vars }, 'spec.containers[0]', downward).map((e) => [e.name, e.value]))
+const data = (values: Readonly<Record<string, string>>, binary = false): ObjectData =>
+  new Map(Object.entries(values).map(([key, text]) => [key, { bytes: Buffer.from(text), binary }]))
+const objects: Readonly<Record<string, ObjectData>> = {
+  'ConfigMap settings': new Map([...data({ COLOUR: 'blue', 'dotted.key': '1' }), ...data({ picture: 'x' }, true)]),
+  'Secret keys': data({ PASSWORD: 'sesame', COLOUR: 'red' }),
 }
+const supply: EnvSupply = { object: (kind, name) => objects[`${kind} ${name}`], services: [{ name: 'WEB_SERVICE_HOST', value: '10.96.0.9' }] }
+const path = 'spec.containers[0]'
 
-function refusal(vars: Partial<Container>): string {
+const whole = (vars: Partial<Container>, services: EnvSupply['services'] = []): ContainerEnv =>
+  containerEnv({ name: 'web', image: 'i', ...vars }, path, downward, { ...supply, services })
+const named = ({ env }: ContainerEnv): Record<string, string> => Object.fromEntries(env.map((e) => [e.name, e.value]))
+const env = (vars: Container['env'], container = pod.spec!.containers[0]!): Record<string, string> => named(whole({ ...container, env: vars }))
+
+function refusal(vars: Partial<Container>, code: 'CONTAINER_CONFIG' | 'OBJECT_ABSENT' = 'CONTAINER_CONFIG'): string {
   try {
-    containerEnv({ name: 'web', image: 'i', ...vars }, 'spec.containers[0]', downward)
+    whole(vars)
   } catch (e) {
-    if (isWherryError(e, 'CONTAINER_CONFIG')) return e.message
+    if (isWherryError(e, code)) return e.message
     throw e
   }
   return 'none'
@@ -77,13 +89,48 @@ describe('references', () => {
   ])('%s', (text, value) => expect(expand(text, new Map([['A', 'x']]))).toBe(value))
 })
 
-test.each([
-  [{ env: [{ name: 'X', valueFrom: { configMapKeyRef: { name: 'c', key: 'k' } } }] }, 'spec.containers[0].env[0].valueFrom.configMapKeyRef'],
-  [{ env: [{ name: 'X', valueFrom: { secretKeyRef: { name: 'c', key: 'k' } } }] }, 'spec.containers[0].env[0].valueFrom.secretKeyRef'],
-  [{ env: [{ name: 'X', valueFrom: { fieldRef: { fieldPath: 'spec.none' } } }] }, 'spec.containers[0].env[0].valueFrom.fieldRef.fieldPath'],
-  [{ envFrom: [{ configMapRef: { name: 'c' } }] }, 'spec.containers[0].envFrom'],
-])('what is not offered is named: %j', (container, field) => {
-  expect(refusal(container)).toContain(`${field}: `)
+test('a field that is none is named', () => {
+  const vars = { env: [{ name: 'X', valueFrom: { fieldRef: { fieldPath: 'spec.none' } } }] }
+  expect(refusal(vars)).toContain('spec.containers[0].env[0].valueFrom.fieldRef.fieldPath: ')
+})
+
+describe('values of objects', () => {
+  const from = (name: string, key: string, more: object = {}) => [{ name: 'X', valueFrom: { configMapKeyRef: { name, key, ...more } } }]
+
+  test('a key of a ConfigMap, and one of a Secret, which a later variable may use', () => {
+    const secret = { name: 'P', valueFrom: { secretKeyRef: { name: 'keys', key: 'PASSWORD' } } }
+    expect(env([...from('settings', 'COLOUR'), secret, { name: 'BOTH', value: '$(X) $(P)' }])).toEqual({ X: 'blue', P: 'sesame', BOTH: 'blue sesame' })
+  })
+
+  test('all keys of an object behind a prefix; a later source wins, and what is written out wins over both', () => {
+    const envFrom = [{ configMapRef: { name: 'settings' }, prefix: 'A_' }, { configMapRef: { name: 'settings' } }, { secretRef: { name: 'keys' } }]
+    const found = named(whole({ envFrom, env: [{ name: 'PASSWORD', value: 'open $(COLOUR)' }] }))
+    expect(found).toEqual({ A_COLOUR: 'blue', 'A_dotted.key': '1', COLOUR: 'red', 'dotted.key': '1', PASSWORD: 'open red' })
+  })
+
+  test('names that no variable can have are left out, and told', () => {
+    const { env: left, skipped } = whole({ envFrom: [{ secretRef: { name: 'keys' }, prefix: 'a=' }] })
+    expect(left).toEqual([])
+    expect(skipped).toEqual(['Keys [PASSWORD, COLOUR] of secret "keys" were left out: no variable can have such a name'])
+  })
+
+  test.each([
+    [{ env: from('none', 'k') }, 'spec.containers[0].env[0].valueFrom.configMapKeyRef: configmap "none" not found'],
+    [{ env: from('settings', 'k') }, 'spec.containers[0].env[0].valueFrom.configMapKeyRef.key: configmap "settings" has no key "k"'],
+    [{ env: from('settings', 'picture') }, 'spec.containers[0].env[0].valueFrom.configMapKeyRef.key: configmap "settings" has no key "picture"'],
+    [{ envFrom: [{ secretRef: { name: 'none' } }] }, 'spec.containers[0].envFrom[0].secretRef: secret "none" not found'],
+  ])('what is not there is named: %j', (container, message) => expect(refusal(container, 'OBJECT_ABSENT')).toBe(message))
+
+  test('what is optional and not there is no variable', () => {
+    expect(env([...from('none', 'k', { optional: true }), ...from('settings', 'k', { optional: true })])).toEqual({})
+    expect(whole({ envFrom: [{ configMapRef: { name: 'none', optional: true } }] })).toEqual({ env: [], skipped: [] })
+  })
+
+  test('services come first: others go before them and may use them', () => {
+    const found = named(whole({ env: [{ name: 'URL', value: 'http://$(WEB_SERVICE_HOST)' }] }, supply.services))
+    expect(found).toEqual({ WEB_SERVICE_HOST: '10.96.0.9', URL: 'http://10.96.0.9' })
+    expect(named(whole({ env: [{ name: 'WEB_SERVICE_HOST', value: 'own' }] }, supply.services))).toEqual({ WEB_SERVICE_HOST: 'own' })
+  })
 })
 
 test.each([

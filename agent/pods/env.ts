@@ -1,38 +1,51 @@
 /** A container's environment, and the $(NAME) references in it and in its command. Pure. */
-import type { Container, Pod } from '../../api/objects.ts'
+import type { Container } from '../../api/objects.ts'
+import type { ObjectData, ObjectName } from '../objects/objects.ts'
+import { fieldValue, resourceValue, type Downward } from './downward.ts'
 import { PodError } from './error.ts'
-import { parseQuantity } from './quantity.ts'
 import type { ContainerSpec } from './runtime/runtime.ts'
 
-export interface Downward {
-  readonly pod: Pod
-  readonly node: string
-  readonly hostIPs: readonly string[]
-  readonly podIPs: readonly string[]
-  /** What stands for a limit that a container does not have. */
-  readonly capacity: { readonly cpuMillis: number; readonly memoryBytes: number }
+type EnvVar = NonNullable<Container['env']>[number]
+type EnvFrom = NonNullable<Container['envFrom']>[number]
+
+/** What variables are made of. */
+export interface EnvSupply {
+  /** Undefined where there is none. */
+  object(kind: ObjectName['kind'], name: string): ObjectData | undefined
+  /** Of services, which everything else goes before. */
+  readonly services: readonly Variable[]
 }
 
-type EnvVar = NonNullable<Container['env']>[number]
-type FieldRef = NonNullable<NonNullable<EnvVar['valueFrom']>['fieldRef']>
-type ResourceRef = NonNullable<NonNullable<EnvVar['valueFrom']>['resourceFieldRef']>
+export type Variable = ContainerSpec['env'][number]
+
+export interface ContainerEnv {
+  readonly env: readonly Variable[]
+  /** What a source has under names that no variable can have, in words. */
+  readonly skipped: readonly string[]
+}
+
+/** As the hub takes them from `env`: ASCII that can be printed, without the equals sign. */
+const variableName = /^[ -<>-~]+$/
 
 /**
  * @param path of the container, e.g. `spec.containers[0]`, for messages
- * @throws PodError CONTAINER_CONFIG naming the field
+ * @throws PodError CONTAINER_CONFIG, OBJECT_ABSENT, naming the field
  */
-export function containerEnv(container: Container, path: string, downward: Downward): ContainerSpec['env'] {
-  if (container.envFrom?.length) {
-    throw refused(`${path}.envFrom`, 'ConfigMaps and Secrets are not offered on this node', 'write the variables out under env')
+export function containerEnv(container: Container, path: string, downward: Downward, supply: EnvSupply): ContainerEnv {
+  const values = new Map(supply.services.map(({ name, value }) => [name, value]))
+  const skipped: string[] = []
+  for (const [i, from] of (container.envFrom ?? []).entries()) {
+    const { variables, wrong, of } = wholeSource(from, `${path}.envFrom[${i}]`, supply)
+    for (const { name, value } of variables) values.set(name, value)
+    if (wrong.length > 0) skipped.push(`Keys [${wrong.join(', ')}] of ${of} were left out: no variable can have such a name`)
   }
-  const values = new Map<string, string>()
   for (const [i, variable] of (container.env ?? []).entries()) {
     const value = variable.valueFrom
-      ? sourced(variable, `${path}.env[${i}]`, container, downward)
+      ? sourced(variable, { path: `${path}.env[${i}].valueFrom`, container, downward }, supply)
       : expand(variable.value ?? '', values)
-    values.set(variable.name, value)
+    if (value !== undefined) values.set(variable.name, value)
   }
-  return [...values].map(([name, value]) => ({ name, value }))
+  return { env: [...values].map(([name, value]) => ({ name, value })), skipped }
 }
 
 /** Replaces $(NAME) where NAME is known; `$$` stands for one `$`, so that `$$(NAME)` stays as text. */
@@ -43,52 +56,59 @@ export function expand(text: string, values: ReadonlyMap<string, string>): strin
   })
 }
 
-function sourced(variable: EnvVar, path: string, container: Container, downward: Downward): string {
-  const from = variable.valueFrom!
-  const at = `${path}.valueFrom`
-  if (from.fieldRef) return fieldValue(from.fieldRef, `${at}.fieldRef.fieldPath`, downward)
-  if (from.resourceFieldRef) return resourceValue(from.resourceFieldRef, `${at}.resourceFieldRef`, container, downward)
-  const wayOut = 'write the value out'
-  if (from.configMapKeyRef) throw refused(`${at}.configMapKeyRef`, 'ConfigMaps are not offered on this node', wayOut)
-  if (from.secretKeyRef) throw refused(`${at}.secretKeyRef`, 'Secrets are not offered on this node', wayOut)
-  throw refused(at, 'this source is not known', 'use value, fieldRef or resourceFieldRef')
+interface Whole {
+  readonly variables: readonly Variable[]
+  readonly wrong: readonly string[]
+  /** In words. */
+  readonly of: string
 }
 
-function fieldValue(ref: FieldRef, path: string, at: Downward): string {
-  const { metadata, spec } = at.pod
-  const keyed = /^metadata\.(labels|annotations)\['([^']+)'\]$/.exec(ref.fieldPath)
-  if (keyed) return metadata[keyed[1] as 'labels' | 'annotations']?.[keyed[2]!] ?? ''
-  const fields: Readonly<Record<string, string>> = {
-    'metadata.name': metadata.name,
-    'metadata.namespace': metadata.namespace ?? 'default',
-    'metadata.uid': metadata.uid,
-    'spec.nodeName': at.node,
-    'spec.serviceAccountName': spec?.serviceAccountName ?? 'default',
-    'status.hostIP': at.hostIPs[0] ?? '',
-    'status.hostIPs': at.hostIPs.join(','),
-    'status.podIP': at.podIPs[0] ?? '',
-    'status.podIPs': at.podIPs.join(','),
-  }
-  const value = fields[ref.fieldPath]
-  if (value !== undefined) return value
-  const known = Object.keys(fields).join(', ')
-  throw refused(path, `${ref.fieldPath} is not a field that a container can ask for`, `use one of ${known}`)
+/** All keys of an object, behind the prefix. */
+function wholeSource({ configMapRef, secretRef, prefix = '' }: EnvFrom, path: string, supply: EnvSupply): Whole {
+  const [kind, ref, field] = secretRef ? (['Secret', secretRef, 'secretRef'] as const) : (['ConfigMap', configMapRef, 'configMapRef'] as const)
+  const name = ref?.name ?? ''
+  const data = supply.object(kind, name)
+  if (!data && !ref?.optional) throw absent(`${path}.${field}`, `${kind.toLowerCase()} ${JSON.stringify(name)} not found`)
+  const texts = [...(data ?? [])].filter(([, { binary }]) => !binary)
+  const variables = texts.map(([key, { bytes }]) => ({ name: prefix + key, value: bytes.toString() }))
+  const wrong = variables.filter((v) => !variableName.test(v.name)).map((v) => v.name.slice(prefix.length))
+  return { variables: variables.filter((v) => variableName.test(v.name)), wrong, of: `${kind.toLowerCase()} ${JSON.stringify(name)}` }
 }
 
-function resourceValue(ref: ResourceRef, path: string, self: Container, at: Downward): string {
-  const of = ref.containerName ? at.pod.spec?.containers.find((c) => c.name === ref.containerName) : self
-  if (!of) throw refused(`${path}.containerName`, `there is no container ${ref.containerName}`, 'name one of the pod')
-  const match = /^(limits|requests)\.(cpu|memory)$/.exec(ref.resource)
-  if (!match) throw refused(`${path}.resource`, `${ref.resource} is not offered`, 'use limits or requests of cpu or memory')
-  const [, kind, name] = match as unknown as [string, 'limits' | 'requests', 'cpu' | 'memory']
-  const whole = name === 'cpu' ? at.capacity.cpuMillis / 1000 : at.capacity.memoryBytes
-  const stated = of.resources?.[kind]?.[name] ?? (kind === 'requests' ? of.resources?.limits?.[name] : undefined)
-  const amount = stated === undefined ? (kind === 'limits' ? whole : 0) : parseQuantity(stated)
-  const divisor = parseQuantity(ref.divisor ?? '1') || 1
-  // The division of 1 by 0.001 must give 1000 and not a little more, before it is rounded up.
-  return String(Math.ceil(Number((amount / divisor).toPrecision(15))))
+interface Spot {
+  /** Of `valueFrom`. */
+  readonly path: string
+  readonly container: Container
+  readonly downward: Downward
 }
 
-function refused(field: string, why: string, wayOut: string): PodError {
-  return new PodError('CONTAINER_CONFIG', `${field}: ${why}; ${wayOut}`)
+/** Undefined for what is optional and not there: then there is no such variable. */
+function sourced({ valueFrom }: EnvVar, { path, container, downward }: Spot, supply: EnvSupply): string | undefined {
+  const { fieldRef, resourceFieldRef, configMapKeyRef, secretKeyRef } = valueFrom!
+  if (fieldRef) return fieldValue(fieldRef, `${path}.fieldRef.fieldPath`, downward)
+  if (resourceFieldRef) return resourceValue(resourceFieldRef, `${path}.resourceFieldRef`, container, downward)
+  if (configMapKeyRef) return keyValue({ ...configMapKeyRef, kind: 'ConfigMap', path: `${path}.configMapKeyRef` }, supply)
+  if (secretKeyRef) return keyValue({ ...secretKeyRef, kind: 'Secret', path: `${path}.secretKeyRef` }, supply)
+  throw new PodError('CONTAINER_CONFIG', `${path}: this source is not known; use value, fieldRef, resourceFieldRef, configMapKeyRef or secretKeyRef`)
+}
+
+interface KeyRef {
+  readonly kind: ObjectName['kind']
+  readonly path: string
+  readonly name?: string
+  readonly key: string
+  readonly optional?: boolean
+}
+
+function keyValue({ kind, path, name = '', key, optional }: KeyRef, supply: EnvSupply): string | undefined {
+  const data = supply.object(kind, name)
+  const value = data?.get(key)
+  if (value && !value.binary) return value.bytes.toString()
+  if (optional) return undefined
+  const of = `${kind.toLowerCase()} ${JSON.stringify(name)}`
+  throw data ? absent(`${path}.key`, `${of} has no key ${JSON.stringify(key)}`) : absent(path, `${of} not found`)
+}
+
+function absent(field: string, why: string): PodError {
+  return new PodError('OBJECT_ABSENT', `${field}: ${why}`)
 }

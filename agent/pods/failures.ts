@@ -1,7 +1,7 @@
 /** What a failed start means for a container: how long it waits, and what its status and the events say. Pure. */
 import { isWherryError } from '../../api/errors.ts'
 import type { NodeEvent } from '../../api/frames.ts'
-import { retryDelay } from './backoff.ts'
+import { retryDelay, waitDelay } from './backoff.ts'
 import type { Hold } from './decide.ts'
 
 export interface FailedStart {
@@ -17,7 +17,7 @@ export function failedStart(
   of: { readonly image: string; readonly failures: number; readonly now: number },
 ): FailedStart {
   const message = error instanceof Error ? error.message : String(error)
-  const until = of.now + retryDelay(of.failures)
+  const until = of.now + (isAwaited(error) ? waitDelay : retryDelay)(of.failures)
   const failed = (text: string): FailedStart['events'][number] => ({ type: 'Warning', reason: 'Failed', message: text })
   if (isWherryError(error, 'IMAGE_PULL')) {
     const again = of.failures > 1
@@ -35,8 +35,20 @@ export function failedStart(
   return { hold: { until, reason: reasonOf(error), message }, events: [failed(`Error: ${message}`)] }
 }
 
+/** Whether an object is missing, or nobody gives it: that passes, and a try costs little. */
+const isAwaited = (error: unknown): boolean => (['OBJECT_ABSENT', 'LINK_LOST', 'LINK_REFUSED'] as const).some((code) => isWherryError(error, code))
+
+/** What a failure to make a pod's volumes means. */
+export function failedVolumes(error: unknown, of: { readonly failures: number; readonly now: number }): FailedStart {
+  const message = error instanceof Error ? error.message : String(error)
+  return {
+    hold: { until: of.now + waitDelay(of.failures), reason: 'ContainerCreating', message },
+    events: [{ type: 'Warning', reason: 'FailedMount', message }],
+  }
+}
+
 function reasonOf(error: unknown): string {
-  if (isWherryError(error, 'CONTAINER_CONFIG')) return 'CreateContainerConfigError'
+  if (isWherryError(error, 'CONTAINER_CONFIG') || isAwaited(error)) return 'CreateContainerConfigError'
   if (isWherryError(error, 'IMAGE_ABSENT')) return 'ErrImageNeverPull'
   return 'RunContainerError'
 }

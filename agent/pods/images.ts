@@ -1,4 +1,5 @@
 /** Images: their full names, when to pull them, and one pull at a time for each. */
+import { leaving } from '../../api/leaving.ts'
 import type { Container } from '../../api/objects.ts'
 import { PodError } from './error.ts'
 import type { Runtime } from './runtime/runtime.ts'
@@ -57,14 +58,4 @@ export function createImages(runtime: Runtime, closing: AbortSignal): Images {
       return true
     },
   }
-}
-
-/** The promise, or the signal's reason when that comes first. */
-function leaving<T>(promise: Promise<T>, signal: AbortSignal): Promise<T> {
-  return new Promise((resolve, reject) => {
-    const leave = (): void => reject(signal.reason as Error)
-    if (signal.aborted) return leave()
-    signal.addEventListener('abort', leave, { once: true })
-    promise.then(resolve, reject).finally(() => signal.removeEventListener('abort', leave))
-  })
 }

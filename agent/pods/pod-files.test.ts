@@ -1,4 +1,4 @@
-import { mkdirSync, mkdtempSync, readFileSync, readdirSync, rmSync, statSync, writeFileSync } from 'node:fs'
+import { mkdirSync, mkdtempSync, readFileSync, readdirSync, rmSync, statSync, symlinkSync, writeFileSync } from 'node:fs'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import { afterEach, beforeEach, describe, expect, test } from 'vitest'
@@ -6,7 +6,7 @@ import { isWherryError } from '../../api/errors.ts'
 import type { Container, Pod } from '../../api/objects.ts'
 import { identityOf } from './attempts.ts'
 import { createPodFiles, type PodFiles } from './pod-files.ts'
-import { mountPlan } from './volumes.ts'
+import { mountPlan } from './volumes/mount-plan.ts'
 
 let dir: string
 let files: PodFiles
@@ -61,6 +61,28 @@ describe('volumes', () => {
     expect(statSync(mounts[0]!.source).mode & 0o777).toBe(0o777)
   })
 
+  test('a link that a container put into a volume leads nobody out of it', () => {
+    const volume = join(dir, 'pod/volumes/v')
+    mkdirSync(volume, { recursive: true })
+    mkdirSync(join(dir, 'secret'), { mode: 0o700 })
+    symlinkSync(join(dir, 'secret'), join(volume, 'out'))
+    symlinkSync('.', join(volume, 'same'))
+    for (const subPath of ['out', 'out/deeper']) {
+      expect(refusal(() => files.provide(mounting({ emptyDir: {} }, { subPath }).provisions))).toBe('spec.containers[0].volumeMounts[0].subPath: a link leads out of the volume')
+    }
+    expect([readdirSync(join(dir, 'secret')), statSync(join(dir, 'secret')).mode & 0o777]).toEqual([[], 0o700])
+    files.provide(mounting({ emptyDir: {} }, { subPath: 'same/in' }).provisions)
+    expect(statSync(join(volume, 'in')).isDirectory()).toBe(true)
+  })
+
+  test('volumes that the agent writes are read-only, and a subPath has to be in them', () => {
+    const { mounts, provisions } = mounting({ configMap: { name: 'm' } }, { subPath: 'key', readOnly: false })
+    expect(mounts).toEqual([{ source: join(dir, 'pod/written/v/key'), target: '/v', readOnly: true }])
+    expect(refusal(() => files.provide(provisions))).toContain('the volume holds nothing by that name')
+    mkdirSync(join(dir, 'pod/written/v/key'), { recursive: true })
+    expect(refusal(() => files.provide(provisions))).toBe('none')
+  })
+
   test.each([
     ['DirectoryOrCreate', 'new', 'none'],
     ['FileOrCreate', 'new/file', 'none'],
@@ -78,9 +100,9 @@ describe('volumes', () => {
   })
 
   test.each([
-    [{ emptyDir: { medium: 'Memory' } }, {}, 'spec.volumes[0].emptyDir.medium'],
+    [{ emptyDir: { medium: 'HugePages' } }, {}, 'spec.volumes[0].emptyDir.medium'],
     [{ hostPath: { path: 'relative' } }, {}, 'spec.volumes[0].hostPath.path'],
-    [{ secret: { secretName: 's' } }, {}, 'spec.volumes[0].secret'],
+    [{ nfs: { server: 's', path: '/' } }, {}, 'spec.volumes[0].nfs'],
     [{ emptyDir: {} }, { subPath: '../out' }, 'spec.containers[0].volumeMounts[0].subPath'],
     [{ emptyDir: {} }, { subPath: '/abs' }, 'spec.containers[0].volumeMounts[0].subPath'],
     [{ emptyDir: {} }, { mountPropagation: 'Bidirectional' }, 'spec.containers[0].volumeMounts[0].mountPropagation'],

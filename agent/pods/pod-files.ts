@@ -1,6 +1,6 @@
 /** What a pod has on the node's disk: its own small files, its volumes and its logs. Nobody else in this room writes there. */
-import { chmodSync, mkdirSync, readdirSync, rmSync, statSync, writeFileSync, type Stats } from 'node:fs'
-import { dirname, join } from 'node:path'
+import { chmodSync, mkdirSync, readdirSync, realpathSync, rmSync, statSync, writeFileSync, type Stats } from 'node:fs'
+import { dirname, join, sep } from 'node:path'
 import type { Pod } from '../../api/objects.ts'
 import { readHostResolv, type ResolvConf } from '../dns/host-resolv.ts'
 import type { PodIdentity } from './attempts.ts'
@@ -8,7 +8,7 @@ import { PodError } from './error.ts'
 import { podResolvText, type ClusterDns } from './resolv.ts'
 import { olderLog } from './runtime/log-format.ts'
 import { hostnameOf } from './spec.ts'
-import type { Provision } from './volumes.ts'
+import type { Provision } from './volumes/mount-plan.ts'
 
 export interface PodFilesOptions {
   readonly node: string
@@ -37,8 +37,11 @@ export interface PodFiles {
   keepOnly(pods: readonly PodIdentity[]): void
 }
 
+/** Where pods have their folders, by uid. @param dir as in `PodFilesOptions` */
+export const podsDirOf = (dir: string): string => join(dir, 'pods')
+
 export function createPodFiles(options: PodFilesOptions): PodFiles {
-  const podsDir = join(options.dir, 'pods')
+  const podsDir = podsDirOf(options.dir)
   const logsDir = join(options.dir, 'logs')
   const dirOf = (uid: string): string => join(podsDir, uid)
   const logDirName = (pod: PodIdentity): string => `${pod.namespace}_${pod.name}_${pod.uid}`
@@ -63,7 +66,8 @@ export function createPodFiles(options: PodFilesOptions): PodFiles {
     },
     provide(provisions) {
       for (const provision of provisions) {
-        if (provision.kind === 'folder') makeOpenFolder(provision.path)
+        if (provision.kind === 'folder') makeOpenFolder(provision)
+        else if (provision.kind === 'inside') expectInside(provision)
         else provideHostPath(provision)
       }
     },
@@ -95,9 +99,26 @@ function names(dir: string): readonly string[] {
 }
 
 /** Images run as any user, so an emptyDir is open to all, whatever our umask. */
-function makeOpenFolder(path: string): void {
+function makeOpenFolder(provision: Provision & { readonly kind: 'folder' }): void {
+  const { path, volume } = provision
+  if (path !== volume) expectContained(nearest(path), provision)
   mkdirSync(path, { recursive: true })
   chmodSync(path, 0o777)
+}
+
+function expectInside(provision: Provision & { readonly kind: 'inside' }): void {
+  const { path, field } = provision
+  if (!statSync(path, { throwIfNoEntry: false })) throw new PodError('CONTAINER_CONFIG', `${field}: the volume holds nothing by that name`)
+  expectContained(path, provision)
+}
+
+/** What is there of a path. A link that leads to nothing is not. */
+const nearest = (path: string): string => (statSync(path, { throwIfNoEntry: false }) ? path : nearest(dirname(path)))
+
+/** Containers of the pod may have put links into the volume. */
+function expectContained(path: string, { volume, field }: { readonly volume: string; readonly field: string }): void {
+  const [at, root] = [realpathSync(path), realpathSync(volume)]
+  if (at !== root && !at.startsWith(root + sep)) throw new PodError('CONTAINER_CONFIG', `${field}: a link leads out of the volume`)
 }
 
 /** The rules of core/v1 HostPathVolumeSource.type. */

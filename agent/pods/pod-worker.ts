@@ -63,6 +63,8 @@ interface Life {
   attempts: Attempts
   /** Whether the network that stands was asked for by this worker or found whole; `broken` is to be made anew. */
   network: 'unproven' | 'proven' | 'broken'
+  /** As of the last look that found them, or the step that made them. */
+  volumes: 'none' | 'there'
   /** Aborts what is being started. */
   starting?: AbortController
 }
@@ -74,25 +76,19 @@ export function createPodWorker(first: Pod, options: WorkerOptions, closing: Abo
   const trials = createTrials()
   const waker = createWaker(clock, closing)
   const doomed = first.metadata.deletionTimestamp !== undefined
-  const life: Life = { pod: first, doomed, gone: false, attempts: new Map(), network: 'unproven' }
+  const life: Life = { pod: first, doomed, gone: false, attempts: new Map(), network: 'unproven', volumes: 'none' }
+  const arrived = clock.now()
 
   async function look(): Promise<PodSight> {
     life.attempts = await view.of(uid)
     if (life.network === 'unproven') await proveNetwork(life, options, closing)
-    const { pod, attempts, doomed } = life
+    if (life.volumes === 'none' && !life.doomed && options.volumes.stand(life.pod)) life.volumes = 'there'
+    const { pod, attempts, doomed, volumes } = life
     const now = clock.now()
     const { holds, events } = trials.holds(pod, attempts, now)
     teller.events(pod, events)
     const doom = doomed && { doom: doomOf(pod, trials.termSince) }
-    return { pod, attempts, holds, now, network: networkState(life, options), networkReady: network.ready, ...doom }
-  }
-
-  function finish(): void {
-    options.files.drop(identityOf(life.pod))
-    dropCgroup(podCgroup(options.cgroupRoot, uid))
-    teller.gone(life.pod)
-    log.info('a pod has ended')
-    life.gone = true
+    return { pod, attempts, holds, now, network: networkState(life, options), networkReady: network.ready, volumes, ...doom }
   }
 
   async function turn(): Promise<void> {
@@ -100,9 +96,9 @@ export function createPodWorker(first: Pod, options: WorkerOptions, closing: Abo
     const sight = await look()
     teller.status(sight, { hostIPs: options.hostIPs(), podIPs: podIPs(life.pod, options) })
     const step: Step = decide(sight)
-    if (step.kind === 'finish') return finish()
+    if (step.kind === 'finish') return finish(life, { ...options, log }, closing)
     if (step.kind === 'rest') return waker.rest(step.until)
-    const pause = await act(step, life, { ...options, log, trials }, closing)
+    const pause = await act(step, life, { ...options, log, trials, arrived }, closing)
     if (pause !== undefined) await waker.rest(pause)
   }
 
@@ -162,21 +158,33 @@ function runningOf(attempts: Attempts, cgroup: string): readonly RunningContaine
   return all.map(({ container, state }) => ({ name: container, id: state.id, cgroup: join(cgroup, state.id) }))
 }
 
+/** Takes the rest away. */
+async function finish(life: Life, { volumes, files, teller, log, cgroupRoot }: WorkerOptions, closing: AbortSignal): Promise<void> {
+  const { uid } = life.pod.metadata
+  await volumes.drop(uid, closing)
+  files.drop(identityOf(life.pod))
+  dropCgroup(podCgroup(cgroupRoot, uid))
+  teller.gone(life.pod)
+  log.info('a pod has ended')
+  life.gone = true
+}
+
 /** @returns until when to pause before the next look (ms since 1970); undefined for not at all */
 async function act(
   step: Act,
   life: Life,
-  tools: Pick<WorkerOptions, 'steps' | 'teller' | 'clock' | 'log'> & { readonly trials: Trials },
+  tools: Pick<WorkerOptions, 'steps' | 'teller' | 'clock' | 'log'> & { readonly trials: Trials; readonly arrived: number },
   closing: AbortSignal,
 ): Promise<number | undefined> {
-  const { steps, teller, clock, log, trials } = tools
-  const abortable = step.kind === 'start' || step.kind === 'raise-network'
+  const { steps, teller, clock, log, trials, arrived } = tools
+  const abortable = step.kind === 'start' || step.kind === 'raise-network' || step.kind === 'provide-volumes'
   life.starting = abortable ? new AbortController() : undefined
   const signal = life.starting ? AbortSignal.any([closing, life.starting.signal]) : closing
   try {
-    await steps.perform(step, { pod: life.pod, event: (part, path) => teller.event(life.pod, part, path) }, signal)
+    await steps.perform(step, { pod: life.pod, arrived, event: (part, path) => teller.event(life.pod, part, path) }, signal)
     trials.succeeded(step, clock.now())
     if (step.kind === 'raise-network') life.network = 'proven'
+    if (step.kind === 'provide-volumes') life.volumes = 'there'
     return undefined
   } catch (e) {
     if (signal.aborted) return undefined

@@ -9,10 +9,12 @@ import type { Pod, PodSpec, PodStatus } from '../../api/objects.ts'
 import { createFakeClock, settled, type FakeClock } from '../../test/kit/clock.ts'
 import { noForwards } from '../../test/kit/calls.ts'
 import { createFakePodNetwork, type FakePodNetwork } from '../net/fake.ts'
+import { createFakeObjects } from '../objects/fake.ts'
 import { attemptLabels, containerId } from './attempts.ts'
 import { createPods, type Pods } from './pods.ts'
 import { createFakeRuntime, type FakeRuntime } from './runtime/fake.ts'
 import type { ContainerSpec } from './runtime/runtime.ts'
+import { createFakeMounts } from './volumes/fake.ts'
 
 const image = 'registry.test/web:1'
 let dir: string
@@ -45,6 +47,10 @@ const agent = (): Pods =>
     runtime,
     network,
     forwards: noForwards,
+    objects: createFakeObjects(() => clock.now()),
+    mounts: createFakeMounts(),
+    random: () => 0.5,
+    serviceVariables: () => [],
     clock,
     log: silentLog,
     cgroupRoot: '/none/wp-pods',

@@ -11,23 +11,34 @@ import type { NodeReport } from '../../api/frames.ts'
 import { errorKeys, type Log } from '../../api/log.ts'
 import { keyOf, type Pod } from '../../api/objects.ts'
 import type { PodNetwork } from '../net/pod-network.ts'
+import type { Objects } from '../objects/objects.ts'
 import { identityOf, type PodIdentity } from './attempts.ts'
 import { createContainerView } from './container-view.ts'
-import type { Downward } from './env.ts'
+import { isOver } from './decide.ts'
+import type { Downward } from './downward.ts'
+import type { Variable } from './env.ts'
 import { createImages } from './images.ts'
 import type { Forwards } from './forward/forwards.ts'
 import { createPodCalls, type PodCalls } from './pod-calls.ts'
-import { createPodFiles, type PodFilesOptions } from './pod-files.ts'
+import { createPodFiles, podsDirOf, type PodFilesOptions } from './pod-files.ts'
 import { createPodWorker, type PodWorker, type RunningContainer } from './pod-worker.ts'
 import type { Runtime } from './runtime/runtime.ts'
 import { createSlots } from './slots.ts'
-import { createSteps, type StepTools } from './steps.ts'
+import { createSteps, downwardOf, type StepTools } from './steps.ts'
 import { createTeller, silentTeller, type Teller } from './teller.ts'
+import type { Mounts } from './volumes/mounts.ts'
+import { createPodVolumes } from './volumes/pod-volumes.ts'
+import { refreshVolumes } from './volumes/refresher.ts'
 
 export interface PodsOptions extends PodFilesOptions {
   readonly runtime: Runtime
   readonly network: PodNetwork
   readonly forwards: Forwards
+  /** What ConfigMaps, Secrets and tokens come from. */
+  readonly objects: Objects
+  readonly mounts: Mounts
+  /** In [0, 1). */
+  readonly random: () => number
   readonly clock: Clock
   readonly log: Log
   /** See `StepTools`. */
@@ -36,6 +47,8 @@ export interface PodsOptions extends PodFilesOptions {
   readonly capacity: Downward['capacity']
   /** The node's addresses, as soon as they are known. */
   hostIPs(): readonly string[]
+  /** See `StepTools`. */
+  serviceVariables(pod: Pod): readonly Variable[]
   /** Takes statuses, events and ends of pods to the hub. */
   report(report: NodeReport): void
 }
@@ -72,14 +85,8 @@ export function createPods(options: PodsOptions): Pods {
   const report = (told: NodeReport): void => options.report(told)
   const closing = new AbortController()
   const view = createContainerView(runtime, closing.signal)
-  const files = createPodFiles(options)
-  const tools: StepTools = {
-    ...options,
-    files,
-    images: createImages(runtime, closing.signal),
-    slots: createSlots(startsAtOnce),
-    hostIPs: () => options.hostIPs(),
-  }
+  const tools = toolsOf(options, closing.signal)
+  const { files, volumes } = tools
   const steps = createSteps(tools)
   const workers = new Map<string, PodWorker>()
   /** Pods that have ended here and that the hub still shows. */
@@ -118,6 +125,7 @@ export function createPods(options: PodsOptions): Pods {
     const orphans = found.filter(({ uid }) => !workers.has(uid) && !gone.has(uid))
     for (const identity of orphans) add(orphan(identity), silentTeller).doom()
     for (const uid of network.uids()) if (!workers.has(uid)) await network.drop(uid, closing.signal)
+    await volumes.keepOnly(new Set(workers.keys()), closing.signal)
     files.keepOnly([...workers.values()].map((w) => identityOf(w.pod)))
   }
 
@@ -125,6 +133,9 @@ export function createPods(options: PodsOptions): Pods {
   const wakeAll = (): void => workers.forEach((worker) => worker.wake())
   const stopWatching = runtime.watch(wakeAll)
   background.push(everySoOften(wakeAll, options, closing.signal))
+  const using = (): readonly Pod[] => [...workers.values()].map((worker) => worker.pod).filter((pod) => !isOver(pod, new Map()))
+  const about = (pod: Pod, event: Parameters<Teller['event']>[1]): void => createTeller(report).event(pod, event)
+  background.push(refreshVolumes({ ...options, volumes, pods: using, event: about }, closing.signal))
 
   return {
     setPods,
@@ -148,6 +159,20 @@ export function createPods(options: PodsOptions): Pods {
       stopWatching()
       await Promise.all([...background, options.forwards.close(), ...[...workers.values()].map((w) => w.ended)])
     },
+  }
+}
+
+function toolsOf(options: PodsOptions, closing: AbortSignal): StepTools {
+  const { clock, objects, mounts } = options
+  const downward = (pod: Pod): Downward => downwardOf(pod, options)
+  return {
+    ...options,
+    files: createPodFiles(options),
+    volumes: createPodVolumes({ podsDir: podsDirOf(options.dir), objects, mounts, now: () => clock.now(), downward }),
+    images: createImages(options.runtime, closing),
+    slots: createSlots(startsAtOnce),
+    hostIPs: () => options.hostIPs(),
+    serviceVariables: (pod) => options.serviceVariables(pod),
   }
 }
 

@@ -2,13 +2,14 @@
 import { join } from 'node:path'
 import type { Container, Pod } from '../../api/objects.ts'
 import { attemptLabels, containerId, identityOf } from './attempts.ts'
-import { containerEnv, expand, type Downward } from './env.ts'
+import type { Downward } from './downward.ts'
+import { containerEnv, expand, type EnvSupply } from './env.ts'
 import { PodError } from './error.ts'
 import { fullImageName } from './images.ts'
 import { refusals } from './offered.ts'
 import { parseQuantity } from './quantity.ts'
 import type { ContainerSpec } from './runtime/runtime.ts'
-import { mountPlan, type Provision } from './volumes.ts'
+import { mountPlan, type Provision } from './volumes/mount-plan.ts'
 
 export interface SpecInput {
   readonly container: Container
@@ -16,6 +17,8 @@ export interface SpecInput {
   readonly path: string
   readonly attempt: number
   readonly downward: Downward
+  /** What its variables are made of. */
+  readonly supply: EnvSupply
   /** Path of the pod's network namespace; undefined for the node's own. */
   readonly netns?: string
   /** The pod's own folder on the node. */
@@ -28,6 +31,8 @@ export interface SpecInput {
 export interface SpecPlan {
   readonly spec: ContainerSpec
   readonly provisions: readonly Provision[]
+  /** Of its variables, those that cannot be: in words. */
+  readonly skipped: readonly string[]
 }
 
 /** The files that each pod has of its own, and where its containers see them. */
@@ -41,13 +46,13 @@ export const ownFiles = [
 export const hostnameOf = (pod: Pod, node: string): string =>
   pod.spec?.hostNetwork ? node : (pod.spec?.hostname ?? pod.metadata.name).slice(0, 63).replace(/[-.]$/, '')
 
-/** @throws PodError CONTAINER_CONFIG naming the field that this node cannot honour */
+/** @throws PodError naming the field: CONTAINER_CONFIG (this node cannot honour it), OBJECT_ABSENT */
 export function containerSpec(input: SpecInput): SpecPlan {
   const { container, path, attempt, downward } = input
   const { pod } = downward
   const refused = refusals(pod, container, path)[0]
   if (refused) throw new PodError('CONTAINER_CONFIG', refused.message)
-  const env = containerEnv(container, path, downward)
+  const { env, skipped } = containerEnv(container, path, downward, input.supply)
   const values = new Map(env.map((e) => [e.name, e.value]))
   const expanded = (words?: readonly string[]): readonly string[] | undefined => words?.map((word) => expand(word, values))
   const { mounts, provisions } = mountPlan(pod, container, path, input.dir)
@@ -73,7 +78,7 @@ export function containerSpec(input: SpecInput): SpecPlan {
     logPath: input.logPath,
     labels: attemptLabels(identityOf(pod), container.name, attempt),
   }
-  return { spec, provisions }
+  return { spec, provisions, skipped }
 }
 
 function streams({ stdin, stdinOnce, tty }: Container): Pick<ContainerSpec, 'stdin' | 'stdinOnce' | 'tty'> {

@@ -2,7 +2,7 @@
 import { rfc3339 } from '../../api/clock.ts'
 import type { Container, ContainerStatus, PodStatus } from '../../api/objects.ts'
 import type { Attempt } from './attempts.ts'
-import { isInitialized, isOver, networkHold, outcome, type PodSight } from './decide.ts'
+import { isInitialized, isOver, networkHold, outcome, volumesHold, type PodSight } from './decide.ts'
 import { repositoryOf } from './images.ts'
 import { qosClass } from './qos.ts'
 
@@ -82,8 +82,8 @@ function states(
     return { state: terminated(last), lastState: before }
   }
   if (hold) return { state: waiting(hold.reason, hold.message) }
-  const network = input.doom ? undefined : input.holds.get(networkHold)
-  return { state: waiting(role === 'early' ? 'PodInitializing' : 'ContainerCreating', network?.message) }
+  const creating = input.doom ? undefined : (input.holds.get(volumesHold) ?? input.holds.get(networkHold))
+  return { state: waiting(role === 'early' ? 'PodInitializing' : 'ContainerCreating', creating?.message) }
 }
 
 const waiting = (reason: string, message?: string): State => ({ waiting: { reason, ...(message && { message }) } })

@@ -1,11 +1,13 @@
 /** Carries out the steps that `decide.ts` names. Each may fail or be cut short at any point; the next look finds what is left. */
 import type { NodeEvent } from '../../api/frames.ts'
-import type { Pod } from '../../api/objects.ts'
+import type { Container, Pod } from '../../api/objects.ts'
 import type { Clock } from '../../api/clock.ts'
 import type { PodNetwork } from '../net/pod-network.ts'
+import type { Objects } from '../objects/objects.ts'
 import { identityOf } from './attempts.ts'
 import type { Step } from './decide.ts'
-import type { Downward } from './env.ts'
+import type { Downward } from './downward.ts'
+import type { EnvSupply, Variable } from './env.ts'
 import { fullImageName, pullPolicyOf, type Images } from './images.ts'
 import { passedOver } from './offered.ts'
 import type { PodFiles } from './pod-files.ts'
@@ -13,6 +15,8 @@ import type { Runtime } from './runtime/runtime.ts'
 import type { Slots } from './slots.ts'
 import { containerSpec } from './spec.ts'
 import { containerField } from './teller.ts'
+import { objectsOfEnv } from './volumes/named.ts'
+import { findAll, type PodVolumes } from './volumes/pod-volumes.ts'
 
 /** What all pods of a node share. */
 export interface StepTools {
@@ -20,6 +24,8 @@ export interface StepTools {
   readonly runtime: Runtime
   readonly network: PodNetwork
   readonly files: PodFiles
+  readonly volumes: PodVolumes
+  readonly objects: Objects
   readonly images: Images
   readonly clock: Clock
   /** Bounds how many containers and networks are made at once. */
@@ -30,11 +36,18 @@ export interface StepTools {
   readonly cgroupRoot: string
   readonly capacity: Downward['capacity']
   hostIPs(): readonly string[]
+  /** What a pod's containers learn of services. */
+  serviceVariables(pod: Pod): readonly Variable[]
 }
+
+/** What is known of an object counts for so long (ms) when a container is started: a pod that waits for one asks once a second. */
+const recentMs = 1_000
 
 /** The pod that a step is for. */
 export interface StepTarget {
   readonly pod: Pod
+  /** When the pod came to this node, ms since 1970: what was known of objects before may be too old for it. */
+  readonly arrived: number
   event(event: Pick<NodeEvent, 'type' | 'reason' | 'message'>, path?: string): void
 }
 
@@ -45,6 +58,10 @@ export function podIPs(pod: Pod, tools: Pick<StepTools, 'network' | 'hostIPs'>):
   if (pod.spec?.hostNetwork) return tools.hostIPs()
   const found = tools.network.find(pod.metadata.uid)
   return found.kind === 'up' ? found.network.addresses : []
+}
+
+export function downwardOf(pod: Pod, tools: Pick<StepTools, 'node' | 'network' | 'hostIPs' | 'capacity'>): Downward {
+  return { pod, node: tools.node, hostIPs: tools.hostIPs(), podIPs: podIPs(pod, tools), capacity: tools.capacity }
 }
 
 /** The steps that do something; resting and finishing are the worker's. */
@@ -72,7 +89,9 @@ export function createSteps(tools: StepTools): Steps {
       for (const { reason, message } of passedOver(container)) target.event({ type: 'Warning', reason, message }, eventPath)
     }
     const logPath = files.logPath(identity, container.name, attempt)
-    const { spec, provisions } = containerSpec({ ...surroundings(pod), container, path, attempt, logPath })
+    const supply = await supplyOf(container, target, signal)
+    const { spec, provisions, skipped } = containerSpec({ ...surroundings(pod), container, path, attempt, logPath, supply })
+    for (const message of skipped) target.event({ type: 'Warning', reason: 'InvalidEnvironmentVariableNames', message }, eventPath)
     await ensureImage(step, tell, signal)
     files.provide(provisions)
     files.writeOwn(pod, podIPs(pod, tools))
@@ -81,6 +100,13 @@ export function createSteps(tools: StepTools): Steps {
     tell('Created', `Created container: ${container.name}`)
     tell('Started', `Started container ${container.name}`)
   }
+
+  async function supplyOf(container: Container, { pod, arrived }: StepTarget, signal: AbortSignal): Promise<EnvSupply> {
+    const objects = await findAll(objectsOfEnv(pod, container), tools.objects, newerThan(arrived), signal)
+    return { object: (kind, name) => objects.get(`${kind} ${name}`), services: tools.serviceVariables(pod) }
+  }
+
+  const newerThan = (arrived: number): number => Math.max(arrived, tools.clock.now() - recentMs)
 
   type Tell = (reason: string, message: string) => void
 
@@ -98,12 +124,12 @@ export function createSteps(tools: StepTools): Steps {
     const { uid } = pod.metadata
     const found = network.find(uid)
     const netns = pod.spec?.hostNetwork ? tools.nodeNetns : found.kind === 'up' ? found.network.netns : undefined
-    const downward = { pod, node: tools.node, hostIPs: tools.hostIPs(), podIPs: podIPs(pod, tools), capacity: tools.capacity }
-    return { downward, netns, dir: files.dirOf(uid), cgroup: podCgroup(tools.cgroupRoot, uid) }
+    return { downward: downwardOf(pod, tools), netns, dir: files.dirOf(uid), cgroup: podCgroup(tools.cgroupRoot, uid) }
   }
 
   const performers: Performers = {
     start,
+    'provide-volumes': (_, { pod, arrived }, signal) => tools.volumes.provide(pod, newerThan(arrived), signal),
     'raise-network': async (_, { pod }, signal) => void (await slots.use(signal, () => network.raise(pod.metadata.uid, signal))),
     'drop-network': (_, { pod }, signal) => network.drop(pod.metadata.uid, signal),
     async signal({ attempts, signal: posixSignal }, target, signal) {

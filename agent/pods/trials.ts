@@ -4,8 +4,8 @@ import type { Pod } from '../../api/objects.ts'
 import type { Attempts } from './attempts.ts'
 import { retryDelay } from './backoff.ts'
 import { createCrashLoops } from './crash-loops.ts'
-import { awaitingRestart, isOver, killHold, killingHold, networkHold, type Hold } from './decide.ts'
-import { failedStart } from './failures.ts'
+import { awaitingRestart, isOver, killHold, killingHold, networkHold, volumesHold, type Hold } from './decide.ts'
+import { failedStart, failedVolumes } from './failures.ts'
 import type { Act } from './steps.ts'
 
 /** An event, and the container that it is about if it is about one. */
@@ -61,6 +61,7 @@ export function createTrials(): Trials {
     succeeded(step, now) {
       if (step.kind === 'start') failures.delete(step.container.name)
       if (step.kind === 'raise-network') failures.delete(networkHold)
+      if (step.kind === 'provide-volumes') failures.delete(volumesHold)
       if (step.kind !== 'signal') return
       if (step.signal === 'SIGTERM') termSince ??= now
       else held.set(killingHold, killHold(now))
@@ -70,6 +71,11 @@ export function createTrials(): Trials {
       if (step.kind === 'raise-network') {
         held.set(networkHold, { until: now + retryDelay(count(networkHold)), reason: 'ContainerCreating', message })
         return [{ type: 'Warning', reason: 'FailedCreatePodSandBox', message: `Failed to create pod sandbox: ${message}` }]
+      }
+      if (step.kind === 'provide-volumes') {
+        const { hold, events } = failedVolumes(error, { failures: count(volumesHold), now })
+        held.set(volumesHold, hold)
+        return events
       }
       if (step.kind !== 'start') return []
       const { name, image = '' } = step.container

@@ -14,6 +14,7 @@ export const labPrograms = [
   'runc',
   'busybox',
   'kubectl',
+  'mount',
   'umount',
 ] as const
 

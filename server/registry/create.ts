@@ -55,7 +55,8 @@ interface Birth {
 
 async function write(deps: RegistryDeps, ref: Ref, birth: Birth, options: WriteOptions): Promise<KubeObject> {
   const { of } = birth
-  const fresh = withClasses(deps.store, ref, born(deps, ref, birth))
+  const own = born(deps, ref, birth)
+  const fresh = withClasses(deps.store, ref, (await deps.accounts?.(ref, own)) ?? own)
   const causes = [...scopeCauses(of, ref), ...faultsOf(of, fresh)]
   if (causes.length > 0) throw invalid(of, ref.name, causes)
   soleDefault(deps.store, ref, fresh)

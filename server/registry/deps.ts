@@ -7,6 +7,7 @@ import { StatusError, type StatusReason } from '../../api/status.ts'
 import type { Allocators } from '../admit/allocators.ts'
 import type { Kinds } from '../custom/kinds.ts'
 import type { Decision, Ref, Store } from '../store/store.ts'
+import type { Accounts } from './accounts.ts'
 import { apiVersionOf, type ResourceKind } from '../../api/resources.ts'
 import type { Operation, StoredEntry, Writer } from '../managed/entries.ts'
 import type { Draft, WriteOptions } from './registry.ts'
@@ -20,6 +21,8 @@ export interface RegistryDeps {
   readonly uuid: () => string
   readonly allocators: Allocators
   readonly kinds: Kinds
+  /** What pods get from their service accounts; without it they get nothing, and need none. */
+  readonly accounts?: Accounts
   readonly log: Log
 }
 

@@ -30,6 +30,8 @@ export interface HubProcess {
   readonly api: Api
   /** As the holder of a client certificate that the hub's CA signed. */
   as(name: string, organization?: string): Api
+  /** PEM texts of such a certificate. */
+  certificate(name: string, organization?: string): { readonly ca: string; readonly cert: string; readonly key: string }
   /** With this bearer token. */
   bearer(token: string): Api
   /** The administrator's kubectl. */
@@ -75,17 +77,18 @@ export async function startHubProcess(args: readonly string[] = []): Promise<Hub
   }
   await start(args)
   const ca = pki('ca.crt')
+  const certificate: HubProcess['certificate'] = (commonName, organization) => {
+    const key = makeKey()
+    const subject = { commonName, ...(organization && { organization }) }
+    const signer = { certificate: ca, key: pki('ca.key') }
+    return { ca, cert: issue(signer, { subject, purpose: { kind: 'client' }, publicKey: createPublicKey(key) }, Date.now()), key }
+  }
   return {
     dir,
     url,
     api: apiOf({ tls: { ca, cert: pki('admin.crt'), key: pki('admin.key') } }),
-    as(commonName, organization) {
-      const key = makeKey()
-      const subject = { commonName, ...(organization && { organization }) }
-      const signer = { certificate: ca, key: pki('ca.key') }
-      const cert = issue(signer, { subject, purpose: { kind: 'client' }, publicKey: createPublicKey(key) }, Date.now())
-      return apiOf({ tls: { ca, cert, key } })
-    },
+    as: (commonName, organization) => apiOf({ tls: certificate(commonName, organization) }),
+    certificate,
     bearer: (token) => apiOf({ tls: { ca }, headers: { authorization: `Bearer ${token}` } }),
     async kubectl(words, input = '') {
       const env = { HOME: dir, KUBECONFIG: path.join(dir, 'hub/admin.kubeconfig') }

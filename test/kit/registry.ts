@@ -7,6 +7,7 @@ import { StatusError, type Status } from '../../api/status.ts'
 import { createAllocators, type AllocatorOptions, type Allocators } from '../../server/admit/allocators.ts'
 import { wordsOf } from '../../server/admit/words.ts'
 import { createKinds, type Kinds } from '../../server/custom/kinds.ts'
+import type { AccountDeps, Accounts } from '../../server/registry/accounts.ts'
 import type { Registry } from '../../server/registry/registry.ts'
 import { createRegistry } from '../../server/registry/verbs.ts'
 import type { Ref, Store } from '../../server/store/store.ts'
@@ -30,7 +31,10 @@ export interface Inside {
 
 export type Drafted = { readonly metadata: { readonly name?: string; readonly namespace?: string } }
 
-export type InsideOptions = Partial<Pick<AllocatorOptions, 'random' | 'serviceCIDR' | 'nodePorts'>>
+export type InsideOptions = Partial<Pick<AllocatorOptions, 'random' | 'serviceCIDR' | 'nodePorts'>> & {
+  /** What makes pods need and use their service accounts; without it they do not. */
+  readonly accounts?: (deps: AccountDeps) => Accounts
+}
 
 /** With the namespaces `default` and `kube-node-lease`, the homes of the drafts of `objects.ts`. */
 export async function openInside(options: InsideOptions = {}): Promise<Inside> {
@@ -41,7 +45,8 @@ export async function openInside(options: InsideOptions = {}): Promise<Inside> {
   const random = options.random ?? Math.random
   const allocators = createAllocators({ ...options, store, random })
   const kinds = createKinds(store)
-  const verbs = createRegistry({ store, kinds, clock, random, uuid: randomUUID, allocators, log: silentLog })
+  const accounts = options.accounts?.({ store, clock, random })
+  const verbs = createRegistry({ store, kinds, clock, random, uuid: randomUUID, allocators, log: silentLog, ...(accounts && { accounts }) })
   const registry = counted(verbs, ['create', 'update', 'apply', 'remove', 'bind'], work)
   const make: Inside['make'] = (resource, draft) => registry.create(refOf(resource, draft), { ...draft })
   for (const name of ['default', 'kube-node-lease']) await make('namespaces', namespace({ metadata: { name } }))

@@ -11,9 +11,11 @@ import { createDns } from '../../agent/dns/dns.ts'
 import { goArchitecture } from '../../agent/metrics/node-facts.ts'
 import { createIp } from '../../agent/net/ip.ts'
 import { createPodNetwork } from '../../agent/net/pod-network.ts'
+import { createFakeObjects } from '../../agent/objects/fake.ts'
 import type { LogCall } from '../../agent/pods/logs.ts'
 import { createPods, type Pods } from '../../agent/pods/pods.ts'
 import { createCtrRuntime } from '../../agent/pods/runtime/ctr.ts'
+import { createMounts } from '../../agent/pods/volumes/mounts.ts'
 import type { ContainerState, Runtime } from '../../agent/pods/runtime/runtime.ts'
 import { createTables } from '../../agent/state/tables.ts'
 import { echoImageName } from '../../cli/lab/image/image.ts'
@@ -61,6 +63,7 @@ describe.skipIf(noContainerd)(`pods on containerd${noContainerd ? ` (skipped: ${
   let clock: SkippingClock
   let pods: Pods
   let reports: NodeReport[] = []
+  const objects = createFakeObjects(Date.now)
   const dns = { address: '169.254.20.10', domain: 'cluster.local' }
   const deadline = (): AbortSignal => AbortSignal.timeout(20_000)
 
@@ -91,6 +94,10 @@ describe.skipIf(noContainerd)(`pods on containerd${noContainerd ? ` (skipped: ${
       forwards: noForwards,
       clock,
       log: silentLog,
+      objects,
+      mounts: createMounts(containerd.exec),
+      random: Math.random,
+      serviceVariables: () => [],
       cgroupRoot: containerd.cgroup,
       capacity: { cpuMillis: 1000, memoryBytes: 1e9 },
       hostIPs: () => ['192.0.2.1'],
@@ -306,5 +313,48 @@ describe.skipIf(noContainerd)(`pods on containerd${noContainerd ? ` (skipped: ${
     expect(status('host')?.podIP).toBe('192.0.2.1')
     expect(networks()).toEqual([])
     expect(await logs('host')).not.toContain('eth0')
+  })
+
+  test('ConfigMaps and Secrets in variables and files: with their modes, in memory, and changing with their objects', async () => {
+    objects.put('ConfigMap', 'settings', { colour: 'blue' })
+    objects.put('Secret', 'keys', { password: 'sesame' })
+    const volumes = [
+      { name: 'settings', configMap: { name: 'settings' } },
+      { name: 'keys', secret: { secretName: 'keys', defaultMode: 0o400 } },
+      { name: 'fast', emptyDir: { medium: 'Memory', sizeLimit: '1Mi' } },
+    ] as NonNullable<PodSpec['volumes']>
+    const volumeMounts = [
+      ...volumes.map(({ name }) => ({ name, mountPath: `/mnt/${name}` })),
+      { name: 'settings', mountPath: '/mnt/one/colour', subPath: 'colour' },
+    ]
+    const lines = [
+      'echo env $COLOUR $password; cat /mnt/one/colour; echo; ls -lL /mnt/keys/password; cat /mnt/keys/password; echo',
+      'touch /mnt/settings/new; grep " /mnt/" /proc/mounts; dd if=/dev/zero of=/mnt/fast/much bs=64k count=32; ls -l /mnt/fast',
+      'while :; do cat /mnt/settings/colour; echo; sleep 0.2; done',
+    ]
+    const variables = { env: [{ name: 'COLOUR', valueFrom: { configMapKeyRef: { name: 'settings', key: 'colour' } } }], envFrom: [{ secretRef: { name: 'keys' } }] }
+    const object = pod('objs', { containers: [{ ...shell(lines.join('; ')), ...variables, volumeMounts }], volumes, terminationGracePeriodSeconds: 0 })
+    pods.setPods([object])
+    await ready('objs')
+    const dir = join(containerd.dir, 'agent/pods', object.metadata.uid)
+    const mounts = (): readonly string[] => readFileSync('/proc/mounts', 'utf8').split('\n').filter((line) => line.includes(` ${dir}/`))
+    await waitFor('the container to have read', async () => (await logs('objs')).includes('\nblue\nblue\n'))
+    const said = await logs('objs')
+    expect(said).toContain('env blue sesame\n')
+    expect(said).toMatch(/\n-r-------- +1 root +0 +6 .*\/mnt\/keys\/password\nsesame\n/)
+    expect(said).toContain('/mnt/settings/new: Read-only file system')
+    expect(said).toMatch(/wherry \/mnt\/keys tmpfs ro,/)
+    expect(said).toMatch(/No space left on device/)
+    expect(mounts().map((line) => line.split(' ').slice(0, 3))).toEqual([
+      ['wherry', `${dir}/volumes/fast`, 'tmpfs'],
+      ['wherry', `${dir}/written`, 'tmpfs'],
+    ])
+    objects.put('ConfigMap', 'settings', { colour: 'green' })
+    clock.skip(60_000)
+    await waitFor('the change to come', async () => (await logs('objs')).includes('\ngreen\n'))
+    expect((await states()).map((c) => c.phase)).toEqual(['running'])
+    pods.setPods([])
+    await waitFor('its end', async () => (await states()).length === 0 && mounts().length === 0)
+    await waitFor('its folder to be gone', () => !existsSync(dir))
   })
 })

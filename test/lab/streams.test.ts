@@ -20,9 +20,11 @@ import { createPodUsage } from '../../agent/metrics/pod-usage.ts'
 import { goArchitecture } from '../../agent/metrics/node-facts.ts'
 import { createLink, type Link } from '../../agent/link/link.ts'
 import { createPodNetwork } from '../../agent/net/pod-network.ts'
+import { createFakeObjects } from '../../agent/objects/fake.ts'
 import { createForwards } from '../../agent/pods/forward/forwards.ts'
 import { createPods, type Pods } from '../../agent/pods/pods.ts'
 import { createCtrRuntime } from '../../agent/pods/runtime/ctr.ts'
+import { createMounts } from '../../agent/pods/volumes/mounts.ts'
 import { createTables } from '../../agent/state/tables.ts'
 import { echoImageName } from '../../cli/lab/image/image.ts'
 import { createHub, type Hub } from '../../server/hub/hub.ts'
@@ -158,6 +160,10 @@ describe.skipIf(missing)(`kubectl holds connections to pods${missing ? ` (skippe
       forwards: createForwards({ exec: createExec(silentLog), log: silentLog, node: execPath, dir: join(dir, 'forward') }),
       clock: systemClock,
       log: silentLog,
+      objects: createFakeObjects(Date.now),
+      mounts: createMounts(exec),
+      random: Math.random,
+      serviceVariables: () => [],
       cgroupRoot: containerd.cgroup,
       capacity: { cpuMillis: 1000, memoryBytes: 1e9 },
       hostIPs: () => ['192.0.2.1'],

@@ -43,7 +43,7 @@ test('what a snapshot holds is back after a restore, and who followed the lost f
   expect(await wherry('restore', file, '--data', data)).toEqual([0, expect.stringContaining('is in place')])
   hub = await startHub({ data, port })
   const names = (await hub.api.list(configmaps)).map((o) => o.metadata.name)
-  expect(names).toEqual(['then'])
+  expect(names).toEqual(['kube-root-ca.crt', 'then'])
   const watch = await hub.api.watch(`${configmaps}?watch=true&resourceVersion=${metadata.resourceVersion}`)
   expect((await watch.next()).value).toMatchObject({ type: 'ERROR', object: { code: 410 } })
 })

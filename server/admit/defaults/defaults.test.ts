@@ -96,12 +96,23 @@ test('volumes', () => {
     { name: 'b', secret: { secretName: 's' } },
     { name: 'c', configMap: { name: 'm', defaultMode: 0 } },
     { name: 'd', hostPath: { path: '/' } },
+    { name: 'e', projected: { sources: [{ serviceAccountToken: { path: 't' } }, { downwardAPI: { items: [{ path: 'n', fieldRef: { fieldPath: 'metadata.name' } }] } }] } },
   ]
   expect(podWith({ volumes }).volumes).toEqual([
     { name: 'a', emptyDir: {} },
     { name: 'b', secret: { secretName: 's', defaultMode: 420 } },
     { name: 'c', configMap: { name: 'm', defaultMode: 0 } },
     { name: 'd', hostPath: { path: '/', type: '' } },
+    {
+      name: 'e',
+      projected: {
+        defaultMode: 420,
+        sources: [
+          { serviceAccountToken: { path: 't', expirationSeconds: 3600 } },
+          { downwardAPI: { items: [{ path: 'n', fieldRef: { apiVersion: 'v1', fieldPath: 'metadata.name' } }] } },
+        ],
+      },
+    },
   ])
 })
 

@@ -125,15 +125,34 @@ function requestsFromLimits(resources: Resources): Resources {
   return resources.limits ? { ...resources, requests: { ...resources.limits, ...resources.requests } } : resources
 }
 
+type DownwardItem = NonNullable<NonNullable<Volume['downwardAPI']>['items']>[number]
+type Projection = NonNullable<NonNullable<Volume['projected']>['sources']>[number]
+
+const itemDefaults = (item: DownwardItem): DownwardItem =>
+  item.fieldRef ? { ...item, fieldRef: fill(item.fieldRef, { apiVersion: 'v1' }) } : item
+
+function projectionDefaults(source: Projection): Projection {
+  const { serviceAccountToken, downwardAPI } = source
+  const items = each(downwardAPI?.items, itemDefaults)
+  return {
+    ...source,
+    ...(serviceAccountToken && { serviceAccountToken: fill(serviceAccountToken, { expirationSeconds: 3600 }) }),
+    ...(items && { downwardAPI: { ...downwardAPI, items } }),
+  }
+}
+
 function volumeDefaults(volume: Volume): Volume {
   const { secret, configMap, downwardAPI, projected, hostPath } = volume
   if (secret) return { ...volume, secret: fill(secret, { defaultMode: volumeMode }) }
   if (configMap) return { ...volume, configMap: fill(configMap, { defaultMode: volumeMode }) }
   if (downwardAPI) {
-    const items = each(downwardAPI.items, (i) => (i.fieldRef ? { ...i, fieldRef: fill(i.fieldRef, { apiVersion: 'v1' }) } : i))
+    const items = each(downwardAPI.items, itemDefaults)
     return { ...volume, downwardAPI: fill({ ...downwardAPI, ...(items && { items }) }, { defaultMode: volumeMode }) }
   }
-  if (projected) return { ...volume, projected: fill(projected, { defaultMode: volumeMode }) }
+  if (projected) {
+    const sources = each(projected.sources, projectionDefaults)
+    return { ...volume, projected: fill({ ...projected, ...(sources && { sources }) }, { defaultMode: volumeMode }) }
+  }
   if (hostPath) return { ...volume, hostPath: fill(hostPath, { type: '' as never }) }
   return Object.keys(volume).length === 1 ? { ...volume, emptyDir: {} } : volume
 }

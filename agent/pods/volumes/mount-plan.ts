@@ -1,16 +1,19 @@
-/** A container's mounts: emptyDir and hostPath volumes, and the pod's own files. Pure; `pod-files.ts` makes what is asked. */
+/** A container's mounts. Pure; `../pod-files.ts` makes what is asked, `pod-volumes.ts` has made the rest before. */
 import { isAbsolute, join, normalize } from 'node:path'
-import type { Container, Pod } from '../../api/objects.ts'
-import { PodError } from './error.ts'
-import type { ContainerSpec } from './runtime/runtime.ts'
+import type { Container, Pod } from '../../../api/objects.ts'
+import { PodError } from '../error.ts'
+import type { ContainerSpec } from '../runtime/runtime.ts'
+import { isWritten, type Volume } from './named.ts'
+import { emptyDir, writtenDir } from './pod-volumes.ts'
 
-type Volume = NonNullable<NonNullable<Pod['spec']>['volumes']>[number]
 type VolumeMount = NonNullable<Container['volumeMounts']>[number]
 
 /** What has to be there before a container starts. */
 export type Provision =
-  /** A folder that everybody may write to. */
-  | { readonly kind: 'folder'; readonly path: string }
+  /** Something that is in a volume already. `field` is named when it is not. */
+  | { readonly kind: 'inside'; readonly path: string; readonly volume: string; readonly field: string }
+  /** A folder that everybody may write to. No link leads out of the volume on the way to it. */
+  | { readonly kind: 'folder'; readonly path: string; readonly volume: string; readonly field: string }
   /** A path of the node, by the rules of hostPath's `type`. `field` is named when it is not as it should be. */
   | { readonly kind: 'host'; readonly path: string; readonly type: string; readonly field: string }
 
@@ -51,11 +54,18 @@ function plan(
     target: mount.mountPath,
     readOnly: mount.readOnly ?? false,
   })
+  const field = `${fields.mount}.subPath`
   if (volume.emptyDir) {
-    if (volume.emptyDir.medium) throw refused(`${fields.volume}.emptyDir.medium`, 'not offered on this node; leave it out')
-    const folder = join(dir, 'volumes', volume.name)
-    const folders = inner === '' ? [folder] : [folder, join(folder, inner)]
-    return { mount: at(folder), provisions: folders.map((path) => ({ kind: 'folder', path })) }
+    const { medium } = volume.emptyDir
+    if (medium && medium !== 'Memory') throw refused(`${fields.volume}.emptyDir.medium`, `${medium} is not offered on this node; use Memory, or leave it out`)
+    const folder = emptyDir(dir, volume.name)
+    const paths = [...(medium ? [] : [folder]), ...(inner === '' ? [] : [join(folder, inner)])]
+    return { mount: at(folder), provisions: paths.map((path) => ({ kind: 'folder', path, volume: folder, field })) }
+  }
+  if (isWritten(volume)) {
+    const folder = writtenDir(dir, volume.name)
+    const path = join(folder, inner)
+    return { mount: { ...at(folder), readOnly: true }, provisions: inner === '' ? [] : [{ kind: 'inside', path, volume: folder, field }] }
   }
   if (volume.hostPath) {
     const { path, type = '' } = volume.hostPath
@@ -63,7 +73,7 @@ function plan(
     return { mount: at(path), provisions: [{ kind: 'host', path, type, field: `${fields.volume}.hostPath` }] }
   }
   const kind = Object.keys(volume).find((name) => name !== 'name') ?? 'its source'
-  throw refused(`${fields.volume}.${kind}`, 'this kind of volume is not offered on this node; use emptyDir or hostPath')
+  throw refused(`${fields.volume}.${kind}`, 'this kind of volume is not offered on this node; use emptyDir, hostPath, configMap, secret, downwardAPI or projected')
 }
 
 function subPath(mount: VolumeMount, field: string): string {
