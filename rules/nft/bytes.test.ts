@@ -65,6 +65,6 @@ describe('keys and values as bytes', () => {
 test.each(['ip', 'ip6'] as const)('all sets of the layout of %s are known but those of ranges and those that packets write to', (family) => {
   const extensions = (['endpoints', 'outsiders', 'affinity-members'] as const).map((kind) => extensionParts(family, { kind, number: 3 }).set)
   const sets = [...layoutOf(family, nodeConfigOf()).sets.values(), ...extensions]
-  expect(sets.filter((each) => !elementForm(each)).map(({ name }) => name)).toEqual(['service-ranges', 'pod-ranges', 'node-port-addresses', 'source-ranges', 'affinity'])
+  expect(sets.filter((each) => !elementForm(each)).map(({ name }) => name)).toEqual(['service-ranges', 'external-ranges', 'pod-ranges', 'node-port-addresses', 'source-ranges', 'affinity'])
   expect(sets.filter(isDynamic).map(({ name }) => name)).toEqual(['affinity'])
 })

@@ -9,7 +9,7 @@ import { mostEndpoints, slotsOf } from './slots.ts'
 
 /** Sets whose elements several services may want; one is in the kernel as long as one of them does. */
 export function isShared(set: SetName): boolean {
-  return set === setNames.hairpin || set === setNames.serviceRanges || set.startsWith('affinity-members-')
+  return set === setNames.hairpin || set === setNames.serviceRanges || set === setNames.externalRanges || set.startsWith('affinity-members-')
 }
 
 /** @returns each element once; no two services have the same one, but in shared sets */
@@ -25,6 +25,8 @@ export function elementsOf(family: Family, service: ServiceKey, { clusterIPs, ro
     const front = frontText(family, route.front)
     const comment = serviceComment(service, route.portName)
     placeRoute(placed, { route, front, comment })
+    const isAddress = route.front.kind === 'external-ip' || route.front.kind === 'load-balancer-ip'
+    if (isAddress && route.endpoints.length > 0) share({ set: setNames.externalRanges, key: rangeOf(family, route.front.address) })
     for (const { address, node } of everyone(route)) {
       if (node !== 'elsewhere') share({ set: setNames.hairpin, key: `${address} . ${address}` })
     }
@@ -45,8 +47,9 @@ export function excesses(service: ServiceKey, { routes }: ServiceRoutes): readon
 }
 
 /**
- * The range of addresses, 16,384 of IPv4 and 65,536 of IPv6, in which a cluster IP lies. Packets to other ranges look nothing up,
- * and those to a service find this in a few words that many services share, where its own element was long forgotten by the caches.
+ * The range of addresses, 16,384 of IPv4 and 65,536 of IPv6, in which a cluster IP or an external one lies. Packets to other ranges
+ * look nothing up, and those to a service find this in a few words that many services share, where its own element was long forgotten
+ * by the caches.
  */
 function rangeOf(family: Family, address: string): string {
   if (family === 'ip6') return canonicalCIDR(family, `${address}/112`)!

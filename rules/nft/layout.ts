@@ -101,6 +101,8 @@ interface Texts {
   readonly toNode: string
   readonly mark: string
   readonly bit: string
+  /** All bits but that. */
+  readonly noBit: string
   /** Matches sources that are pods, by what the packet shows in prerouting; absent where pods cannot be told. */
   readonly isPod?: string
   readonly notAllowed: string
@@ -109,7 +111,7 @@ interface Texts {
 function ruleTexts(family: Family, config: NodeConfig): Texts {
   const { ip } = words[family]
   const { front, nodePort } = frontKeys(family)
-  const bit = `0x${(2 ** config.masqueradeBit).toString(16).padStart(8, '0')}`
+  const bit = hex(2 ** config.masqueradeBit)
   const { pods } = config
   const loopback = family === 'ip6' ? ' ip6 daddr != ::1' : config.localhostNodePorts ? '' : ' ip daddr != 127.0.0.0/8'
   const isPod =
@@ -120,6 +122,7 @@ function ruleTexts(family: Family, config: NodeConfig): Texts {
         : undefined
   return {
     family, config, ip, front, nodePort, bit,
+    noBit: hex(2 ** 32 - 1 - 2 ** config.masqueradeBit),
     toNode: `${ip} daddr @${set.nodePortAddresses} fib daddr type local${loopback}`,
     mark: `meta mark set meta mark | ${bit}`,
     ...(isPod !== undefined && { isPod }),
@@ -127,18 +130,22 @@ function ruleTexts(family: Family, config: NodeConfig): Texts {
   }
 }
 
+const hex = (number: number): string => `0x${number.toString(16).padStart(8, '0')}`
 const chainOf = (name: ChainName, rules: readonly Rule[]): Chain => ({ name, rules })
 const baseChain = (name: ChainName, hook: string, rules: readonly Rule[]): Chain => ({ name, base: `type ${hook}; policy accept;`, rules })
 
 function natChains(t: Texts): readonly Chain[] {
   const { ip, front, nodePort, mark, isPod, config } = t
-  // An external IP may be somebody's cluster IP, too; its ports are more exact.
+  const toService = `${ip} daddr @${set.serviceRanges}`
+  const toExternal = `${ip} daddr @${set.externalRanges}`
   const translate = (hook: 'prerouting' | 'output'): readonly Rule[] => [
-    `${front} @${set.external} goto ${chain.external}`,
-    `${front} @${set.externalLocal} goto ${chain.externalLocal}`,
     ...strangers(t, hook),
-    // Whether it is one is not asked: what no map has comes back.
-    `${ip} daddr @${set.serviceRanges} jump ${chain.endpoints}`,
+    // Most packets to services are done here. Whether it is a cluster IP is not asked: what no map has comes back.
+    `${toService} ${ip} daddr != @${set.externalRanges} jump ${chain.endpoints}`,
+    // An external IP may be somebody's cluster IP, too; its ports are more exact.
+    `${toExternal} ${front} @${set.external} goto ${chain.external}`,
+    `${toExternal} ${front} @${set.externalLocal} goto ${chain.externalLocal}`,
+    `${toExternal} ${toService} jump ${chain.endpoints}`,
     `${t.toNode} goto ${chain.nodePorts}`,
   ]
   /** Who is served by every node's endpoints although the policy is Local: pods keep their address, the node cannot. */
@@ -150,7 +157,8 @@ function natChains(t: Texts): readonly Chain[] {
     baseChain(chain.natPrerouting, 'nat hook prerouting priority -100', translate('prerouting')),
     baseChain(chain.natOutput, 'nat hook output priority -100', translate('output')),
     chainOf(chain.external, [t.notAllowed, `${mark} goto ${chain.endpoints}`]),
-    chainOf(chain.externalLocal, [t.notAllowed, ...shortcut(chain.endpoints), `goto ${chain.outsiders}`]),
+    // What was marked as for a cluster IP of the same address.
+    chainOf(chain.externalLocal, [t.notAllowed, `meta mark set meta mark & ${t.noBit}`, ...shortcut(chain.endpoints), `goto ${chain.outsiders}`]),
     chainOf(chain.nodePorts, [
       `${nodePort} @${set.external} ${mark} goto ${chain.nodePortEndpoints}`,
       `${nodePort} @${set.externalLocal} goto ${chain.nodePortsLocal}`,
@@ -239,7 +247,7 @@ function fixedSets(family: Family): readonly SetDeclaration[] {
   return [
     ...[set.external, set.externalLocal, set.restricted, set.refused, set.dropped].map(named('set', `type ${key};`)),
     ...[set.clusterIPs].map(named('set', `type ${addressType};`)),
-    ...[set.serviceRanges, set.podRanges, set.nodePortAddresses].map(named('set', `type ${addressType}; flags interval;`)),
+    ...[set.serviceRanges, set.externalRanges, set.podRanges, set.nodePortAddresses].map(named('set', `type ${addressType}; flags interval;`)),
     ...[set.sourceRanges].map(named('set', `type ${key} . ${addressType}; flags interval;`)),
     ...[set.hairpin].map(named('set', `type ${addressType} . ${addressType};`)),
     ...[set.affinityIds].map(named('map', `type ${key} : classid;`)),

@@ -7,6 +7,7 @@ export const tableName = 'wherry'
 export const setNames = {
   clusterIPs: 'cluster-ips',
   serviceRanges: 'service-ranges',
+  externalRanges: 'external-ranges',
   external: 'external',
   externalLocal: 'external-local',
   restricted: 'restricted',

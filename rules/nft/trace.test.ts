@@ -68,12 +68,23 @@ test('where no range of pods is known, nothing is masqueraded on the way to a cl
   expect(outcomes(blind, packet(outsider, `tcp ${node}:30080`)).map(told)).toEqual(['10.244.0.2:8080 masqueraded', '10.244.1.2:9090 masqueraded'])
 })
 
+test('an external IP may be the cluster IP of another service: its ports are more exact, and keep their own policy', () => {
+  const shared = rulesetOf('ip', nodeView([
+    serviceView({ key: 'default/web', clusterIPs: [web], ports: [portView({ endpoints: [there] })] }),
+    serviceView({ key: 'default/guest', clusterIPs: ['10.96.0.77'], externalIPs: [web], externalPolicy: 'Local', ports: [portView({ port: 81, endpoints: [here] })] }),
+  ]))
+  const from = (source: string, port: number) => outcomes(shared, packet(source, `tcp ${web}:${port}`)).map(told)
+  expect([from(outsider, 80), from(outsider, 81), from(pod, 80), from(pod, 81), from(outsider, 82)]).toEqual([
+    ['10.244.1.2:9090 masqueraded'], ['10.244.0.2:8080'], ['10.244.1.2:9090'], ['10.244.0.2:8080'], ['refused tcp-reset'],
+  ])
+})
+
 test('a trace names what it met, and chance chooses the endpoint', () => {
   const journey = trace(listing, host, packet(node, `tcp ${web}:80`), { random: () => 0.99 })
   expect(journey.steps).toEqual([
     { place: 'nat-output', text: 'ip saddr != @pod-ranges ip daddr @cluster-ips meta mark set meta mark | 0x00004000' },
     { place: 'cluster-ips', text: '10.96.0.1' },
-    { place: 'nat-output', text: 'ip daddr @service-ranges jump endpoints' },
+    { place: 'nat-output', text: 'ip daddr @service-ranges ip daddr != @external-ranges jump endpoints' },
     { place: 'service-ranges', text: '10.96.0.0/18' },
     { place: 'endpoints', text: 'dnat ip to ip daddr . meta l4proto . th dport . numgen random mod 2 map @endpoints-2' },
     { place: 'endpoints-2', text: '10.96.0.1 . tcp . 80 . 1 : 10.244.1.2 . 9090' },

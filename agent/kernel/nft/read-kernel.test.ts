@@ -83,7 +83,7 @@ describeAsRoot('in the kernel', () => {
         expect((await both(door, family)).bytes).toBeUndefined()
         const view = fullView(family)
         await door.run(render(plan(adopt(family, undefined), view, 'all').transaction!), never)
-        const ranges = ['service-ranges', 'pod-ranges', 'node-port-addresses', 'source-ranges']
+        const ranges = ['service-ranges', 'external-ranges', 'pod-ranges', 'node-port-addresses', 'source-ranges']
         expect(await door.list({ family }, 'outline', never)).not.toContain('elements')
         const listing = await same(door, family, ranges)
         expect(listing).toEqual(rulesetOf(family, view))
