@@ -26,6 +26,8 @@ export function createDataplane<Listing, Accepted, Transaction, P extends Plan<T
   kernel: Kernel<Listing, Transaction>,
 ): Dataplane {
   let accepted: { readonly state: Accepted } | undefined
+  /** Whether somebody distrusted what is remembered since the last `bring` began: then it is not known what the kernel holds, either. */
+  let isDoubted = false
   return {
     mode: mode.name,
     family,
@@ -33,14 +35,17 @@ export function createDataplane<Listing, Accepted, Transaction, P extends Plan<T
     isKnown: () => accepted !== undefined,
     forget() {
       accepted = undefined
+      isDoubted = true
     },
     prepare: (signal) => kernel.prepare?.(signal),
     async bring(view, changed, signal) {
+      isDoubted = false
       try {
-        accepted ??= { state: mode.adopt(family, await kernel.read(signal)) }
-        const plan = mode.plan(accepted.state, view, changed)
+        const { state } = accepted ?? { state: mode.adopt(family, await kernel.read(signal)) }
+        const plan = mode.plan(state, view, changed)
         if (plan.transaction !== undefined) await kernel.apply(plan.transaction, signal)
-        accepted = { state: mode.commit(accepted.state, plan) }
+        const next = mode.commit(state, plan)
+        accepted = isDoubted ? undefined : { state: next }
         return plan
       } catch (e) {
         accepted = undefined

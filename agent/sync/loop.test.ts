@@ -152,6 +152,27 @@ describe('the sync loop', () => {
     expect(kernel.accepted.at(-1)!.operations).toHaveLength(1)
   })
 
+  test('an audit amid a pass takes nothing from it: the kernel is read again afterwards', async () => {
+    const kernel = createFakeKernel({ family: 'ip' })
+    const gates: (() => void)[] = []
+    let reads = 0
+    const slow: NftKernel = {
+      ...kernel,
+      read: (signal) => (reads++, kernel.read(signal)),
+      async apply(t, signal) {
+        await new Promise<void>((open) => gates.push(open))
+        await kernel.apply(t, signal)
+      },
+    }
+    const a = agent(slow)
+    await a.set('all', service(1, '10.244.1.2'))
+    a.loop.audit()
+    gates.pop()!()
+    await settled()
+    expect(a.progress).toEqual([{ applied: 1 }, { applied: 1 }])
+    expect([reads, gates.length, kernel.accepted.length]).toEqual([2, 0, 1])
+  })
+
   test('after a refusal it tells why, waits, reads the kernel back and tries again', async () => {
     const kernel = createFakeKernel({ family: 'ip' })
     let failing = true
