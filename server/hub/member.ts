@@ -90,9 +90,8 @@ export function createMember(node: string, { reports, clock, log }: MemberDeps):
       const isAside = !session && sides.length > 0
       if (!wasHere && !isAside) return undefined
       const used = usage()
-      const { failed, ...revisions } = last
       // Whether its kernel still refuses, the hub of its session knows.
-      const known = isAside ? { aside: true as const, ...revisions } : last
+      const known = isAside ? { aside: true as const, received: last.received, applied: last.applied } : last
       return { name: node, connected: session !== undefined, since: rfc3339(since), ...known, ...(used && { usage: used }) }
     },
     usage,

@@ -103,7 +103,12 @@ export function openSession(socket: WebSocket, node: string, deps: SessionDeps):
   const silent = (): void => cut('nothing was heard from the agent for two beats')
   const pulse = startPulse({ clock, everyMs: bounds.pingMs, beat, silent })
   const cancelDeadline = clock.after(bounds.helloMs, () => close(closeCodes.malformed, `no hello within ${bounds.helloMs} ms`))
-  const take = conversation({ deps: { ...deps, log }, session, feed, outflow, exchanges, ended: ended.signal, begun: cancelDeadline })
+  let isAside = false
+  const greetedAside = (side: Session): void => {
+    isAside = true
+    events.greetedAside(side)
+  }
+  const take = conversation({ deps: { ...deps, events: { ...events, greetedAside }, log }, session, feed, outflow, exchanges, ended: ended.signal, begun: cancelDeadline })
 
   ended.signal.addEventListener('abort', () => {
     pulse.stop()
@@ -121,7 +126,7 @@ export function openSession(socket: WebSocket, node: string, deps: SessionDeps):
   socket.on('error', (e) => log.debug('the socket of an agent failed', errorKeys(e)))
   socket.on('close', (code, reason) => {
     if (ended.signal.aborted) return
-    log.info('an agent is gone', { closeCode: code, reason: reason.toString() })
+    log.info(isAside ? 'a side link is gone' : 'an agent is gone', { closeCode: code, reason: reason.toString() })
     end()
   })
   return session
