@@ -45,19 +45,19 @@ afterEach(async () => {
 })
 
 /** A hub that answers each hello with a welcome that has this name; or with something else. */
-async function openHub(name?: string, greet?: (socket: WebSocket) => void): Promise<FakeHub> {
+async function openHub(name?: string, greet?: (socket: WebSocket, host: string, welcome: Uint8Array) => void): Promise<FakeHub> {
   const server = http.createServer()
   const sockets = new WebSocketServer({ server })
   const met: Theirs[] = []
   const watching = new Set<() => void>()
   const welcome: HubFrame = { kind: 'welcome', version: protocolVersion, node: 'node1', history: 'h', revision: 1, resumed: false, time: 0, ...(name && { hub: name }) }
-  sockets.on('connection', (socket: WebSocket) => {
+  sockets.on('connection', (socket: WebSocket, { headers }: http.IncomingMessage) => {
     const said: AgentFrame[] = []
     const closed = once(socket, 'close').then(([code, reason]) => [code as number, String(reason)] as const)
     socket.on('message', (data: Buffer) => {
       said.push(decodeAgentFrame(data))
       if (said.length > 1) return
-      if (greet) greet(socket)
+      if (greet) greet(socket, headers.host ?? '', encode(welcome))
       else socket.send(encode(welcome))
       met.push({ socket, said, closed, send: (frame) => socket.send(encode(frame)) })
       for (const look of watching) look()
@@ -191,9 +191,9 @@ test('when the session moves, the link to its hub is the hub’s to end, and the
 })
 
 test('two URLs of one hub get one link, and the other URL when that is lost', async () => {
-  const two = await openHub('two')
-  const { port } = new URL(two.url)
-  const alias = `http://localhost:${port}`
+  let isAliasGone = false
+  const two = await openHub('two', (socket, host, welcome) => (isAliasGone && host.startsWith('localhost') ? socket.close(closeCodes.refused) : socket.send(welcome)))
+  const alias = two.url.replace('127.0.0.1', 'localhost')
   const { sides, lines } = start([two.url])
   sides.session('http://hub.example', 'one')
   const first = await two.meets(1)
@@ -205,8 +205,9 @@ test('two URLs of one hub get one link, and the other URL when that is lost', as
   await first.closed
   await settled(20)
   expect(two.met).toHaveLength(2)
+  isAliasGone = true
   second.socket.terminate()
-  await two.meets(3)
+  await lines.until(stands, 3)
 })
 
 test('a hub that is not there is tried again with growing waits, and logged once', async () => {
