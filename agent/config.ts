@@ -35,7 +35,8 @@ export interface AgentConfig {
 export const usage = `Usage: agent --node NAME --hub URL --credentials DIR [options]
 
   --node NAME                   this node's name, as in its certificate
-  --hub URL[,URL]               https://HOST:PORT of the hub; of several on one etcd the agent uses one that is there
+  --hub URL[,URL]               https://HOST:PORT of the hub; of several on one etcd the agent uses one that is there,
+                                and can be asked through all of them
   --credentials DIR             node.crt, node.key and ca.crt (made by: wherry join)
   --state DIR                   CNI state and container logs (default /var/lib/wherry/agent)
   --containerd-address SOCKET   (default /run/containerd/containerd.sock)

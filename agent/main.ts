@@ -44,6 +44,7 @@ import { createMounts } from './pods/volumes/mounts.ts'
 import { createTidying, openGivingBack } from './memory.ts'
 import { openMode, removeRules } from './modes.ts'
 import { createServices, type LaneDeps } from './services.ts'
+import { hubsAfter } from './state/hubs.ts'
 import { createTables, type Tables } from './state/tables.ts'
 import { onStopSignal } from './stop-signal.ts'
 
@@ -106,6 +107,8 @@ async function main(): Promise<void> {
       services.take(batch)
       half?.node.take(batch)
       dns?.take(batch)
+      const hubs = hubsAfter(batch, tables)
+      if (hubs) link.others(hubs)
     },
     lastRevision: () => tables.revision(),
     handlers: {

@@ -51,7 +51,7 @@ const forward = fc.record({ method: fc.constant('forward'), namespace: name, pod
 const attach = fc.record({ method: fc.constant('attach'), ...streams })
 const exec = fc.record({ method: fc.constant('exec'), ...streams, command: fc.array(text) })
 const hubFrames = {
-  welcome: fc.record({ kind: fc.constant('welcome'), version: count, node: name, history: name, revision: count, resumed: flag, time: count }),
+  welcome: fc.record({ kind: fc.constant('welcome'), version: count, node: name, history: name, revision: count, resumed: flag, time: count, hub: name }, { requiredKeys: ['kind', 'version', 'node', 'history', 'revision', 'resumed', 'time'] }),
   set: fc.record({ kind: fc.constant('set'), resource, revision: count, object }),
   endpoints: fc.record(
     { kind: fc.constant('endpoints'), revision: count, key: name, from: count, edits: fc.array(fc.record({ at: count, gone: count, come: fc.array(map, { maxLength: 3 }) }), { maxLength: 3 }), trigger: text },
@@ -86,7 +86,7 @@ const report = fc.oneof(
 )
 const agentFrames = {
   hello: fc.record(
-    { kind: fc.constant('hello'), version: count, node: name, agent: text, revision: count, history: name, time: count },
+    { kind: fc.constant('hello'), version: count, node: name, agent: text, revision: count, history: name, time: count, for: fc.constant('calls') },
     { requiredKeys: ['kind', 'version', 'node', 'agent', 'time'] },
   ),
   ack: fc.record(
@@ -193,6 +193,7 @@ describe('what a peer may not send', () => {
     ['a frame of the other direction', set, 'set: it goes from the hub to an agent'],
     ['a label that is no text', { ...told, report: { ...told.report, labels: { a: 1 } } }, 'report: report.labels["a"] must be text'],
     ['an unknown report', { ...told, report: { kind: 'gossip' } }, 'report: report.kind must be one of node, usage'],
+    ['a hello for something else', { ...hello, for: 'tea' }, 'hello: for must be one of calls'],
     ['text for bytes', { kind: 'data', id: 1, bytes: 'x' }, 'data: bytes must be bytes'],
     ['half a failure', { kind: 'end', id: 1, error: { code: 'X' } }, 'end: error.message is missing'],
     ['load that is no number', { kind: 'report', report: { kind: 'usage', usage: { cpuMillis: Number.NaN } } }, 'report.usage.cpuMillis'],

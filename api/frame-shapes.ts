@@ -135,7 +135,7 @@ const resource = oneOf(...agentResources)
 const edit = map({ at: count, gone: count, come: listOf(anyMap) })
 
 export const hubShapes: Readonly<Record<HubFrame['kind'], Check>> = {
-  welcome: map({ version: count, node: name, history: name, revision: count, resumed: flag, time: count }),
+  welcome: map({ version: count, node: name, history: name, revision: count, resumed: flag, time: count, hub: optional(name) }),
   set: map({ resource, revision: count, object }),
   endpoints: map({ revision: count, key: name, from: count, edits: listOf(edit), trigger: optional(text) }),
   delete: map({ resource, revision: count, key: name }),
@@ -150,7 +150,7 @@ export const hubShapes: Readonly<Record<HubFrame['kind'], Check>> = {
 }
 
 export const agentShapes: Readonly<Record<AgentFrame['kind'], Check>> = {
-  hello: map({ version: count, node: name, agent: text, revision: optional(count), history: optional(name), time: count }),
+  hello: map({ version: count, node: name, agent: text, revision: optional(count), history: optional(name), time: count, for: optional(oneOf('calls')) }),
   ack: map({ received: count, applied: count, failed: optional(failure) }),
   report: map({ report: union('kind', reports) }),
   data: map({ id: count, bytes, err: optional(flag) }),

@@ -9,7 +9,7 @@ import type { ContainerStatus, EndpointSlice, KubeObject, NodeStatus, PodStatus 
 import type { Resource } from './resources.ts'
 
 /** Raised with every change that an older peer would misread. */
-export const protocolVersion = 3
+export const protocolVersion = 4
 
 /** Bounds that both sides hold. Bytes, except where the name says otherwise. */
 export const limits = {
@@ -33,6 +33,8 @@ export const closeCodes = {
   replaced: 4001,
   /** The hub does not want this agent as it is: LINK_REFUSED. */
   refused: 4002,
+  /** A side link to a hub that has a better connection to the same node. */
+  needless: 4003,
 } as const
 
 /** The sets of objects that an agent is sent, of pods and of secrets only those of its own node. */
@@ -41,7 +43,10 @@ export type AgentResource = (typeof agentResources)[number]
 
 // ── hub to agent ────────────────────────────────────────────────────────────
 
-/** The hub's answer to `hello`. `resumed` false means that a `reset` and the whole state follow. `time` is ms since 1970. */
+/**
+ * The hub's answer to `hello`. `resumed` false means that a `reset` and the whole state follow, but on a side link nothing does.
+ * `time` is ms since 1970.
+ */
 export interface WelcomeFrame {
   readonly kind: 'welcome'
   readonly version: number
@@ -51,6 +56,11 @@ export interface WelcomeFrame {
   readonly revision: number
   readonly resumed: boolean
   readonly time: number
+  /**
+   * Tells this hub from the others on its store: its URL where the store names it, as the service `kubernetes` does, or else a name
+   * that no other has. Absent where there are no others.
+   */
+  readonly hub?: string
 }
 export interface SetFrame {
   readonly kind: 'set'
@@ -180,7 +190,11 @@ export type HubFrame = WelcomeFrame | SetFrame | EndpointsFrame | DeleteFrame | 
 
 // ── agent to hub ────────────────────────────────────────────────────────────
 
-/** First frame of an agent. `revision` is the last one that it holds in full, of that history; absent if it holds nothing. */
+/**
+ * First frame of an agent. `revision` is the last one that it holds in full, of that history; absent if it holds nothing.
+ * With `for` it opens a side link, beside the session that the agent has with another hub: the hub sends calls alone, and is told
+ * what was measured (`usage`, `podUsage`) and the answers.
+ */
 export interface HelloFrame {
   readonly kind: 'hello'
   readonly version: number
@@ -189,6 +203,7 @@ export interface HelloFrame {
   readonly revision?: number
   readonly history?: string
   readonly time: number
+  readonly for?: 'calls'
 }
 /** How far the node's kernel is. Sent after each pass of the sync loop. */
 export interface AckFrame {

@@ -25,7 +25,10 @@ export interface ClusterStatus {
 /** How the hub sees one agent. Times are RFC 3339. */
 export interface NodeLink {
   readonly name: string
+  /** Whether its session is with this hub, which then knows how far it is. */
   readonly connected: boolean
+  /** Set where its session is with another hub, and this one can ask it over a side link. */
+  readonly aside?: true
   readonly since?: string
   /** The last revision the agent acknowledged as received, and as accepted by its kernel. */
   readonly received: number

@@ -57,6 +57,7 @@ const cluster: Cluster = {
       { name: 'node2', connected: true, received: 40, applied: 30 },
       { name: 'node3', connected: false, received: 40, applied: 40 },
       { name: 'node4', connected: true, received: 40, applied: 40, failed: { code: 'KERNEL_REFUSED', message: 'no space' } },
+      { name: 'node5', connected: false, aside: true, received: 0, applied: 0 },
     ],
   },
   nodes: [
@@ -64,6 +65,7 @@ const cluster: Cluster = {
     node('node2', true, '198.18.0.12'),
     node('node3', false, '198.18.0.13'),
     node('node4', true, '198.18.0.14'),
+    node('node5', true, '198.18.0.15'),
   ],
   services: [web],
   slices: [slice, { ...slice, metadata: { ...slice.metadata, namespace: 'other', resourceVersion: '99' } }],
@@ -74,7 +76,7 @@ describe('the cluster in words', () => {
   test('a service is as new as its newest slice, and live where a connected kernel accepted that', () => {
     expect(revisionOf(cluster, web)).toBe(31)
     expect(liveOn(cluster, web).map((link) => link.name)).toEqual(['node1'])
-    expect(cluster.nodes.filter(isReady).map((n) => n.metadata.name)).toEqual(['node1', 'node2', 'node4'])
+    expect(cluster.nodes.filter(isReady).map((n) => n.metadata.name)).toEqual(['node1', 'node2', 'node4', 'node5'])
   })
 
   test('status shows nodes, services and refusals', () => {
@@ -82,14 +84,15 @@ describe('the cluster in words', () => {
       [
         'Hub https://127.0.0.1:6443, version 0.1.0, revision 40',
         '',
-        'NODE   READY  ADDRESS      CPU        MEMORY          LINK  RECEIVED  APPLIED  RULES',
-        'node1  yes    198.18.0.11  0.12 of 2  64 of 1024 MiB  up    40        31       live',
-        'node2  yes    198.18.0.12  -          -               up    40        30       behind',
-        'node3  no     198.18.0.13  -          -               down  40        40       unknown',
-        'node4  yes    198.18.0.14  -          -               up    40        40       failed',
+        'NODE   READY  ADDRESS      CPU        MEMORY          LINK   RECEIVED  APPLIED  RULES',
+        'node1  yes    198.18.0.11  0.12 of 2  64 of 1024 MiB  up     40        31       live',
+        'node2  yes    198.18.0.12  -          -               up     40        30       behind',
+        'node3  no     198.18.0.13  -          -               down   40        40       unknown',
+        'node4  yes    198.18.0.14  -          -               up     40        40       failed',
+        'node5  yes    198.18.0.15  -          -               aside  0         0        unknown',
         '',
         'SERVICE      CLUSTER-IP  PORTS                      ENDPOINTS  LIVE',
-        'default/web  10.97.3.4   80:30080/TCP,80:30081/UDP  1/2 ready  1 of 4 nodes',
+        'default/web  10.97.3.4   80:30080/TCP,80:30081/UDP  1/2 ready  1 of 5 nodes',
         '',
         'node4: kernel refused, KERNEL_REFUSED: no space',
         '',

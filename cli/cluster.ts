@@ -107,11 +107,16 @@ function nodeRow(node: Node, link: NodeLink | undefined, newest: number): readon
     addressOf(node) ?? '-',
     cpuText(link?.usage),
     memoryText(link?.usage),
-    link?.connected ? 'up' : 'down',
+    linkText(link),
     String(link?.received ?? '-'),
     String(link?.applied ?? '-'),
     rulesText(link, newest),
   ]
+}
+
+function linkText(link: NodeLink | undefined): string {
+  if (link?.connected) return 'up'
+  return link?.aside ? 'aside' : 'down'
 }
 
 function rulesText(link: NodeLink | undefined, newest: number): string {

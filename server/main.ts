@@ -39,7 +39,7 @@ import { addHubMeasures, type MeasuresDeps } from './hub/measures.ts'
 import { createUpgrade } from './hub/upgrade.ts'
 import { createElection, leaderFence, type ElectionDeps } from './leader/election.ts'
 import { createLoad, tidyWhenQuiet } from './memory.ts'
-import { keepPresence, type PresenceDeps } from './presence.ts'
+import { hubName, keepPresence, type PresenceDeps } from './presence.ts'
 import { createAuthorizer } from './rbac/authorizer.ts'
 import { bootstrapPolicy } from './rbac/bootstrap.ts'
 import { escalationCheck } from './rbac/escalation.ts'
@@ -88,7 +88,7 @@ async function main(): Promise<void> {
 
   const policy = createPolicy(store)
   const authorize = createAuthorizer(policy, [createNodeAuthorizer(store)])
-  const hub = createHub({ store, registry, log: log.with({ room: 'hub' }), clock, version })
+  const hub = createHub({ store, registry, log: log.with({ room: 'hub' }), clock, version, name: config.etcd && hubName(own, () => crypto.randomUUID()) })
   const metrics = measured({ store, kinds, sessions: hub, version })
   const checks = createChecks(store)
   /** Starts what one hub alone runs, with writes that are good only while `over` takes them. */

@@ -5,7 +5,7 @@
 import { sleep, type Clock } from '../api/clock.ts'
 import { errorKeys, type Log } from '../api/log.ts'
 import type { Lease } from '../api/objects.ts'
-import { leadTo, type HubAddress } from './bootstrap.ts'
+import { isReachable, leadTo, type HubAddress } from './bootstrap.ts'
 import type { Registry } from './registry/registry.ts'
 import type { Ref, Store } from './store/store.ts'
 
@@ -23,6 +23,15 @@ const times = { renewMs: 10_000, goneMs: 30_000 } as const
 
 const refOf = (name: string): Ref => ({ resource: 'leases.coordination.k8s.io', namespace: 'kube-system', name })
 const urlOf = ({ address, port }: HubAddress): string => `https://${address.includes(':') ? `[${address}]` : address}:${port}`
+
+/**
+ * How a hub tells agents which of the hubs of one store it is: the URL to which the service `kubernetes` leads, so that agents who
+ * find it there know it, or a name of its own where the service cannot lead to it.
+ */
+export function hubName(own: HubAddress, uuid: () => string): string {
+  return isReachable(own) ? new URL(urlOf(own)).origin : `hub ${uuid()}`
+}
+
 const nameOf = ({ address, port }: HubAddress): string => `${prefix}${address.replaceAll(':', '-')}-${port}`
 
 /** Runs until the signal aborts; resolves when the service leads to the others alone. */

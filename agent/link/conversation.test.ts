@@ -24,6 +24,7 @@ function open() {
     },
     lastRevision: () => state.held,
     handlers: noCalls,
+    onWelcome() {},
   })
   /** A new connection; what is said on it. */
   const connect = (): AgentFrame[] => {

@@ -18,6 +18,8 @@ export interface ConversationDeps {
   readonly onFrame: (frame: StreamFrame) => void
   readonly lastRevision: () => number | undefined
   readonly handlers: CallHandlers
+  /** The hub has welcomed the agent. */
+  readonly onWelcome: (frame: WelcomeFrame) => void
 }
 
 export interface Conversation {
@@ -67,6 +69,7 @@ export function createConversation(deps: ConversationDeps): Conversation {
     const apart = frame.time - clock.now()
     if (Math.abs(apart) > skewMs) log.warn('the clocks of node and hub differ', { seconds: Math.round(apart / 1000) })
     for (const told of outbox.afterWelcome()) at.connection.send(told)
+    deps.onWelcome(frame)
   }
 
   const stream = (at: Standing, frame: StreamFrame): void => {
@@ -129,8 +132,8 @@ export function createConversation(deps: ConversationDeps): Conversation {
   }
 }
 
-/** @throws LinkError LINK_REFUSED, FRAME_MALFORMED */
-function checkWelcome({ version, node, resumed }: WelcomeFrame, own: string, held: number | undefined): void {
+/** @param held the revision that was said in `hello` @throws LinkError LINK_REFUSED, FRAME_MALFORMED */
+export function checkWelcome({ version, node, resumed }: WelcomeFrame, own: string, held: number | undefined): void {
   if (version !== protocolVersion) {
     const message = `the hub speaks version ${version} of the protocol, the agent ${protocolVersion}: upgrade the older of them`
     throw new LinkError('LINK_REFUSED', message)

@@ -1,4 +1,7 @@
-/** The agent's link to its hub, one of several: connects, says what it holds, hands frames on in order, and comes back for ever. */
+/**
+ * The agent's link to its hub, one of several: connects, says what it holds, hands frames on in order, and comes back for ever.
+ * Beside that session it keeps side links to the other hubs.
+ */
 import { sleep, type Clock } from '../../api/clock.ts'
 import type { ErrorCode } from '../../api/errors.ts'
 import { limits, type AckFrame, type ReportFrame } from '../../api/frames.ts'
@@ -8,6 +11,7 @@ import type { CallHandlers } from './calls.ts'
 import { holdConnection, type LinkBounds, type LinkTls } from './connection.ts'
 import { createConversation } from './conversation.ts'
 import type { StreamFrame } from './order.ts'
+import { createSides, isMeasured } from './sides.ts'
 
 export type { CallHandlers, LinkBounds, LinkTls, StreamFrame }
 
@@ -37,8 +41,11 @@ export interface Link {
   /**
    * Tells the hub. The latest ack, node status and word about each pod are told again after every welcome, since what is on
    * its way when a connection breaks is lost. Events wait for a connection; load and lease are dropped without one.
+   * Load is told to every hub to which a connection stands, all else to the one hub of the session.
    */
   send(frame: AckFrame | ReportFrame): void
+  /** The hubs that the store names, as https URLs: with each, and each of `urls`, the agent keeps a side link besides. */
+  others(urls: readonly string[]): void
   /** Whether the hub has welcomed the agent on the connection that stands. */
   readonly connected: boolean
 }
@@ -52,7 +59,8 @@ export function createLink(deps: LinkDeps): Link {
   /** Agents begin at different hubs, and go on to the next one when theirs is lost. */
   let turn = Math.floor(deps.random() * deps.urls.length)
   const url = (): string => deps.urls[turn % deps.urls.length]!
-  const conversation = createConversation({ ...deps, url })
+  const sides = createSides({ ...deps, bounds })
+  const conversation = createConversation({ ...deps, url, onWelcome: (frame) => sides.session(url(), frame.hub) })
   const events = {
     onOpen: conversation.open.bind(conversation),
     onFrame: conversation.take.bind(conversation),
@@ -71,13 +79,19 @@ export function createLink(deps: LinkDeps): Link {
 
   return {
     async run(signal) {
+      const aside = sides.run(signal)
       while (!signal.aborted) {
         const waitMs = await connectOnce(signal)
         // Rejects only when the signal aborts, which ends the loop.
         await sleep(clock, waitMs, signal).catch(() => undefined)
       }
+      await aside
     },
-    send: (frame) => conversation.tell(frame),
+    send(frame) {
+      conversation.tell(frame)
+      if (isMeasured(frame)) sides.tell(frame)
+    },
+    others: (urls) => sides.named(urls),
     get connected() {
       return conversation.welcomed
     },

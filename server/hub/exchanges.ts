@@ -28,6 +28,8 @@ export interface Exchanges {
   take(frame: Extract<AgentFrame, { kind: 'data' | 'end' | 'room' }>): void
   /** The connection is gone: whoever waits is told. */
   close(): void
+  /** Whether no question is open. */
+  isIdle(): boolean
 }
 
 interface Question {
@@ -43,7 +45,8 @@ export function unreachable(node: string): StatusError {
   return new StatusError('ServiceUnavailable', `node ${node} has no connection to the hub; try again when its agent is back`)
 }
 
-export function createExchanges(node: string, send: (frame: HubFrame) => void): Exchanges {
+/** @param onIdle called when the last of the open questions is over */
+export function createExchanges(node: string, send: (frame: HubFrame) => void, onIdle: () => void = () => {}): Exchanges {
   const open = new Map<number, Question>()
   let last = 0
   let closed = false
@@ -59,6 +62,7 @@ export function createExchanges(node: string, send: (frame: HubFrame) => void): 
         open.delete(id)
         inbox.end(error)
         over.abort()
+        if (open.size === 0) onIdle()
       },
     }
   }
@@ -97,6 +101,7 @@ export function createExchanges(node: string, send: (frame: HubFrame) => void): 
       closed = true
       for (const question of open.values()) question.finish(unreachable(node))
     },
+    isIdle: () => open.size === 0,
   }
 
   function end(question: Question, { error, exitCode }: Extract<AgentFrame, { kind: 'end' }>): void {

@@ -15,6 +15,8 @@ export interface FeedDeps {
   readonly encoder: Encoder
   readonly outflow: Outflow
   readonly clock: Clock
+  /** The hub's, as `welcome.hub`. */
+  readonly name?: string | undefined
 }
 
 export interface Opening {
@@ -37,7 +39,7 @@ export interface Feed {
 }
 
 export function createFeed(deps: FeedDeps): Feed {
-  const { node, store, fanout, encoder, outflow, clock } = deps
+  const { node, store, fanout, encoder, outflow, clock, name } = deps
   /** The last change that was looked at, and the last `sync` that was sent. */
   let told = Infinity
   let marked = Infinity
@@ -75,7 +77,7 @@ export function createFeed(deps: FeedDeps): Feed {
         resumed,
         revision,
         send() {
-          const welcome = encoder.frame({ kind: 'welcome', version: protocolVersion, node, history: store.history, revision, resumed, time: clock.now() })
+          const welcome = encoder.frame({ kind: 'welcome', version: protocolVersion, node, history: store.history, revision, resumed, time: clock.now(), ...(name !== undefined && { hub: name }) })
           return outflow.open(prefixed(welcome, stretch))
         },
       }

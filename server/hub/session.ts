@@ -7,11 +7,12 @@ import { closeCodes, protocolVersion } from '../../api/frames.ts'
 import type { AckFrame, AgentFrame, HelloFrame, NodeCall, NodeReport } from '../../api/frames.ts'
 import { errorKeys, type Log } from '../../api/log.ts'
 import type { Store } from '../store/store.ts'
+import { misplaced } from './aside.ts'
 import type { Encoder } from './encoder.ts'
 import type { Fanout } from './fanout.ts'
 import { createExchanges, type Exchange, type Exchanges } from './exchanges.ts'
 import { createFeed, type Feed } from './feed.ts'
-import { createOutflow, type OutflowBounds } from './outflow.ts'
+import { createOutflow, type Outflow, type OutflowBounds } from './outflow.ts'
 import { startPulse } from '../../api/pulse.ts'
 
 export interface SessionBounds {
@@ -25,6 +26,10 @@ export interface SessionBounds {
 export interface SessionEvents {
   /** The agent may come in; nothing has been sent to it yet. */
   greeted(session: Session): void
+  /** The same for a side link. */
+  greetedAside(session: Session): void
+  /** No call is open any more, or the side link stands and none is open yet. */
+  idle(): void
   ack(frame: AckFrame): void
   report(report: NodeReport): void
   /** Told once. After it, nothing is sent or told any more. */
@@ -39,6 +44,8 @@ export interface SessionDeps {
   readonly log: Log
   /** The hub's own, e.g. `0.1.0`. */
   readonly version: string
+  /** The hub's, as `welcome.hub`. */
+  readonly name?: string | undefined
   readonly bounds: SessionBounds & OutflowBounds
   readonly events: SessionEvents
 }
@@ -47,6 +54,8 @@ export interface Session {
   readonly node: string
   /** A question to the node, as `Sessions.open`. */
   open(call: NodeCall, signal: AbortSignal): Exchange
+  /** Whether no question is open. */
+  isIdle(): boolean
   /** Ends the session; the agent is told why. */
   close(code: number, reason: string): void
   /** Ends the connection without a word. */
@@ -83,9 +92,10 @@ export function openSession(socket: WebSocket, node: string, deps: SessionDeps):
   }
 
   const outflow = createOutflow(socket, bounds, () => cut(`more than ${bounds.queueBytes} bytes wait for the agent`))
-  const exchanges = createExchanges(node, (frame) => outflow.push(encoder.frame(frame)))
+  const onIdle = (): void => void (ended.signal.aborted || events.idle())
+  const exchanges = createExchanges(node, (frame) => outflow.push(encoder.frame(frame)), onIdle)
   const feed = createFeed({ ...deps, node, outflow })
-  const session: Session = { node, open: (call, signal) => exchanges.open(call, signal), close, cut, gone }
+  const session: Session = { node, open: (call, signal) => exchanges.open(call, signal), isIdle: () => exchanges.isIdle(), close, cut, gone }
   const beat = (): void => {
     socket.ping()
     feed.catchUp()
@@ -93,7 +103,12 @@ export function openSession(socket: WebSocket, node: string, deps: SessionDeps):
   const silent = (): void => cut('nothing was heard from the agent for two beats')
   const pulse = startPulse({ clock, everyMs: bounds.pingMs, beat, silent })
   const cancelDeadline = clock.after(bounds.helloMs, () => close(closeCodes.malformed, `no hello within ${bounds.helloMs} ms`))
-  const take = conversation({ deps: { ...deps, log }, session, feed, exchanges, ended: ended.signal, begun: cancelDeadline })
+  let isAside = false
+  const greetedAside = (side: Session): void => {
+    isAside = true
+    events.greetedAside(side)
+  }
+  const take = conversation({ deps: { ...deps, events: { ...events, greetedAside }, log }, session, feed, outflow, exchanges, ended: ended.signal, begun: cancelDeadline })
 
   ended.signal.addEventListener('abort', () => {
     pulse.stop()
@@ -111,7 +126,7 @@ export function openSession(socket: WebSocket, node: string, deps: SessionDeps):
   socket.on('error', (e) => log.debug('the socket of an agent failed', errorKeys(e)))
   socket.on('close', (code, reason) => {
     if (ended.signal.aborted) return
-    log.info('an agent is gone', { closeCode: code, reason: reason.toString() })
+    log.info(isAside ? 'a side link is gone' : 'an agent is gone', { closeCode: code, reason: reason.toString() })
     end()
   })
   return session
@@ -121,6 +136,7 @@ interface Conversation {
   readonly deps: SessionDeps
   readonly session: Session
   readonly feed: Feed
+  readonly outflow: Outflow
   readonly exchanges: Exchanges
   readonly ended: AbortSignal
   /** Called when the opening is ready to be sent. */
@@ -128,13 +144,14 @@ interface Conversation {
 }
 
 /** Takes the agent's frames, each in its turn. */
-function conversation({ deps, session, feed, exchanges, ended, begun }: Conversation): (bytes: Uint8Array) => void {
+function conversation({ deps, session, feed, outflow, exchanges, ended, begun }: Conversation): (bytes: Uint8Array) => void {
   const { store, clock, log, events } = deps
-  let turn: 'hello' | 'greeting' | 'live' = 'hello'
+  let turn: 'hello' | 'greeting' | 'live' | 'aside' = 'hello'
 
   const greet = async (hello: HelloFrame): Promise<void> => {
     const refusal = unwelcome(hello, session.node)
     if (refusal) return session.close(closeCodes.refused, refusal)
+    if (hello.for === 'calls') return greetAside(hello)
     await store.fresh(ended)
     if (ended.aborted) return
     events.greeted(session)
@@ -152,6 +169,17 @@ function conversation({ deps, session, feed, exchanges, ended, begun }: Conversa
     if (Math.abs(apart) > skewMs) log.warn('the clocks of hub and node differ', { seconds: Math.round(apart / 1000) })
     await opening.send()
   }
+  /** Of the store nothing is needed here, nor waited for. */
+  const greetAside = async ({ agent }: HelloFrame): Promise<void> => {
+    turn = 'aside'
+    begun()
+    events.greetedAside(session)
+    log.info('a side link of an agent is welcome', { agent })
+    const { history, revision } = store
+    const welcome = { kind: 'welcome', version: protocolVersion, node: session.node, history, revision, resumed: false, time: clock.now() } as const
+    await outflow.open([deps.encoder.frame({ ...welcome, ...(deps.name !== undefined && { hub: deps.name }) })])
+    if (!ended.aborted && exchanges.isIdle()) events.idle()
+  }
   const take = (frame: AgentFrame): void => {
     if (frame.kind === 'hello') {
       if (turn !== 'hello') return session.close(closeCodes.malformed, 'a second hello')
@@ -163,7 +191,9 @@ function conversation({ deps, session, feed, exchanges, ended, begun }: Conversa
       })
       return
     }
-    if (turn !== 'live') return session.close(closeCodes.malformed, `${frame.kind} came before the welcome`)
+    if (turn !== 'live' && turn !== 'aside') return session.close(closeCodes.malformed, `${frame.kind} came before the welcome`)
+    const fault = turn === 'aside' ? misplaced(frame) : undefined
+    if (fault !== undefined) return session.close(closeCodes.malformed, fault)
     switch (frame.kind) {
       case 'ack':
         return events.ack(frame)

@@ -11,7 +11,7 @@ export interface PodLoad {
 }
 
 export interface Sessions {
-  /** Every agent that has been seen since the hub started, by name. */
+  /** Every agent that has had its session here since the hub started, or has a side link now; by name, each once. */
   nodes(): readonly NodeLink[]
   /** The last measured load of a node, if it reported within the last 30 s. */
   usage(node: string): NodeUsage | undefined

@@ -20,13 +20,15 @@ const root = resolve(import.meta.dirname, '../..')
 export interface HubWish {
   readonly data: string
   readonly port: number
+  /** Where it listens: 127.0.0.1 unless told. */
+  readonly host?: string
   readonly flags?: readonly string[]
 }
 
 /** Resolves when it serves. @throws with its last words where it ends before */
-export async function startHub({ data, port, flags = [] }: HubWish): Promise<HubProcess> {
-  const url = `https://127.0.0.1:${port}`
-  const args = ['--disable-warning=ExperimentalWarning', join(root, 'server/main.ts'), '--data', data, '--listen', `127.0.0.1:${port}`, ...flags]
+export async function startHub({ data, port, host = '127.0.0.1', flags = [] }: HubWish): Promise<HubProcess> {
+  const url = `https://${host}:${port}`
+  const args = ['--disable-warning=ExperimentalWarning', join(root, 'server/main.ts'), '--data', data, '--listen', `${host}:${port}`, ...flags]
   // What Node has compiled once need not be compiled again by the next hub.
   const env = { ...process.env, NODE_COMPILE_CACHE: join(root, 'node_modules/.cache/wherry') }
   const child = spawn(process.execPath, args, { stdio: ['ignore', 'pipe', 'pipe'], env })

@@ -7,10 +7,12 @@ import { delimiter, join } from 'node:path'
 import { promisify } from 'node:util'
 import { execa } from 'execa'
 import { afterAll, beforeAll, describe, expect, test } from 'vitest'
+import type { ClusterStatus } from '../../api/hub.ts'
 import type { KubeObject, Lease, Service } from '../../api/objects.ts'
 import { groups } from '../../server/auth/auth.ts'
 import { issue, makeKey } from '../../server/auth/certificate.ts'
 import { failureOf } from '../kit/api.ts'
+import { noCalls } from '../kit/calls.ts'
 import { cronTab, customResourceDefinition } from '../kit/custom.ts'
 import { etcdFlags, freePorts, noEtcd, startEtcd, type EtcdServer } from '../kit/etcd.ts'
 import { bytesOf } from '../kit/hexdump.ts'
@@ -163,6 +165,78 @@ describe.skipIf(noEtcd)(`two hubs on one etcd${noEtcd && ` (skipped: ${noEtcd})`
       await agent.stop()
     }
     hubs[0] = await start(0)
+  })
+
+  test('a node answers through both hubs, and no call to one is disturbed when the other dies and comes back', async () => {
+    const pods = '/api/v1/namespaces/default/pods'
+    const node = { apiVersion: 'v1', kind: 'Node', metadata: { name: 'node2' } }
+    const container = { name: 'c', image: 'x' }
+    await hubs[0].api.create('/api/v1/nodes', node)
+    await hubs[0].api.create(pods, { apiVersion: 'v1', kind: 'Pod', metadata: { name: 'talker' }, spec: { nodeName: 'node2', containers: [container] } })
+    const running = { ...container, ready: true, restartCount: 0, imageID: '', state: { running: { startedAt: '2026-01-01T00:00:00Z' } } }
+    await hubs[0].api.patch(`${pods}/talker/status`, 'merge', { status: { phase: 'Running', containerStatuses: [running] } })
+
+    /** What the container says; how often somebody began to listen. */
+    const lines = new TransformStream<Uint8Array, Uint8Array>()
+    const mouth = lines.writable.getWriter()
+    const say = (word: number): Promise<void> => mouth.write(Buffer.from(`${word}\n`))
+    let listeners = 0
+    const agent = startAgent('node2', {
+      urls: hubs.map((hub) => hub.url),
+      tls: issueNode(join(dir, 'hub0/pki'), 'node2'),
+      random: () => 0,
+      handlers: {
+        ...noCalls,
+        rules: () => ReadableStream.from([Buffer.from('table ip x')]),
+        logs(call) {
+          listeners++
+          return call.follow ? lines.readable : ReadableStream.from([Buffer.from('once')])
+        },
+      },
+    })
+    const isAsked = async (hub: HubProcess): Promise<boolean> => (await hub.api.send('GET', '/wherry/v1/nodes/node2/rules')).text === 'table ip x'
+    const link = async (hub: HubProcess) => (await hub.api.get<ClusterStatus>('/wherry/v1/status')).nodes.filter(({ name }) => name === 'node2')
+    const isMeasured = async (hub: HubProcess): Promise<boolean> => {
+      agent.link.send({ kind: 'report', report: { kind: 'usage', usage: { cpuMillis: 7, memoryBytes: 1024, cpuCapacityMillis: 1_000, memoryCapacityBytes: 4096 } } })
+      agent.link.send({ kind: 'report', report: { kind: 'podUsage', windowMs: 1_000, pods: [{ key: 'default/talker', containers: [{ name: 'c', cpuMillis: 7, memoryBytes: 1024 }] }] } })
+      const [ofNode, ofPod] = await Promise.all(['nodes/node2', 'namespaces/default/pods/talker'].map((path) => hub.api.send('GET', `/apis/metrics.k8s.io/v1beta1/${path}`)))
+      return ofNode!.text.includes('"7000000n"') && ofPod!.text.includes('"7000000n"')
+    }
+    try {
+      for (const hub of hubs) {
+        await waitFor('the node to answer', () => isAsked(hub))
+        expect((await hub.api.send('GET', `${pods}/talker/log`)).text).toBe('once')
+        await waitFor('its load', () => isMeasured(hub))
+      }
+      expect(agent.lines.of('connected to the hub')).toMatchObject([{ hub: hubs[0].url }])
+      expect(await link(hubs[0])).toMatchObject([{ connected: true }])
+      expect(await link(hubs[1])).toMatchObject([{ connected: false, aside: true }])
+
+      const heard = await hubs[1].api.watch<number>(`${pods}/talker/log?follow=true`) as unknown as AsyncGenerator<number>
+      await say(1)
+      expect((await heard.next()).value).toBe(1)
+      const before = listeners
+      await hubs[0].end('SIGKILL')
+      await agent.lines.until('connected to the hub', 2)
+      expect(await link(hubs[1])).toMatchObject([{ connected: true }])
+      await say(2)
+      expect((await heard.next()).value).toBe(2)
+      expect(listeners).toBe(before)
+      await mouth.close()
+      expect(await heard.next()).toMatchObject({ done: true })
+      expect(await isAsked(hubs[1])).toBe(true)
+      expect(agent.lines.of('there is no side link to a hub; it is tried again')).toMatchObject([{ hub: hubs[0].url }])
+
+      hubs[0] = await start(0)
+      await waitFor('the node to answer at the hub that came back', () => isAsked(hubs[0]))
+      await waitFor('its load', () => isMeasured(hubs[0]))
+      expect(await link(hubs[0])).toMatchObject([{ connected: false, aside: true }])
+      expect(agent.lines.of('connected to the hub')).toHaveLength(2)
+    } finally {
+      await agent.stop()
+    }
+    await hubs[1].api.delete(`${pods}/talker?gracePeriodSeconds=0`)
+    await hubs[1].api.delete('/api/v1/nodes/node2')
   })
 
   test('of services that are made through both at once no two have the same address or node port', async () => {

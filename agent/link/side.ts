@@ -1,0 +1,112 @@
+/** One side link: a connection to a hub that is not the one of the agent's session. It carries calls, and what was measured. */
+import { sleep, type Clock } from '../../api/clock.ts'
+import { protocolVersion, type HubFrame, type ReportFrame } from '../../api/frames.ts'
+import { errorKeys, type Log } from '../../api/log.ts'
+import { createBackoff } from './backoff.ts'
+import { createCalls, type CallHandlers, type Calls } from './calls.ts'
+import { holdConnection, type Connection, type LinkBounds, type LinkTls } from './connection.ts'
+import { checkWelcome } from './conversation.ts'
+import { LinkError } from './error.ts'
+
+export interface SideDeps {
+  readonly url: string
+  readonly tls?: LinkTls
+  readonly node: string
+  readonly version: string
+  readonly clock: Clock
+  /** In [0, 1). */
+  readonly random: () => number
+  readonly log: Log
+  readonly handlers: CallHandlers
+  readonly bounds: LinkBounds
+  /** Whether a connection is to be made, asked before each. One that stands is left to the hub, which knows who is using it. */
+  readonly isWanted: () => boolean
+  /** It stands from now on, with the hub of this name, or it stands no more. */
+  readonly onChange: (hub: string | undefined) => void
+}
+
+export interface Side {
+  /** Connects, and again after each loss, until it is not wanted any more or the signal aborts. Never rejects. */
+  run(signal: AbortSignal): Promise<void>
+  /** Tells the hub now, or never. */
+  tell(frame: ReportFrame): void
+}
+
+/** Milliseconds over which the agents of a cluster spread their first connection to a hub of which all hear in the same moment. */
+const spreadMs = 3_000
+
+interface Standing {
+  readonly connection: Connection
+  readonly calls: Calls
+  /** Milliseconds since 1970; undefined before the welcome. */
+  welcomedAt?: number
+}
+
+export function createSide(deps: SideDeps): Side {
+  const { url, node, clock, log, handlers, isWanted, onChange } = deps
+  const backoff = createBackoff(deps.random)
+  let standing: Standing | undefined
+  /** The log has heard of it since it stood last. */
+  let complained = false
+
+  const open = (connection: Connection): void => {
+    standing = { connection, calls: createCalls({ handlers, log, send: (frame) => connection.sent(frame) }) }
+    connection.send({ kind: 'hello', version: protocolVersion, node, agent: deps.version, time: clock.now(), for: 'calls' })
+  }
+  const take = (frame: HubFrame): void => {
+    const at = standing!
+    if ((frame.kind === 'welcome') !== (at.welcomedAt === undefined)) {
+      throw new LinkError('FRAME_MALFORMED', `${frame.kind} came ${at.welcomedAt === undefined ? 'before' : 'after'} the welcome of a side link`)
+    }
+    switch (frame.kind) {
+      case 'welcome':
+        checkWelcome(frame, node, undefined)
+        at.welcomedAt = clock.now()
+        complained = false
+        log.info('a side link to a hub stands', { hub: url })
+        return onChange(frame.hub ?? url)
+      case 'call':
+      case 'cancel':
+      case 'input':
+      case 'inputEnd':
+      case 'resize':
+      case 'room':
+        return at.calls.take(frame)
+      case 'reset':
+      case 'set':
+      case 'endpoints':
+      case 'delete':
+      case 'sync':
+        throw new LinkError('FRAME_MALFORMED', `${frame.kind} does not belong on a side link`)
+    }
+  }
+  /** @returns how long to wait before the next connection, ms */
+  const connectOnce = async (signal: AbortSignal): Promise<number> => {
+    const why = await holdConnection({ ...deps, onOpen: open, onFrame: take }, signal)
+    const stoodMs = standing?.welcomedAt === undefined ? 0 : clock.now() - standing.welcomedAt
+    standing?.calls.close()
+    standing = undefined
+    onChange(undefined)
+    backoff.stood(stoodMs)
+    if (!complained && !signal.aborted && isWanted()) {
+      complained = true
+      log.warn('there is no side link to a hub; it is tried again', { hub: url, ...errorKeys(why) })
+    }
+    return Math.round(backoff.next(why.code === 'LINK_REFUSED' ? 'refused' : 'lost'))
+  }
+
+  return {
+    async run(signal) {
+      let waitMs = deps.random() * spreadMs
+      for (;;) {
+        // Rejects only when the signal aborts, which ends the loop.
+        await sleep(clock, waitMs, signal).catch(() => undefined)
+        if (signal.aborted || !isWanted()) return
+        waitMs = await connectOnce(signal)
+      }
+    },
+    tell(frame) {
+      if (standing?.welcomedAt !== undefined) standing.connection.send(frame)
+    },
+  }
+}
