@@ -19,17 +19,23 @@ const mmapThreshold = -3
 
 /** Leaves libc alone where it has no such functions, or this Node calls no foreign ones. */
 export async function openMemory(): Promise<Memory> {
-  setFlagsFromString('--expose-gc')
-  const collect = runInNewContext('gc') as (options: object) => void
   const { trim, mapFrom } = await openMalloc()
+  let collect: ((options: object) => void) | undefined
   return {
     giveBack() {
+      collect ??= openCollector()
       collect({ type: 'major', execution: 'sync', flavor: 'last-resort' })
       trim()
     },
     trim,
     mapFrom,
   }
+}
+
+/** A context of its own is needed to reach it, which is nobody's before the first time. */
+function openCollector(): (options: object) => void {
+  setFlagsFromString('--expose-gc')
+  return runInNewContext('gc') as (options: object) => void
 }
 
 async function openMalloc(): Promise<{ readonly trim: () => void; readonly mapFrom: (bytes: number) => void }> {
