@@ -1,5 +1,6 @@
 /** What is still there of a lab: looked for everywhere where a lab leaves something. */
 import { existsSync, readFileSync } from 'node:fs'
+import { mountsBelow } from '../../api/mountinfo.ts'
 import type { Exec } from '../exec.ts'
 import { allDirs, parseLayout } from './cgroups.ts'
 import { type LabMemory, observeRoot, type RootNetwork } from './memory.ts'
@@ -53,18 +54,4 @@ export function rootDifferences(
     ['link', links],
     ['table', tables],
   ]
-}
-
-/** Mount points at or below the directories, deepest first. @param mountinfo text of /proc/self/mountinfo */
-export function mountsBelow(mountinfo: string, dirs: readonly string[]): readonly string[] {
-  return mountinfo
-    .split('\n')
-    .map((line) => unescapePath(line.split(' ')[4] ?? ''))
-    .filter((path) => dirs.some((dir) => path === dir || path.startsWith(`${dir}/`)))
-    .toReversed()
-}
-
-/** proc(5): blank, tab, newline and backslash are written as octal. */
-function unescapePath(path: string): string {
-  return path.replaceAll(/\\([0-7]{3})/g, (_, octal: string) => String.fromCharCode(Number.parseInt(octal, 8)))
 }

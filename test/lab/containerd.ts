@@ -4,6 +4,7 @@ import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import { getuid, pid } from 'node:process'
 import { silentLog } from '../../api/log.ts'
+import { mountsBelow } from '../../api/mountinfo.ts'
 import { createExec, type Exec } from '../../agent/kernel/exec.ts'
 import { goArchitecture } from '../../agent/metrics/node-facts.ts'
 import { buildEchoImage } from '../../cli/lab/image/image.ts'
@@ -83,7 +84,7 @@ export async function startContainerd(name: string, namespace: string): Promise<
       for (const id of await words('containers', 'ls', '-q')) await ctr('containers', 'rm', id).catch(() => {})
       stopping.abort()
       await ended
-      for (const path of mountsBelow(dir)) await outer.run({ command: 'umount', args: [path] }, deadline()).catch(() => {})
+      for (const path of mountsBelow(readFileSync('/proc/self/mountinfo', 'utf8'), [dir])) await outer.run({ command: 'umount', args: [path] }, deadline()).catch(() => {})
       const names = (await outer.run({ command: 'ip', args: ['netns', 'list'] }, deadline())).stdout.split('\n').map((l) => l.split(' ')[0]!)
       for (const left of names.filter((n) => n.startsWith(`wherry-${netns}-`) || n === netns)) {
         await outer.run({ command: 'ip', args: ['netns', 'delete', left] }, deadline())
@@ -103,11 +104,6 @@ async function answering(ask: () => Promise<unknown>, signal: AbortSignal): Prom
     )
     if (answered) return
   }
-}
-
-function mountsBelow(dir: string): readonly string[] {
-  const mounted = readFileSync('/proc/self/mounts', 'utf8').split('\n').map((line) => line.split(' ')[1] ?? '')
-  return mounted.filter((path) => path.startsWith(`${dir}/`)).reverse()
 }
 
 /** Removes the (empty) cgroups below a name in every hierarchy. */

@@ -1,5 +1,6 @@
 /** File systems in memory (tmpfs(5)), for what must not come to a disk, and what the kernel has mounted (proc(5), mountinfo). */
 import { mkdirSync, readFileSync, realpathSync } from 'node:fs'
+import { mountsBelow } from '../../../api/mountinfo.ts'
 import type { Exec } from '../../kernel/exec.ts'
 
 export interface Mounts {
@@ -15,10 +16,7 @@ export function createMounts(exec: Exec): Mounts {
   return {
     below(path) {
       const at = real(path)
-      return mountPoints(readFileSync('/proc/self/mountinfo', 'utf8'))
-        .filter((point) => point === at || point.startsWith(`${at}/`))
-        .map((point) => path + point.slice(at.length))
-        .toReversed()
+      return mountsBelow(readFileSync('/proc/self/mountinfo', 'utf8'), [at]).map((point) => path + point.slice(at.length))
     },
     async mountMemory(path, { mode, bytes }, signal) {
       mkdirSync(path, { recursive: true })
@@ -37,10 +35,4 @@ function real(path: string): string {
   } catch {
     return path
   }
-}
-
-/** The fifth field of each line, in the order of mounting. */
-export function mountPoints(mountinfo: string): readonly string[] {
-  const fields = mountinfo.split('\n').map((line) => line.split(' ')[4])
-  return fields.filter((f) => f !== undefined).map((f) => f.replaceAll(/\\(\d{3})/g, (_, octal: string) => String.fromCharCode(Number.parseInt(octal, 8))))
 }

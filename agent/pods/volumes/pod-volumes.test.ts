@@ -3,11 +3,12 @@ import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import { afterEach, beforeEach, describe, expect, test } from 'vitest'
 import { isWherryError } from '../../../api/errors.ts'
+import { mountPoints } from '../../../api/mountinfo.ts'
 import type { Pod } from '../../../api/objects.ts'
 import { createFakeClock, type FakeClock } from '../../../test/kit/clock.ts'
 import { createFakeObjects, type FakeObjects } from '../../objects/fake.ts'
 import { createFakeMounts, type FakeMounts } from './fake.ts'
-import { mountPoints, type Mounts } from './mounts.ts'
+import type { Mounts } from './mounts.ts'
 import { createPodVolumes, writtenDir, type PodVolumes } from './pod-volumes.ts'
 
 const never = new AbortController().signal
