@@ -19,8 +19,11 @@ export interface CallsDeps {
   readonly log: Log
 }
 
+/** The hub's part of a call. */
+export type CallsFrame = Extract<HubFrame, { kind: 'call' | 'cancel' | 'input' | 'inputEnd' | 'resize' | 'room' }>
+
 export interface Calls {
-  take(frame: Extract<HubFrame, { kind: 'call' | 'cancel' | 'input' | 'inputEnd' | 'resize' | 'room' }>): void
+  take(frame: CallsFrame): void
   /** The connection is gone: nobody waits for an answer any more. */
   close(): void
 }

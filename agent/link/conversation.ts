@@ -2,7 +2,7 @@
 import type { Clock } from '../../api/clock.ts'
 import { protocolVersion, type HubFrame, type WelcomeFrame } from '../../api/frames.ts'
 import type { Log } from '../../api/log.ts'
-import { createCalls, type CallHandlers, type Calls } from './calls.ts'
+import { createCalls, type CallHandlers, type Calls, type CallsFrame } from './calls.ts'
 import type { Connection } from './connection.ts'
 import { LinkError } from './error.ts'
 import { createOrder, type StreamFrame } from './order.ts'
@@ -93,27 +93,11 @@ export function createConversation(deps: ConversationDeps): Conversation {
     },
     take(frame) {
       const at = standing!
-      const early = at.welcomedAt === undefined
-      if ((frame.kind === 'welcome') !== early) {
-        throw new LinkError('FRAME_MALFORMED', `${frame.kind} came ${early ? 'before' : 'after'} the welcome`)
-      }
-      switch (frame.kind) {
-        case 'welcome':
-          return welcome(at, frame)
-        case 'call':
-        case 'cancel':
-        case 'input':
-        case 'inputEnd':
-        case 'resize':
-        case 'room':
-          return at.calls.take(frame)
-        case 'reset':
-        case 'set':
-        case 'endpoints':
-        case 'delete':
-        case 'sync':
-          return stream(at, frame)
-      }
+      deliver(frame, at, {
+        welcome: (first) => welcome(at, first),
+        calls: (part) => at.calls.take(part),
+        stream: (part) => stream(at, part),
+      })
     },
     tell(frame) {
       const open = standing?.welcomedAt !== undefined
@@ -129,6 +113,38 @@ export function createConversation(deps: ConversationDeps): Conversation {
     get welcomed() {
       return standing?.welcomedAt !== undefined
     },
+  }
+}
+
+/** Who takes which frames of a connection. */
+export interface Takers {
+  readonly welcome: (frame: WelcomeFrame) => void
+  readonly calls: (frame: CallsFrame) => void
+  readonly stream: (frame: StreamFrame) => void
+}
+
+/** Hands a frame to who takes its kind. @throws LinkError FRAME_MALFORMED where the welcome is not the first one, or not the only one */
+export function deliver(frame: HubFrame, { welcomedAt }: { readonly welcomedAt?: number }, to: Takers): void {
+  const isWelcomed = welcomedAt !== undefined
+  if ((frame.kind === 'welcome') === isWelcomed) {
+    throw new LinkError('FRAME_MALFORMED', `${frame.kind} came ${isWelcomed ? 'after' : 'before'} the welcome`)
+  }
+  switch (frame.kind) {
+    case 'welcome':
+      return to.welcome(frame)
+    case 'call':
+    case 'cancel':
+    case 'input':
+    case 'inputEnd':
+    case 'resize':
+    case 'room':
+      return to.calls(frame)
+    case 'reset':
+    case 'set':
+    case 'endpoints':
+    case 'delete':
+    case 'sync':
+      return to.stream(frame)
   }
 }
 

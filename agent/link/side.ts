@@ -5,7 +5,7 @@ import { errorKeys, type Log } from '../../api/log.ts'
 import { createBackoff } from './backoff.ts'
 import { createCalls, type CallHandlers, type Calls } from './calls.ts'
 import { holdConnection, type Connection, type LinkBounds, type LinkTls } from './connection.ts'
-import { checkWelcome } from './conversation.ts'
+import { checkWelcome, deliver } from './conversation.ts'
 import { LinkError } from './error.ts'
 
 export interface SideDeps {
@@ -55,30 +55,19 @@ export function createSide(deps: SideDeps): Side {
   }
   const take = (frame: HubFrame): void => {
     const at = standing!
-    if ((frame.kind === 'welcome') !== (at.welcomedAt === undefined)) {
-      throw new LinkError('FRAME_MALFORMED', `${frame.kind} came ${at.welcomedAt === undefined ? 'before' : 'after'} the welcome of a side link`)
-    }
-    switch (frame.kind) {
-      case 'welcome':
-        checkWelcome(frame, node, undefined)
+    deliver(frame, at, {
+      welcome(first) {
+        checkWelcome(first, node, undefined)
         at.welcomedAt = clock.now()
         complained = false
         log.info('a side link to a hub stands', { hub: url })
-        return onChange(frame.hub ?? url)
-      case 'call':
-      case 'cancel':
-      case 'input':
-      case 'inputEnd':
-      case 'resize':
-      case 'room':
-        return at.calls.take(frame)
-      case 'reset':
-      case 'set':
-      case 'endpoints':
-      case 'delete':
-      case 'sync':
-        throw new LinkError('FRAME_MALFORMED', `${frame.kind} does not belong on a side link`)
-    }
+        onChange(first.hub ?? url)
+      },
+      calls: (part) => at.calls.take(part),
+      stream({ kind }) {
+        throw new LinkError('FRAME_MALFORMED', `${kind} does not belong on a side link`)
+      },
+    })
   }
   /** @returns how long to wait before the next connection, ms */
   const connectOnce = async (signal: AbortSignal): Promise<number> => {
