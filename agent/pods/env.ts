@@ -1,17 +1,17 @@
 /** A container's environment, and the $(NAME) references in it and in its command. Pure. */
 import type { Container } from '../../api/objects.ts'
-import type { ObjectData, ObjectName } from '../objects/objects.ts'
+import type { ObjectName } from '../objects/objects.ts'
 import { fieldValue, resourceValue, type Downward } from './downward.ts'
 import { PodError } from './error.ts'
 import type { ContainerSpec } from './runtime/runtime.ts'
+import { absent, type FoundObjects } from './volumes/named.ts'
 
 type EnvVar = NonNullable<Container['env']>[number]
 type EnvFrom = NonNullable<Container['envFrom']>[number]
 
 /** What variables are made of. */
 export interface EnvSupply {
-  /** Undefined where there is none. */
-  object(kind: ObjectName['kind'], name: string): ObjectData | undefined
+  readonly object: FoundObjects
   /** Of services, which everything else goes before. */
   readonly services: readonly Variable[]
 }
@@ -68,7 +68,7 @@ function wholeSource({ configMapRef, secretRef, prefix = '' }: EnvFrom, path: st
   const [kind, ref, field] = secretRef ? (['Secret', secretRef, 'secretRef'] as const) : (['ConfigMap', configMapRef, 'configMapRef'] as const)
   const name = ref?.name ?? ''
   const data = supply.object(kind, name)
-  if (!data && !ref?.optional) throw absent(`${path}.${field}`, `${kind.toLowerCase()} ${JSON.stringify(name)} not found`)
+  if (!data && !ref?.optional) throw absent(`${path}.${field}`, { kind, name })
   const texts = [...(data ?? [])].filter(([, { binary }]) => !binary)
   const variables = texts.map(([key, { bytes }]) => ({ name: prefix + key, value: bytes.toString() }))
   const wrong = variables.filter((v) => !variableName.test(v.name)).map((v) => v.name.slice(prefix.length))
@@ -105,10 +105,5 @@ function keyValue({ kind, path, name = '', key, optional }: KeyRef, supply: EnvS
   const value = data?.get(key)
   if (value && !value.binary) return value.bytes.toString()
   if (optional) return undefined
-  const of = `${kind.toLowerCase()} ${JSON.stringify(name)}`
-  throw data ? absent(`${path}.key`, `${of} has no key ${JSON.stringify(key)}`) : absent(path, `${of} not found`)
-}
-
-function absent(field: string, why: string): PodError {
-  return new PodError('OBJECT_ABSENT', `${field}: ${why}`)
+  throw data ? absent(`${path}.key`, { kind, name, key }) : absent(path, { kind, name })
 }

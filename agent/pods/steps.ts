@@ -102,8 +102,8 @@ export function createSteps(tools: StepTools): Steps {
   }
 
   async function supplyOf(container: Container, { pod, arrived }: StepTarget, signal: AbortSignal): Promise<EnvSupply> {
-    const objects = await findAll(objectsOfEnv(pod, container), tools.objects, newerThan(arrived), signal)
-    return { object: (kind, name) => objects.get(`${kind} ${name}`), services: tools.serviceVariables(pod) }
+    const object = await findAll(objectsOfEnv(pod, container), tools.objects, newerThan(arrived), signal)
+    return { object, services: tools.serviceVariables(pod) }
   }
 
   const newerThan = (arrived: number): number => Math.max(arrived, tools.clock.now() - recentMs)

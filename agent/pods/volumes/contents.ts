@@ -1,8 +1,8 @@
 /** The files of a volume from what it is made of (core/v1 ConfigMapVolumeSource, SecretVolumeSource, DownwardAPIVolumeSource, ProjectedVolumeSource). Pure. */
-import type { ObjectData, ObjectName } from '../../objects/objects.ts'
+import type { ObjectName } from '../../objects/objects.ts'
 import { fieldText, resourceValue, type Downward } from '../downward.ts'
 import { PodError } from '../error.ts'
-import type { Placed, Projected, TokenSource, Volume } from './named.ts'
+import { absent, type FoundObjects, type Placed, type Projected, type TokenSource, type Volume } from './named.ts'
 
 export interface VolumeFile {
   /** Inside the volume. */
@@ -14,8 +14,7 @@ export interface VolumeFile {
 
 /** What volumes are made of. */
 export interface Supply {
-  /** Undefined where there is none. */
-  object(kind: ObjectName['kind'], name: string): ObjectData | undefined
+  readonly object: FoundObjects
   token(source: TokenSource): string
   readonly downward: Downward
 }
@@ -33,7 +32,7 @@ const usualMode = 0o644
  */
 export function volumeFiles({ volume, field }: Placed, supply: Supply): readonly VolumeFile[] {
   const files = collect({ volume, field }, supply)
-  for (const { path } of files) if (!staysInside(path)) throw refused('CONTAINER_CONFIG', field, `the path ${JSON.stringify(path)} does not stay inside the volume`)
+  for (const { path } of files) if (!staysInside(path)) throw refused(field, `the path ${JSON.stringify(path)} does not stay inside the volume`)
   return [...new Map(files.map((file) => [file.path, file])).values()]
 }
 
@@ -57,7 +56,7 @@ function fromSource({ configMap, secret, downwardAPI, serviceAccountToken, ...ot
   if (downwardAPI) return downward(downwardAPI.items ?? [], { field: `${field}.downwardAPI`, mode }, supply)
   if (serviceAccountToken) return [{ path: serviceAccountToken.path, bytes: Buffer.from(supply.token(serviceAccountToken)), mode: mode ?? usualMode }]
   const kind = Object.keys(others)[0] ?? 'its source'
-  throw refused('CONTAINER_CONFIG', `${field}.${kind}`, 'not offered on this node; use configMap, secret, downwardAPI or serviceAccountToken')
+  throw refused(`${field}.${kind}`, 'not offered on this node; use configMap, secret, downwardAPI or serviceAccountToken')
 }
 
 interface Keyed {
@@ -73,14 +72,14 @@ function keyed({ kind, name = '', optional, items, field }: Keyed, mode: number 
   const data = supply.object(kind, name)
   if (!data) {
     if (optional) return []
-    throw refused('OBJECT_ABSENT', field, `${kind.toLowerCase()} ${JSON.stringify(name)} not found`)
+    throw absent(field, { kind, name })
   }
   if (!items?.length) return [...data].map(([path, { bytes }]) => ({ path, bytes, mode: mode ?? usualMode }))
   return items.flatMap((item, i) => {
     const value = data.get(item.key)
     if (value) return [{ path: item.path, bytes: value.bytes, mode: item.mode ?? mode ?? usualMode }]
     if (optional) return []
-    throw refused('OBJECT_ABSENT', `${field}.items[${i}].key`, `${kind.toLowerCase()} ${JSON.stringify(name)} has no key ${JSON.stringify(item.key)}`)
+    throw absent(`${field}.items[${i}].key`, { kind, name, key: item.key })
   })
 }
 
@@ -100,6 +99,6 @@ function staysInside(path: string): boolean {
   return !path.startsWith('..') && parts.every((part) => part !== '' && part !== '.' && part !== '..')
 }
 
-function refused(code: 'OBJECT_ABSENT' | 'CONTAINER_CONFIG', field: string, why: string): PodError {
-  return new PodError(code, `${field}: ${why}`)
+function refused(field: string, why: string): PodError {
+  return new PodError('CONTAINER_CONFIG', `${field}: ${why}`)
 }

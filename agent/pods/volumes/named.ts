@@ -1,10 +1,20 @@
 /** The ConfigMaps and Secrets that a pod names, and which of its volumes the agent has to make. Pure. */
 import type { Container, Pod } from '../../../api/objects.ts'
-import type { ObjectName } from '../../objects/objects.ts'
+import type { ObjectData, ObjectName } from '../../objects/objects.ts'
+import { PodError } from '../error.ts'
 
 export type Volume = NonNullable<NonNullable<Pod['spec']>['volumes']>[number]
 export type Projected = NonNullable<Volume['projected']>
 export type TokenSource = NonNullable<NonNullable<NonNullable<Projected['sources']>[number]['serviceAccountToken']>>
+
+/** The objects of a pod's namespace, as they were found for it. Undefined where there is none. */
+export type FoundObjects = (kind: ObjectName['kind'], name: string) => ObjectData | undefined
+
+/** An object, or a key of one that is there, that is not optional and missing. @param field by which the pod names it */
+export function absent(field: string, { kind, name, key }: { readonly kind: ObjectName['kind']; readonly name: string; readonly key?: string }): PodError {
+  const what = `${kind.toLowerCase()} ${JSON.stringify(name)}`
+  return new PodError('OBJECT_ABSENT', `${field}: ${key === undefined ? `${what} not found` : `${what} has no key ${JSON.stringify(key)}`}`)
+}
 
 const namespaceOf = (pod: Pod): string => pod.metadata.namespace ?? 'default'
 

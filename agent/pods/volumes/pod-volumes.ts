@@ -9,13 +9,13 @@
 import { join } from 'node:path'
 import { isWherryError } from '../../../api/errors.ts'
 import type { Pod } from '../../../api/objects.ts'
-import type { ObjectData, ObjectName, Objects } from '../../objects/objects.ts'
+import type { ObjectName, Objects } from '../../objects/objects.ts'
 import type { Downward } from '../downward.ts'
 import { parseQuantity } from '../quantity.ts'
 import { volumeFiles, type Supply } from './contents.ts'
 import { isComplete, readFile, writeFolder } from './folder.ts'
 import type { Mounts } from './mounts.ts'
-import { memoryVolumes, objectsOfVolume, writtenVolumes, type Placed, type TokenSource } from './named.ts'
+import { memoryVolumes, objectsOfVolume, writtenVolumes, type FoundObjects, type Placed, type TokenSource } from './named.ts'
 import { isLasting } from './token-file.ts'
 
 export interface PodVolumes {
@@ -117,7 +117,7 @@ interface Wanted {
 /** Reads and asks for all that the files are made of. */
 async function gather({ pod, dir, volumes, since }: Wanted, deps: PodVolumesDeps, signal: AbortSignal): Promise<Supply> {
   const names = volumes.flatMap(({ volume }) => objectsOfVolume(pod, volume))
-  const objects = await findAll(names, deps.objects, since, signal)
+  const object = await findAll(names, deps.objects, since, signal)
   const tokens = new Map<TokenSource, string>()
   for (const { volume } of volumes) {
     for (const { serviceAccountToken: source } of volume.projected?.sources ?? []) {
@@ -125,17 +125,18 @@ async function gather({ pod, dir, volumes, since }: Wanted, deps: PodVolumesDeps
     }
   }
   return {
-    object: (kind, name) => objects.get(`${kind} ${name}`),
+    object,
     token: (source) => tokens.get(source)!,
     downward: deps.downward(pod),
   }
 }
 
-/** The objects that are there, by kind and name. @throws LinkError */
-export async function findAll(names: readonly ObjectName[], objects: Objects, since: number, signal: AbortSignal): Promise<ReadonlyMap<string, ObjectData>> {
-  const unique = new Map(names.map((of) => [`${of.kind} ${of.name}`, of]))
-  const found = await Promise.all([...unique].map(async ([key, of]) => [key, await objects.find(of, since, signal)] as const))
-  return new Map(found.filter((entry): entry is readonly [string, ObjectData] => entry[1] !== undefined))
+/** @param names of one namespace. @throws LinkError */
+export async function findAll(names: readonly ObjectName[], objects: Objects, since: number, signal: AbortSignal): Promise<FoundObjects> {
+  const keyOf = (kind: ObjectName['kind'], name: string): string => `${kind} ${name}`
+  const unique = new Map(names.map((of) => [keyOf(of.kind, of.name), of]))
+  const found = new Map(await Promise.all([...unique].map(async ([key, of]) => [key, await objects.find(of, since, signal)] as const)))
+  return (kind, name) => found.get(keyOf(kind, name))
 }
 
 interface TokenSpot {
