@@ -328,7 +328,8 @@ describe.skipIf(noContainerd)(`pods on containerd${noContainerd ? ` (skipped: ${
       { name: 'settings', mountPath: '/mnt/one/colour', subPath: 'colour' },
     ]
     const lines = [
-      'echo env $COLOUR $password; cat /mnt/one/colour; echo; ls -lL /mnt/keys/password; cat /mnt/keys/password; echo',
+      // One output, or what it complains of comes between what it says.
+      'exec 2>&1; echo env $COLOUR $password; cat /mnt/one/colour; echo; ls -lL /mnt/keys/password; cat /mnt/keys/password; echo',
       'touch /mnt/settings/new; grep " /mnt/" /proc/mounts; dd if=/dev/zero of=/mnt/fast/much bs=64k count=32; ls -l /mnt/fast',
       'while :; do cat /mnt/settings/colour; echo; sleep 0.2; done',
     ]
