@@ -11,8 +11,6 @@ const closingMs = 5_000
 
 export function createSocketClient(ws: WebSocket, protocol: ChannelProtocol, clock: Clock): StreamClient {
   const send = (bytes: Uint8Array): Promise<void> => new Promise((resolve) => ws.send(bytes, () => resolve()))
-  // Tells the client that the way to the node stands.
-  void send(messageOf('out', new Uint8Array()))
   return {
     listen(take) {
       const listener = createListener(ws, clock)
