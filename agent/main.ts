@@ -4,7 +4,6 @@ import { mkdirSync } from 'node:fs'
 import { readFile } from 'node:fs/promises'
 import { flushCompileCache } from 'node:module'
 import { join } from 'node:path'
-import systeminformation from 'systeminformation'
 import { sleep, systemClock } from '../api/clock.ts'
 import { isWherryError } from '../api/errors.ts'
 import { createLog, errorKeys, type Log } from '../api/log.ts'
@@ -255,7 +254,9 @@ function createNames({ config, exec, log, ...settings }: DnsSettings & Pick<Half
 
 function usageOf(config: AgentConfig, facts: NodeFacts): UsageSampler {
   if (config.usageFrom === 'machine') {
-    return createMachineUsage({ currentLoad: () => systeminformation.currentLoad(), mem: () => systeminformation.mem(), cores: facts.cores })
+    // Loaded when it is first asked, which is not before the rules: it is large.
+    const source = () => import('systeminformation')
+    return createMachineUsage({ currentLoad: async () => (await source()).currentLoad(), mem: async () => (await source()).mem(), cores: facts.cores })
   }
   const capacity = { cpuMillis: facts.cores * 1000, memoryBytes: facts.memoryBytes }
   return createCgroupUsage({ mount: '/sys/fs/cgroup', path: config.cgroupRoot, readFile: (path) => readFile(path, 'utf8'), now: () => performance.now(), capacity })

@@ -2,7 +2,7 @@
  * The agent's one door to processes: argument arrays, never a shell, text on stdin, a deadline on every run.
  * Whoever needs a process takes an `Exec` and hands it on; tests hand in their own.
  */
-import { execa, type Options } from 'execa'
+import type { Options } from 'execa'
 import { WherryError } from '../../api/errors.ts'
 import type { Log } from '../../api/log.ts'
 
@@ -78,6 +78,9 @@ export class ExecError extends WherryError {
 
 const defaults = { timeoutMs: 10_000, maxStdout: 16 << 20, maxStderr: 64 << 10, killAfterMs: 500 } as const
 
+/** A hundred modules, not needed before the first process is: an agent that finds its rules in the kernel serves without any. */
+const load = () => import('execa')
+
 /** The real door. Every process leaves one trace line with its arguments, its exit code and how long it took. */
 export function createExec(log: Log): Exec {
   const tell = (command: Command, end: Ending): void =>
@@ -90,6 +93,7 @@ export function createExec(log: Log): Exec {
     })
   return {
     async run(command, signal) {
+      const { execa } = await load()
       signal.throwIfAborted()
       const timeout = command.timeoutMs ?? defaults.timeoutMs
       const maxBuffer = { stdout: command.maxStdout ?? defaults.maxStdout }
@@ -107,6 +111,7 @@ export function createExec(log: Log): Exec {
       return { stdout: end.stdout ?? '', stderr: stderr() }
     },
     async stream(command, onLine, signal) {
+      const { execa } = await load()
       signal.throwIfAborted()
       let broken: { readonly error: unknown } | undefined
       const stop = new AbortController()

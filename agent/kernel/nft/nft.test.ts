@@ -7,7 +7,10 @@ import { describeAsRoot, inNamespace, netnsLab } from '../../../test/kit/netns.t
 import type { Door } from './door.ts'
 import { KernelError, refusalOf } from '../errors.ts'
 import { ExecError, type Exec } from '../exec.ts'
+import { attributeOf, messageOf } from '../netlink-messages.ts'
+import type { NetlinkTalk } from '../netlink.ts'
 import { openLibnftables } from './libnftables.ts'
+import { typeOf } from './messages.ts'
 import { createNftKernel, openNftKernel } from './nft.ts'
 
 const never = new AbortController().signal
@@ -208,6 +211,34 @@ it('what is small goes in process, what is large goes to a child, each in one pi
   expect(library.sent).toEqual([render(two)])
   // Compared as a whole, but not printed as a whole when it fails.
   expect(children.map((text) => text === render(large))).toEqual([true])
+})
+
+it('an outline is listed in process, until other tables make it large', async () => {
+  let text = 'table ip other {\n}\n'
+  const library = doorOf(() => text)
+  const listedBy: string[] = []
+  const exec: Exec = {
+    async run({ args }) {
+      if (args[0] === '--version') return { stdout: 'nftables v1.0.6\n', stderr: '' }
+      listedBy.push('child')
+      return { stdout: text, stderr: '' }
+    },
+    stream: () => Promise.reject(new Error('nothing here is followed')),
+  }
+  const generation = messageOf({ family, type: typeOf(15), flags: 0 }, [attributeOf(1, Buffer.from([0, 0, 0, 1]))])
+  const openTalk = async (): Promise<NetlinkTalk> => ({ ask() {}, answer: () => generation, close() {} })
+  const kernel = await openNftKernel({ prefer: 'auto', family, exec, log: silentLog, openLibrary: async () => library, openTalk }, never)
+  const readBy = async (): Promise<string> => {
+    const before = library.asked.length
+    await kernel.read(never)
+    return library.asked.length > before ? 'library' : (listedBy.pop() ?? 'nobody')
+  }
+  const large = `table ip other {\n${'\t# a rule of others\n'.repeat(20_000)}}\n`
+  expect([await readBy(), await readBy()]).toEqual(['library', 'library'])
+  text = large
+  expect([await readBy(), await readBy()]).toEqual(['library', 'child'])
+  text = ''
+  expect([await readBy(), await readBy()]).toEqual(['child', 'library'])
 })
 
 describeAsRoot('libnftables in process', () => {

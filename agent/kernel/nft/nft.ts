@@ -49,13 +49,12 @@ async function openDoor(
   { prefer, exec, log, hands, openLibrary = openLibnftables }: NftKernelOptions,
   signal: AbortSignal,
 ): Promise<Door> {
-  const asProcess = await attempt(openNftProcess(exec, signal, hands))
-  signal.throwIfAborted()
+  const openProcess = () => attempt(openNftProcess(exec, signal, hands))
   const inProcess = prefer === 'process' ? undefined : await attempt(openLibrary())
-  if (inProcess?.door) {
-    return asProcess.door ? shared(inProcess.door, asProcess.door) : inProcess.door
-  }
+  signal.throwIfAborted()
+  if (inProcess?.door) return shared(inProcess.door, openProcess)
   if (inProcess && prefer === 'libnftables') throw inProcess.failure
+  const asProcess = await openProcess()
   if (!asProcess.door) {
     const way = 'install the packages nftables and libnftables1, and run as root'
     throw new KernelError('SETUP', `nft: neither libnftables nor the nft command can be used; ${way}`, {
@@ -69,16 +68,28 @@ async function openDoor(
 
 /** From this size on a transaction takes longer than a process takes to start. Characters. */
 const largePayload = 512 * 1024
+/** Ours is a twentieth of it. Characters. */
+const largeOutline = 256 * 1024
 
 /**
- * What is small and frequent goes in process. What is large goes to a child: to load or to list 100,000 elements takes a
- * second, too long to hold up this process, and leaves behind the memory that parsing took. The bytes are the same.
+ * What is small and frequent goes in process. What is large goes to a child, where there is an nft: to load or to list 100,000
+ * elements takes a second, too long to hold up this process, and leaves behind the memory that parsing took. The bytes are the
+ * same. Whether there is an nft is not asked before something large comes.
  */
-function shared(inProcess: Door, asProcess: Door): Door {
+function shared(inProcess: Door, openProcess: () => Promise<Attempt>): Door {
+  let opening: Promise<Attempt> | undefined
+  const forLarge = async (): Promise<Door> => (await (opening ??= openProcess())).door ?? inProcess
+  /** An outline shows the rules of other tables, too, of which there may be many. */
+  let isCrowded = false
   return {
     ...inProcess,
-    run: (payload, signal) => (payload.length < largePayload ? inProcess : asProcess).run(payload, signal),
-    list: (what, style, signal) => asProcess.list(what, style, signal),
+    run: async (payload, signal) => (payload.length < largePayload ? inProcess : await forLarge()).run(payload, signal),
+    async list(what, style, signal) {
+      const isSmall = style === 'outline' && what.name === undefined && !isCrowded
+      const text = await (isSmall ? inProcess : await forLarge()).list(what, style, signal)
+      if (style === 'outline') isCrowded = text.length > largeOutline
+      return text
+    },
   }
 }
 

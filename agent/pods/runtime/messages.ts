@@ -1,5 +1,5 @@
 /** Protobuf messages by the numbers of their fields: all that containerd's API needs here are texts, bytes, numbers and lists of them. Pure. */
-import protobuf from 'protobufjs'
+import protobuf from 'protobufjs/minimal.js'
 
 export type Field = string | Uint8Array | boolean | number
 export type Fields = Readonly<Record<number, Field | readonly Field[]>>
