@@ -4,7 +4,7 @@
  * restart. All modes keep one of these.
  */
 import type { Family, NodeConfig, NodeView, Problem, ServiceKey, ServiceView } from './model.ts'
-import { frontKey, routesOf, type FrontKey, type ServiceRoutes } from './routes.ts'
+import { claimsOf, frontKey, routesOf, type FrontKey, type ServiceRoutes } from './routes.ts'
 
 /** Routes are not kept: they follow from view and configuration, and 30,000 services would keep a lot of them. */
 export interface Ledger {
@@ -41,30 +41,26 @@ export function reseat(ledger: Ledger, view: NodeView, changed: 'all' | Readonly
   const everything = oldConfig !== view.config
   const keys = everything || changed === 'all' ? new Set([...ledger.views.keys(), ...view.services.keys()]) : changed
   const moved = new Set([...keys].filter((key) => everything || ledger.views.get(key) !== view.services.get(key)))
-  const claims = new Map<FrontKey, ServiceKey[]>()
+  const claims = new Map<FrontKey, readonly ServiceKey[]>()
   const contested = new Set<FrontKey>()
-  const asked = (front: FrontKey): ServiceKey[] => {
-    let owners = claims.get(front)
-    if (!owners) claims.set(front, (owners = [...ownersIn(ledger, front)]))
-    return owners
-  }
+  const ownersOf = (front: FrontKey): readonly ServiceKey[] => claims.get(front) ?? ownersIn(ledger, front)
   for (const key of moved) {
-    const before = ledger.views.get(key)
-    const after = view.services.get(key)
-    for (const front of frontsOf(family, before)) {
-      const owners = asked(front)
-      if (owners.includes(key)) owners.splice(owners.indexOf(key), 1)
-      if (owners.length > 0) contested.add(front)
+    for (const front of frontsOf(family, ledger.views.get(key))) {
+      const others = ownersOf(front).filter((owner) => owner !== key)
+      claims.set(front, others)
+      if (others.length > 0) contested.add(front)
     }
-    for (const front of frontsOf(family, after)) {
-      const owners = asked(front)
-      if (owners.push(key) > 1) contested.add(front)
+    for (const front of frontsOf(family, view.services.get(key))) {
+      const others = ownersOf(front)
+      claims.set(front, others.length > 0 ? [...others, key] : [key])
+      if (others.length > 0) contested.add(front)
     }
   }
   const viewOf = (key: ServiceKey): ServiceView => (moved.has(key) ? view.services.get(key) : ledger.views.get(key))!
   const affected = new Set(moved)
   for (const front of contested) {
-    const owners = claims.get(front)!.sort((a, b) => byAge(viewOf(a), viewOf(b)))
+    const owners = claims.get(front)!.toSorted((a, b) => byAge(viewOf(a), viewOf(b)))
+    claims.set(front, owners)
     for (const key of [...ownersIn(ledger, front), ...owners]) affected.add(key)
   }
   return {
@@ -115,27 +111,17 @@ function ownersIn(ledger: Ledger, front: FrontKey): readonly ServiceKey[] {
   return owners === undefined ? none : typeof owners === 'string' ? [owners] : owners
 }
 
-/** Which fronts a service asks for follows from its addresses and ports alone, not from its endpoints. */
-function frontsOf(family: Family, service: ServiceView | undefined): readonly FrontKey[] {
-  if (!service) return []
-  const bare: ServiceView = { ...service, sourceRanges: [], ports: service.ports.map((port) => ({ ...port, endpoints: [] })) }
-  const { clusterIPs, routes } = routesOf(family, bare, noConfig)
-  return [...clusterIPs.map(addressKey), ...routes.map((route) => frontKey(route.front))]
+/** Each once: they follow from a service's addresses and ports alone, not from its endpoints. */
+function frontsOf(family: Family, service: ServiceView | undefined): ReadonlySet<FrontKey> {
+  const { clusterIPs, fronts } = service ? claimsOf(family, service) : nothing
+  return new Set([...clusterIPs.map(addressKey), ...fronts.map(frontKey)])
 }
+
+const nothing: ReturnType<typeof claimsOf> = { clusterIPs: [], fronts: [] }
 
 /** A cluster IP as a whole: whoever has it refuses the ports that nobody serves. */
 function addressKey(address: string): FrontKey {
   return `${address} * *`
-}
-
-const noConfig: NodeConfig = {
-  pods: { kind: 'none' },
-  masqueradeAll: false,
-  masqueradeBit: 14,
-  nodePortAddresses: [],
-  localhostNodePorts: false,
-  nodeAddresses: [],
-  dropInvalid: false,
 }
 
 /** A service without a readable time counts as the youngest. */

@@ -50,84 +50,81 @@ export function frontKey(front: Front): FrontKey {
 export function routesOf(family: Family, service: ServiceView, config: NodeConfig): ServiceRoutes {
   const problems: Problem[] = []
   const complain: Complain = (what, value) => void problems.push({ service: service.key, what, value })
+  const addresses = addressesOf(family, service, complain)
+  const sources = sourcesOf(family, service, complain)
+  const routes = new Map<FrontKey, Route>()
+  for (const port of service.ports) {
+    const fronts = frontsOf(port, addresses, complain)
+    const chosen = select(port.endpoints.filter((e) => isUsable(family, e, complain)))
+    const { inside, outside } = rolesOf(service, port, chosen)
+    for (const front of fronts) {
+      const key = frontKey(front)
+      const other = routes.get(key)
+      // An external IP that is a load balancer IP, too, is one front.
+      if (other) {
+        if (other.portName !== port.name) complain('the service lists a port twice', key)
+      } else if (front.kind === 'cluster-ip') routes.set(key, { ...inside, front })
+      else if (front.kind === 'load-balancer-ip' && sources) routes.set(key, { ...outside, front, sources: withNode(sources, front.address, config) })
+      else routes.set(key, { ...outside, front })
+    }
+  }
+  return { clusterIPs: addresses.clusterIPs, routes: [...routes.values()], problems }
+}
+
+/** What a service asks for that another one may have: the fronts of `routesOf`, in another form some of them more than once. */
+export function claimsOf(family: Family, service: ServiceView): { readonly clusterIPs: readonly string[]; readonly fronts: readonly Front[] } {
+  const addresses = addressesOf(family, service, silent)
+  return { clusterIPs: addresses.clusterIPs, fronts: service.ports.flatMap((port) => frontsOf(port, addresses, silent)) }
+}
+
+type Complain = (what: string, value: string) => void
+const silent: Complain = () => {}
+
+const protocols: ReadonlySet<string> = new Set<Protocol>(['tcp', 'udp', 'sctp'])
+
+type Addresses = Pick<ServiceView, 'clusterIPs' | 'loadBalancerIPs' | 'externalIPs'>
+
+function addressesOf(family: Family, { clusterIPs, loadBalancerIPs, externalIPs }: ServiceView, complain: Complain): Addresses {
   const fit = (what: string, addresses: readonly string[]): readonly string[] =>
     addresses.filter((address) => {
       const fault = unicastFault(family, address)
       if (fault) complain(`${what} ${fault}`, address)
       return !fault
     })
-  const fronts: Fronts = {
-    clusterIPs: fit('cluster IP', service.clusterIPs),
-    loadBalancerIPs: fit('load balancer IP', service.loadBalancerIPs),
-    externalIPs: fit('external IP', service.externalIPs),
-    sources: sourcesOf(family, service, complain),
-  }
-  const routes = new Map<FrontKey, Route>()
-  for (const port of service.ports) {
-    if (!protocols.has(port.protocol)) {
-      complain('protocol is none of TCP, UDP, SCTP', String(port.protocol))
-      continue
-    }
-    const chosen = select(port.endpoints.filter((e) => isUsable(family, e, complain)))
-    for (const route of portRoutes({ service, port, fronts, chosen, config, complain })) {
-      const key = frontKey(route.front)
-      const other = routes.get(key)
-      if (!other) routes.set(key, route)
-      // An external IP that is a load balancer IP, too, is one front.
-      else if (other.portName !== port.name) complain('the service lists a port twice', key)
-    }
-  }
-  return { clusterIPs: fronts.clusterIPs, routes: [...routes.values()], problems }
+  return { clusterIPs: fit('cluster IP', clusterIPs), loadBalancerIPs: fit('load balancer IP', loadBalancerIPs), externalIPs: fit('external IP', externalIPs) }
 }
 
-type Complain = (what: string, value: string) => void
-
-const protocols: ReadonlySet<string> = new Set<Protocol>(['tcp', 'udp', 'sctp'])
-
-interface Fronts {
-  readonly clusterIPs: readonly string[]
-  readonly loadBalancerIPs: readonly string[]
-  readonly externalIPs: readonly string[]
-  readonly sources: readonly string[] | undefined
-}
-
-interface PortWork {
-  readonly service: ServiceView
-  readonly port: ServicePortView
-  readonly fronts: Fronts
-  readonly chosen: Selection
-  readonly config: NodeConfig
-  readonly complain: Complain
-}
-
-function* portRoutes({ service, port, fronts, chosen, config, complain }: PortWork): Generator<Route> {
-  const { protocol } = port
-  const common = { portName: port.name, ...(service.affinitySeconds !== undefined && { affinitySeconds: service.affinitySeconds }) }
-  const external = {
-    ...common,
-    endpoints: chosen.cluster,
-    otherwise: chosen.exist ? ('drop' as const) : ('reject' as const),
-    ...(service.externalPolicy === 'Local' ? ({ outsiders: chosen.local, masquerade: 'node' } as const) : ({ masquerade: 'all' } as const)),
+function frontsOf({ protocol, port, nodePort }: ServicePortView, addresses: Addresses, complain: Complain): readonly Front[] {
+  const fronts: Front[] = []
+  if (!protocols.has(protocol)) {
+    complain('protocol is none of TCP, UDP, SCTP', String(protocol))
+    return fronts
   }
-  if (isPort(port.port)) {
-    for (const address of fronts.clusterIPs) {
-      yield {
-        ...common,
-        front: { kind: 'cluster-ip', address, protocol, port: port.port },
-        endpoints: service.internalPolicy === 'Local' ? chosen.local : chosen.cluster,
-        otherwise: chosen.exist ? 'drop' : 'reject',
-        masquerade: 'strangers',
-      }
-    }
-    for (const address of fronts.loadBalancerIPs) {
-      const sources = fronts.sources && withNode(fronts.sources, address, config)
-      yield { ...external, front: { kind: 'load-balancer-ip', address, protocol, port: port.port }, ...(sources && { sources }) }
-    }
-    for (const address of fronts.externalIPs) yield { ...external, front: { kind: 'external-ip', address, protocol, port: port.port } }
-  } else complain('port is out of range', String(port.port))
-  if (port.nodePort === undefined) return
-  if (isPort(port.nodePort)) yield { ...external, front: { kind: 'node-port', protocol, port: port.nodePort } }
-  else complain('node port is out of range', String(port.nodePort))
+  if (isPort(port)) {
+    for (const address of addresses.clusterIPs) fronts.push({ kind: 'cluster-ip', address, protocol, port })
+    for (const address of addresses.loadBalancerIPs) fronts.push({ kind: 'load-balancer-ip', address, protocol, port })
+    for (const address of addresses.externalIPs) fronts.push({ kind: 'external-ip', address, protocol, port })
+  } else complain('port is out of range', String(port))
+  if (nodePort !== undefined) {
+    if (isPort(nodePort)) fronts.push({ kind: 'node-port', protocol, port: nodePort })
+    else complain('node port is out of range', String(nodePort))
+  }
+  return fronts
+}
+
+type Role = Omit<Route, 'front' | 'sources'>
+
+/** What the fronts of one port have in common: its cluster IPs, and those for clients from outside. */
+function rolesOf({ affinitySeconds, internalPolicy, externalPolicy }: ServiceView, { name }: ServicePortView, chosen: Selection): { readonly inside: Role; readonly outside: Role } {
+  const common = { portName: name, otherwise: chosen.exist ? 'drop' : 'reject', ...(affinitySeconds !== undefined && { affinitySeconds }) } as const
+  return {
+    inside: { ...common, endpoints: internalPolicy === 'Local' ? chosen.local : chosen.cluster, masquerade: 'strangers' },
+    outside: {
+      ...common,
+      endpoints: chosen.cluster,
+      ...(externalPolicy === 'Local' ? ({ outsiders: chosen.local, masquerade: 'node' } as const) : ({ masquerade: 'all' } as const)),
+    },
+  }
 }
 
 /** loadBalancerSourceRanges of this family; undefined where none is left, which lets everyone in. */

@@ -39,12 +39,13 @@ function narrowed(ready: readonly EndpointView[], hint: (e: EndpointView) => Hin
   return meant.length > 0 ? meant : undefined
 }
 
-function distinct(endpoints: readonly EndpointView[]): readonly EndpointView[] {
-  if (endpoints.length < 2) return endpoints
-  const found = new Map<string, EndpointView>()
-  for (const endpoint of endpoints) {
-    const key = `${endpoint.address} ${endpoint.port}`
-    if (endpoint.node === 'here' || !found.has(key)) found.set(key, endpoint)
-  }
-  return [...found].sort(([a], [b]) => (a < b ? -1 : 1)).map(([, endpoint]) => endpoint)
+/** In order of address and port, each of them once: the local one, else the first. */
+export function distinct(endpoints: readonly EndpointView[]): readonly EndpointView[] {
+  if (endpoints.every((endpoint, i) => i === 0 || byPlace(endpoints[i - 1]!, endpoint) < 0)) return endpoints
+  const ordered = endpoints.toSorted((a, b) => byPlace(a, b) || Number(b.node === 'here') - Number(a.node === 'here'))
+  return ordered.filter((endpoint, i) => i === 0 || byPlace(ordered[i - 1]!, endpoint) < 0)
+}
+
+function byPlace(a: EndpointView, b: EndpointView): number {
+  return a.address < b.address ? -1 : a.address > b.address ? 1 : a.port - b.port
 }

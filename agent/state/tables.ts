@@ -39,39 +39,48 @@ export interface Tables {
   all<R extends AgentResource>(resource: R): ReadonlyMap<string, Kinds[R]>
 }
 
+interface Table {
+  readonly held: Map<string, KubeObject>
+  /** State before the current batch of everything that the batch touched. */
+  readonly touched: Map<string, KubeObject | undefined>
+  /** During a reset: what has been named again. */
+  readonly named: Set<string>
+}
+
 export function createTables(): Tables {
   const trim = createTrim()
-  const tables = new Map<AgentResource, Map<string, KubeObject>>(agentResources.map((r) => [r, new Map()]))
-  /** State before the current batch of everything that the batch touched. */
-  let touched = new Map<string, { resource: AgentResource; key: string; before: KubeObject | undefined }>()
-  /** During a reset: what has been named again. */
-  let named: Set<string> | undefined
+  const tables = new Map(agentResources.map((resource): [AgentResource, Table] => [resource, { held: new Map(), touched: new Map(), named: new Set() }]))
+  let isReset = false
   let revision: number | undefined
   let synced = false
 
   const put = (resource: AgentResource, key: string, after: KubeObject | undefined): void => {
-    const table = tables.get(resource)!
-    const id = `${resource} ${key}`
-    const before = table.get(key)
-    if (!touched.has(id)) touched.set(id, { resource, key, before })
-    if (after) table.set(key, after)
-    else table.delete(key)
+    const { held, touched, named } = tables.get(resource)!
+    if (!touched.has(key)) touched.set(key, held.get(key))
+    if (after) held.set(key, after)
+    else held.delete(key)
+    if (!isReset) return
+    if (after) named.add(key)
+    else named.delete(key)
   }
 
   const finish = (at: number): Batch => {
-    if (named) {
-      for (const [resource, table] of tables) {
-        for (const key of table.keys()) if (!named.has(`${resource} ${key}`)) put(resource, key, undefined)
+    if (isReset) {
+      for (const [resource, { held, named }] of tables) {
+        for (const key of held.keys()) if (!named.has(key)) put(resource, key, undefined)
+        named.clear()
       }
-      named = undefined
+      isReset = false
     }
     const changes: Changed[] = []
-    for (const { resource, key, before } of touched.values()) {
-      const after = tables.get(resource)!.get(key)
-      const same = before?.metadata.uid === after?.metadata.uid && before?.metadata.resourceVersion === after?.metadata.resourceVersion
-      if (!same) changes.push({ resource, key, before, after } as Changed)
+    for (const [resource, { held, touched }] of tables) {
+      for (const [key, before] of touched) {
+        const after = held.get(key)
+        const same = before?.metadata.uid === after?.metadata.uid && before?.metadata.resourceVersion === after?.metadata.resourceVersion
+        if (!same) changes.push({ resource, key, before, after } as Changed)
+      }
+      touched.clear()
     }
-    touched = new Map()
     const first = !synced
     synced = true
     revision = at
@@ -81,24 +90,20 @@ export function createTables(): Tables {
   return {
     take(frame) {
       switch (frame.kind) {
-        case 'set': {
-          const key = keyOf(frame.object)
-          named?.add(`${frame.resource} ${key}`)
-          put(frame.resource, key, trim(frame.resource, frame.object))
+        case 'set':
+          put(frame.resource, keyOf(frame.object), trim(frame.resource, frame.object))
           return undefined
-        }
         case 'endpoints': {
           const resource = 'endpointslices.discovery.k8s.io'
-          named?.add(`${resource} ${frame.key}`)
-          put(resource, frame.key, edited(tables.get(resource)!.get(frame.key), frame, trim))
+          put(resource, frame.key, edited(tables.get(resource)!.held.get(frame.key), frame, trim))
           return undefined
         }
         case 'delete':
-          named?.delete(`${frame.resource} ${frame.key}`)
           put(frame.resource, frame.key, undefined)
           return undefined
         case 'reset':
-          named = new Set()
+          for (const { named } of tables.values()) named.clear()
+          isReset = true
           revision = undefined
           return undefined
         case 'sync':
@@ -114,7 +119,7 @@ export function createTables(): Tables {
       }
     },
     revision: () => revision,
-    get: <R extends AgentResource>(resource: R, key: string) => tables.get(resource)!.get(key) as Kinds[R] | undefined,
-    all: <R extends AgentResource>(resource: R) => tables.get(resource)! as unknown as ReadonlyMap<string, Kinds[R]>,
+    get: <R extends AgentResource>(resource: R, key: string) => tables.get(resource)!.held.get(key) as Kinds[R] | undefined,
+    all: <R extends AgentResource>(resource: R) => tables.get(resource)!.held as unknown as ReadonlyMap<string, Kinds[R]>,
   }
 }

@@ -111,9 +111,12 @@ function createPool() {
   return { once, onceValue }
 }
 
+/** V8 copies what is cut out if it is shorter, and else points at the text that it was cut from (SlicedString::kMinLength). */
+const shortestSlice = 13
+
 /** A text that keeps nothing but itself. What should be a text and is none stays what it is: who reads it says so. */
 function copy<T extends string | undefined>(text: T): T {
-  return typeof text === 'string' && text !== '' ? (Buffer.from(text).toString() as T) : text
+  return typeof text === 'string' && text.length >= shortestSlice ? (Buffer.from(text).toString() as T) : text
 }
 
 /** What the absence of conditions says, too. */

@@ -7,6 +7,7 @@ import { canonicalAddress, isOtherFamily } from '../../rules/address.ts'
 import type {
   EndpointView, Family, Hint, NodeConfig, NodeView, Problem, Protocol, ServiceKey, ServicePortView, ServiceView,
 } from '../../rules/model.ts'
+import { distinct } from '../../rules/select.ts'
 import type { Batch } from './tables.ts'
 
 /** Another proxy was asked to serve this service (value: its name). */
@@ -182,22 +183,19 @@ function endpointsOf(
   slices: readonly EndpointSlice[],
   { name, protocol }: Pick<ServicePortView, 'name' | 'protocol'>,
   viewpoint: Viewpoint,
-): EndpointView[] {
-  const found = new Map<string, EndpointView>()
+): readonly EndpointView[] {
+  const found: EndpointView[] = []
   for (const slice of slices) {
     const port = slice.ports?.find((p) => (p.name ?? '') === name && protocolOf(p.protocol) === protocol)?.port
     if (!port) continue
     for (const endpoint of slice.endpoints ?? []) {
       const text = endpoint.addresses?.[0]
       if (!text) continue
-      const view = endpointOf(endpoint, { address: canonicalAddress(viewpoint.family, text) ?? text, port }, viewpoint)
-      const id = `${view.address} ${port}`
-      const other = found.get(id)
-      if (!other || (view.node === 'here' && other.node !== 'here')) found.set(id, view)
+      found.push(endpointOf(endpoint, { address: canonicalAddress(viewpoint.family, text) ?? text, port }, viewpoint))
     }
   }
   // A fixed order, so that the same endpoints in other slices or another order are the same view.
-  return [...found.values()].toSorted((a, b) => (a.address < b.address ? -1 : a.address > b.address ? 1 : a.port - b.port))
+  return distinct(found)
 }
 
 type Endpoint = NonNullable<EndpointSlice['endpoints']>[number]

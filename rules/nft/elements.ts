@@ -7,18 +7,32 @@ import type { PlacedElement, SetName } from './model.ts'
 import { extensionName, keyOf, serviceComment, setNames } from './names.ts'
 import { mostEndpoints, slotsOf } from './slots.ts'
 
-/** Sets whose elements several services may want; one is in the kernel as long as one of them does. */
-export function isShared(set: SetName): boolean {
-  return set === setNames.hairpin || set === setNames.serviceRanges || set === setNames.externalRanges || set.startsWith('affinity-members-')
+/** What a service wants in the table. */
+export interface Placement {
+  /** Each once; no other service has one of them. */
+  readonly own: readonly PlacedElement[]
+  /** Each once, but other services may want it, too; it is in the kernel as long as one of them does. */
+  readonly shared: readonly PlacedElement[]
+  readonly slots: readonly Slots[]
 }
 
-/** @returns each element once; no two services have the same one, but in shared sets */
-export function elementsOf(family: Family, service: ServiceKey, { clusterIPs, routes }: ServiceRoutes): readonly PlacedElement[] {
-  const placed: PlacedElement[] = []
+export const nothing: Placement = { own: [], shared: [], slots: [] }
+
+/** The slots of one front, up to tens of thousands of elements of one set, of which a change concerns a few: not written out. */
+export interface Slots {
+  readonly set: SetName
+  readonly front: string
+  readonly comment: string
+  /** Where each slot leads to. */
+  readonly endpoints: readonly EndpointView[]
+}
+
+export function placementOf(family: Family, service: ServiceKey, { clusterIPs, routes }: ServiceRoutes): Placement {
+  const placed: Placing = { own: [], slots: [] }
   const shared = new Map<string, PlacedElement>()
   const share = (element: PlacedElement): void => void shared.set(`${element.set} ${element.key}`, element)
   for (const address of clusterIPs) {
-    placed.push({ set: setNames.clusterIPs, key: address, comment: serviceComment(service, '') })
+    placed.own.push({ set: setNames.clusterIPs, key: address, comment: serviceComment(service, '') })
     share({ set: setNames.serviceRanges, key: rangeOf(family, address) })
   }
   for (const route of routes) {
@@ -32,8 +46,13 @@ export function elementsOf(family: Family, service: ServiceKey, { clusterIPs, ro
     }
   }
   for (const group of affinityGroups(routes)) placeAffinity(placed, share, { family, service, group })
-  placed.push(...shared.values())
-  return placed
+  return { ...placed, shared: [...shared.values()] }
+}
+
+/** The first slot tells whose it is; to name the service in each of them would take more room than the addresses. */
+export function slotElement({ set, front, comment, endpoints }: Slots, i: number): PlacedElement {
+  const { address, port } = endpoints[i]!
+  return { set, key: `${front} . ${i}`, value: `${address} . ${port}`, ...(i === 0 && { comment }) }
 }
 
 /** Endpoints beyond what the slots, or the numbers for affinity, can name. */
@@ -57,42 +76,37 @@ function rangeOf(family: Family, address: string): string {
   return `${first}.${second}.${Number(third) & 0xc0}.0/18`
 }
 
+interface Placing {
+  readonly own: PlacedElement[]
+  readonly slots: Slots[]
+}
+
 interface RouteWork {
   readonly route: Route
   readonly front: string
   readonly comment: string
 }
 
-function placeRoute(placed: PlacedElement[], { route, front, comment }: RouteWork): void {
+function placeRoute({ own, slots }: Placing, { route, front, comment }: RouteWork): void {
   const { endpoints, outsiders, otherwise, sources } = route
   const isExternal = route.front.kind !== 'cluster-ip'
   if (endpoints.length === 0) {
-    if (otherwise === 'drop') placed.push({ set: setNames.dropped, key: front, comment })
+    if (otherwise === 'drop') own.push({ set: setNames.dropped, key: front, comment })
     // Of a cluster IP everything is refused that is not translated.
-    else if (isExternal) placed.push({ set: setNames.refused, key: front, comment })
+    else if (isExternal) own.push({ set: setNames.refused, key: front, comment })
   } else {
-    if (isExternal) placed.push({ set: outsiders ? setNames.externalLocal : setNames.external, key: front, comment })
-    placeSlots(placed, 'endpoints', endpoints, { front, comment })
-    if (outsiders && outsiders.length > 0) placeSlots(placed, 'outsiders', outsiders, { front, comment })
+    if (isExternal) own.push({ set: outsiders ? setNames.externalLocal : setNames.external, key: front, comment })
+    slots.push(slotsFor('endpoints', endpoints, { front, comment }))
+    if (outsiders && outsiders.length > 0) slots.push(slotsFor('outsiders', outsiders, { front, comment }))
   }
   if (!sources) return
-  placed.push({ set: setNames.restricted, key: front, comment })
-  for (const range of sources) placed.push({ set: setNames.sourceRanges, key: `${front} . ${range}` })
+  own.push({ set: setNames.restricted, key: front, comment })
+  for (const range of sources) own.push({ set: setNames.sourceRanges, key: `${front} . ${range}` })
 }
 
-/** The first slot tells whose it is; to name the service in each of them would take more room than the addresses. */
-function placeSlots(
-  placed: PlacedElement[],
-  kind: 'endpoints' | 'outsiders',
-  endpoints: readonly EndpointView[],
-  { front, comment }: Omit<RouteWork, 'route'>,
-): void {
-  const slots = slotsOf(endpoints.length > mostEndpoints ? endpoints.slice(0, mostEndpoints) : endpoints)
-  const set = extensionName({ kind, number: slots.length })
-  for (let i = 0; i < slots.length; i++) {
-    const { address, port } = slots[i]!
-    placed.push({ set, key: `${front} . ${i}`, value: `${address} . ${port}`, ...(i === 0 && { comment }) })
-  }
+function slotsFor(kind: 'endpoints' | 'outsiders', all: readonly EndpointView[], { front, comment }: Omit<RouteWork, 'route'>): Slots {
+  const endpoints = slotsOf(all.length > mostEndpoints ? all.slice(0, mostEndpoints) : all)
+  return { set: extensionName({ kind, number: endpoints.length }), front, comment, endpoints }
 }
 
 /** Routes of one service port with affinity: a client is remembered for all of its fronts. */
@@ -116,7 +130,7 @@ interface AffinityWork {
   readonly group: AffinityGroup
 }
 
-function placeAffinity(placed: PlacedElement[], share: (element: PlacedElement) => void, { family, service, group }: AffinityWork): void {
+function placeAffinity({ own }: Placing, share: (element: PlacedElement) => void, { family, service, group }: AffinityWork): void {
   const [{ portName, affinitySeconds, front: first }] = group
   const port = portNumber(service, portName, first.protocol)
   const members = new Map(group.flatMap(everyone).map((e) => [`${e.address} . ${e.port}`, e]))
@@ -125,11 +139,11 @@ function placeAffinity(placed: PlacedElement[], share: (element: PlacedElement) 
   for (const [name, number] of numbers) share({ set, key: `${classId(port)} . ${name}`, value: classId(number) })
   for (const { front, endpoints, outsiders = [] } of group) {
     const key = frontText(family, front)
-    placed.push({ set: setNames.affinityIds, key, value: classId(port), comment: serviceComment(service, portName) })
+    own.push({ set: setNames.affinityIds, key, value: classId(port), comment: serviceComment(service, portName) })
     const recall = (into: SetName, { address, port: at }: EndpointView): void => {
       const value = `${address} . ${at}`
       const number = numbers.get(value)
-      if (number !== undefined) placed.push({ set: into, key: `${key} . ${classId(number)}`, value })
+      if (number !== undefined) own.push({ set: into, key: `${key} . ${classId(number)}`, value })
     }
     for (const endpoint of endpoints) recall(setNames.rememberedEndpoints, endpoint)
     for (const endpoint of outsiders) recall(setNames.rememberedOutsiders, endpoint)

@@ -4,10 +4,11 @@
  */
 import { reseat } from '../ledger.ts'
 import type { NodeConfig, NodeView, Problem, ServiceKey } from '../model.ts'
-import type { Accepted, Plan, Share } from './accepted.ts'
-import { elementsOf, excesses, isShared } from './elements.ts'
+import type { Accepted, Plan } from './accepted.ts'
+import { createDraft } from './draft.ts'
+import { excesses, nothing, placementOf, type Placement } from './elements.ts'
 import { extensionParts, layoutOf, type Layout } from './layout.ts'
-import type { Element, ElementKey, Listing, Operation, PlacedElement, SetName } from './model.ts'
+import type { Listing, Operation, SetName } from './model.ts'
 import { extensionOf } from './names.ts'
 import { fits } from './fits.ts'
 
@@ -34,7 +35,7 @@ export function plan(accepted: Accepted, view: NodeView, changed: 'all' | Readon
   for (const key of rebuild ? view.services.keys() : reseating.affected) {
     const before = fresh ? undefined : reseating.before(key)
     const after = reseating.after(key)
-    draft.change(before ? elementsOf(family, key, before) : nothing, after ? elementsOf(family, key, after) : nothing)
+    draft.change(before ? placementOf(family, key, before) : nothing, after ? placementOf(family, key, after) : nothing)
     if (after) problems.push(...after.problems, ...excesses(key, after))
   }
   if (made !== accepted.made || rebuild) draft.change(fresh ? nothing : configured(accepted.made!.layout), configured(made.layout))
@@ -58,7 +59,6 @@ export function plan(accepted: Accepted, view: NodeView, changed: 'all' | Readon
   }
 }
 
-const nothing: readonly PlacedElement[] = []
 const none: ReadonlySet<SetName> = new Set()
 
 function madeFor(accepted: Accepted, config: NodeConfig): NonNullable<Accepted['made']> {
@@ -72,109 +72,8 @@ function sameStructure(a: Layout, b: Layout): boolean {
   })
 }
 
-function configured(layout: Layout): readonly PlacedElement[] {
-  return [...layout.elements].flatMap(([set, elements]) => elements.map((element) => ({ set, ...element })))
-}
-
-/** Most shared elements are wanted by one service alone, and lead to nothing. */
-const sole: Share = Object.freeze({ count: 1, value: undefined })
-
-interface Steps {
-  readonly operations: readonly Operation[]
-  readonly adds: ReadonlySet<SetName>
-  readonly added: number
-  readonly deleted: number
-  readonly shares: ReadonlyMap<string, Share>
-}
-
-/** Collects what changes, element by element. An element whose value or comment differs is deleted and added. */
-function createDraft(held: Listing | undefined, known: ReadonlyMap<string, Share>) {
-  const adds = new Map<SetName, Element[]>()
-  const deletes = new Map<SetName, ElementKey[]>()
-  /** Of a read-back: what is wanted. The rest goes. */
-  const seen = new Map<SetName, Set<ElementKey>>()
-  const shared = new Map<string, { readonly element: PlacedElement; step: number; value: string | undefined }>()
-
-  const remove = ({ set, key }: PlacedElement): void => void listed(deletes, set).push(key)
-  const add = (element: PlacedElement): void => {
-    const { set, key, value, comment } = element
-    const found = held?.elements.get(set)?.get(key)
-    if (found) {
-      let keys = seen.get(set)
-      if (!keys) seen.set(set, (keys = new Set()))
-      keys.add(key)
-      if (found.value === value && found.comment === comment) return
-      remove(element)
-    }
-    listed(adds, set).push({ key, ...(value !== undefined && { value }), ...(comment !== undefined && { comment }) })
-  }
-  const share = (element: PlacedElement, step: 1 | -1): void => {
-    const id = `${element.set} ${element.key}`
-    const change = shared.get(id)
-    if (!change) shared.set(id, { element, step, value: step > 0 ? element.value : undefined })
-    else {
-      change.step += step
-      if (step > 0) change.value = element.value
-    }
-  }
-
-  return {
-    change(before: readonly PlacedElement[], after: readonly PlacedElement[]): void {
-      const old = new Map<string, PlacedElement>()
-      for (const element of before) {
-        if (isShared(element.set)) share(element, -1)
-        else old.set(`${element.set} ${element.key}`, element)
-      }
-      for (const element of after) {
-        if (isShared(element.set)) {
-          share(element, 1)
-          continue
-        }
-        const id = old.size === 0 ? '' : `${element.set} ${element.key}`
-        const other = old.get(id)
-        old.delete(id)
-        if (other && other.value === element.value && other.comment === element.comment) continue
-        if (other) remove(other)
-        add(element)
-      }
-      for (const element of old.values()) remove(element)
-    },
-
-    finish(): Steps {
-      const shares = new Map<string, Share>()
-      for (const [id, { element, step, value }] of shared) {
-        const before = known.get(id)
-        const count = (before?.count ?? 0) + step
-        const now = value ?? before?.value
-        if (before && before.value === now && before.count === count) continue
-        shares.set(id, count === 1 && now === undefined ? sole : { count, value: now })
-        const { set, key } = element
-        if (before && (count === 0 || before.value !== now)) remove(element)
-        if (count > 0 && (!before || before.value !== now)) add({ set, key, ...(now !== undefined && { value: now }) })
-      }
-      for (const [set, elements] of held?.elements ?? []) {
-        const wanted = seen.get(set)
-        for (const key of elements.keys()) if (!wanted?.has(key)) listed(deletes, set).push(key)
-      }
-      const operations = [
-        ...[...deletes].map(([set, keys]): Operation => ({ kind: 'delete-elements', set, keys })),
-        ...[...adds].map(([set, elements]): Operation => ({ kind: 'add-elements', set, elements })),
-      ]
-      return { operations, adds: new Set(adds.keys()), added: total(adds), deleted: total(deletes), shares }
-    },
-  }
-}
-
-function listed<V>(lists: Map<SetName, V[]>, set: SetName): V[] {
-  const found = lists.get(set)
-  if (found) return found
-  const made: V[] = []
-  lists.set(set, made)
-  return made
-}
-
-function total(lists: ReadonlyMap<SetName, readonly unknown[]>): number {
-  return [...lists.values()].reduce((sum, list) => sum + list.length, 0)
+function configured(layout: Layout): Placement {
+  return { ...nothing, own: [...layout.elements].flatMap(([set, elements]) => elements.map((element) => ({ set, ...element }))) }
 }
 
 function extensionsFor(adds: ReadonlySet<SetName>, present: ReadonlySet<SetName>): ReadonlySet<SetName> {
