@@ -56,7 +56,7 @@ export function planChildren(plan: LabPlan, options: ChildOptions): readonly Chi
 function hubCommand(plan: LabPlan, { node, root }: ChildOptions): readonly string[] {
   return [
     ...node,
-    hubHeap,
+    smallHeap,
     join(root, 'server/main.ts'),
     ...flags({
       data: plan.hub.dataDir,
@@ -84,11 +84,11 @@ function containerdOf(plan: LabPlan, node: NodePlan): ChildSpec {
   }
 }
 
-/** An agent shares its node with pods: it had rather collect garbage more often than hold some 40 MB more (V8). */
-export const smallHeap = '--max-semi-space-size=1'
-
-/** A hub collects less at a time, too: with 10,000 services that is some 60 MB less, and hardly more work. */
-export const hubHeap = '--max-semi-space-size=4'
+/**
+ * Hub and agent had rather collect garbage more often than hold some 60 MB more (V8). Still less would cost an agent a third of its
+ * time where large services change all the time.
+ */
+export const smallHeap = '--max-semi-space-size=4'
 
 function agentOf(plan: LabPlan, node: NodePlan, { node: program, root }: ChildOptions): ChildSpec {
   const command = [

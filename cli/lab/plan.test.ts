@@ -75,7 +75,7 @@ describe('the processes of a lab', () => {
         '--tls-san 127.0.0.1,localhost,198.18.0.10 --cluster-cidr 10.244.0.0/16 --service-cidr 10.96.0.0/12',
     )
     expect(children[5]!.argv.slice(3).join(' ')).toBe(
-      '/n/node --flag --max-semi-space-size=1 /checkout/agent/main.ts --node node2 --hub https://198.18.0.10:6443 ' +
+      '/n/node --flag --max-semi-space-size=4 /checkout/agent/main.ts --node node2 --hub https://198.18.0.10:6443 ' +
         '--credentials /var/lib/wherry/lab/node2/credentials ' +
         '--state /var/lib/wherry/lab/node2/agent --containerd-address /run/wherry/lab/node2/containerd.sock ' +
         '--cgroup-root /wherry-lab/node2 ' +

@@ -1,6 +1,6 @@
 /** The programs of a stage: the real hub, the real agent as nodes run it, and what the bench itself needs. */
 import { join, resolve } from 'node:path'
-import { hubHeap, smallHeap } from '../../../cli/lab/children.ts'
+import { smallHeap } from '../../../cli/lab/children.ts'
 import type { ModeName } from '../../../rules/mode.ts'
 import { ownNode, responderPort } from './cluster.ts'
 import { startMember, type Member } from './member.ts'
@@ -54,7 +54,7 @@ export function createCrew(namespace: Namespace): Crew {
       return hub
     },
     async startHub() {
-      hub = start(hubHeap, 'server/main.ts', '--data', join(dir, 'hub'), '--listen', '127.0.0.1:6443', '--log-level', 'info')
+      hub = start(smallHeap, 'server/main.ts', '--data', join(dir, 'hub'), '--listen', '127.0.0.1:6443', '--log-level', 'info')
       await hub.said('the hub is serving')
     },
     get agent() {

@@ -28,7 +28,7 @@ export interface Member {
   last(message: string): Line | undefined
   /** Ends its standard input. Resolves when the process has ended by itself. */
   finish(): Promise<void>
-  /** Seconds of CPU so far, those of its children aside. */
+  /** Seconds of CPU so far, with those of its children that have ended. */
   cpuSeconds(): number
   memory(): Memory
   /** Asks it to end; after five seconds it has to. */
@@ -113,8 +113,8 @@ export function startMember({ command, args, cwd, env }: Program): Member {
     },
     cpuSeconds() {
       const fields = readFileSync(`/proc/${pid}/stat`, 'utf8').split(') ')[1]!.split(' ')
-      // utime and stime in ticks of 10 ms (proc(5))
-      return (Number(fields[11]) + Number(fields[12])) / 100
+      // utime, stime, cutime and cstime in ticks of 10 ms (proc(5))
+      return fields.slice(11, 15).reduce((sum, ticks) => sum + Number(ticks), 0) / 100
     },
     memory() {
       const status = readFileSync(`/proc/${pid}/status`, 'utf8')
