@@ -45,7 +45,7 @@ import { openMode, removeRules } from './modes.ts'
 import { createServices, type LaneDeps } from './services.ts'
 import { hubsAfter } from './state/hubs.ts'
 import { createTables, type Tables } from './state/tables.ts'
-import { onStopSignal } from './stop-signal.ts'
+import { stopOnSignal } from './stop-signal.ts'
 
 const clock = systemClock
 const pluginDir = '/usr/lib/cni'
@@ -56,7 +56,7 @@ async function main(): Promise<void> {
   const config = parseConfig(process.argv.slice(2))
   const log = createLog({ level: config.logLevel, write: (line) => process.stdout.write(line), now: () => clock.now() }, { node: config.node })
   const stop = new AbortController()
-  onSignal(log, stop)
+  stopOnSignal({ what: 'the agent', log, stop, withinMs: stopMs })
   const { signal } = stop
   mkdirSync(config.state, { recursive: true, mode: 0o700 })
   const credentials = openCredentials({ dir: config.credentials, node: config.node, hubs: config.hubs, clock, random: Math.random, log })
@@ -273,14 +273,6 @@ async function ownAddress(config: AgentConfig, log: Log, signal: AbortSignal): P
       await sleep(clock, 1_000, signal)
     }
   }
-}
-
-function onSignal(log: Log, stop: AbortController): void {
-  onStopSignal(() => {
-    log.info('the agent stops')
-    setTimeout(() => process.exit(0), stopMs).unref()
-    stop.abort(new DOMException('the agent stops', 'AbortError'))
-  })
 }
 
 main().then(

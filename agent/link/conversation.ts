@@ -3,21 +3,30 @@ import type { Clock } from '../../api/clock.ts'
 import { protocolVersion, type HubFrame, type WelcomeFrame } from '../../api/frames.ts'
 import type { Log } from '../../api/log.ts'
 import { createCalls, type CallHandlers, type Calls, type CallsFrame } from './calls.ts'
-import type { Connection } from './connection.ts'
+import type { Connection, LinkTls } from './connection.ts'
 import { LinkError } from './error.ts'
 import { createOrder, type StreamFrame } from './order.ts'
 import { createOutbox, type Told } from './outbox.ts'
 
-export interface ConversationDeps {
+/** Who speaks, on whichever connection. */
+export interface Speaker {
+  readonly node: string
+  /** The node's certificate and the CA of the hub. */
+  readonly tls?: LinkTls
+  /** The agent's own version, e.g. `0.1.0`. */
+  readonly version: string
+  readonly handlers: CallHandlers
+  readonly clock: Clock
+  /** In [0, 1). */
+  readonly random: () => number
+  readonly log: Log
+}
+
+export interface ConversationDeps extends Omit<Speaker, 'tls' | 'random'> {
   /** URL of the hub of the connection that stands, for the log. */
   readonly url: () => string
-  readonly node: string
-  readonly version: string
-  readonly clock: Clock
-  readonly log: Log
   readonly onFrame: (frame: StreamFrame) => void
   readonly lastRevision: () => number | undefined
-  readonly handlers: CallHandlers
   /** The hub has welcomed the agent. */
   readonly onWelcome: (frame: WelcomeFrame) => void
 }

@@ -2,36 +2,26 @@
  * The agent's link to its hub, one of several: connects, says what it holds, hands frames on in order, and comes back for ever.
  * Beside that session it keeps side links to the other hubs.
  */
-import { sleep, type Clock } from '../../api/clock.ts'
+import { sleep } from '../../api/clock.ts'
 import type { ErrorCode } from '../../api/errors.ts'
 import { limits, type AckFrame, type ReportFrame } from '../../api/frames.ts'
-import { errorKeys, type Log } from '../../api/log.ts'
+import { errorKeys } from '../../api/log.ts'
 import { createBackoff } from './backoff.ts'
 import type { CallHandlers } from './calls.ts'
 import { holdConnection, type LinkBounds, type LinkTls } from './connection.ts'
-import { createConversation } from './conversation.ts'
+import { createConversation, type Speaker } from './conversation.ts'
 import type { StreamFrame } from './order.ts'
 import { createSides, isMeasured } from './sides.ts'
 
 export type { CallHandlers, LinkBounds, LinkTls, StreamFrame }
 
-export interface LinkDeps {
+export interface LinkDeps extends Speaker {
   /** https URLs of hubs on one store, in any order; http where somebody else guards the way. */
   readonly urls: readonly string[]
-  /** The node's certificate and the CA of the hub. */
-  readonly tls?: LinkTls
-  readonly node: string
-  /** The agent's own version, e.g. `0.1.0`. */
-  readonly version: string
-  readonly clock: Clock
-  /** In [0, 1). */
-  readonly random: () => number
-  readonly log: Log
   /** Takes `reset`, `set`, `delete`, `sync` in order, none twice. Throwing ends the connection; the next starts from a reset. */
   readonly onFrame: (frame: StreamFrame) => void
   /** The last revision that is held in full; undefined for none. */
   readonly lastRevision: () => number | undefined
-  readonly handlers: CallHandlers
   readonly bounds?: Partial<LinkBounds>
 }
 

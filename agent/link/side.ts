@@ -1,23 +1,15 @@
 /** One side link: a connection to a hub that is not the one of the agent's session. It carries calls, and what was measured. */
-import { sleep, type Clock } from '../../api/clock.ts'
+import { sleep } from '../../api/clock.ts'
 import { protocolVersion, type HubFrame, type ReportFrame } from '../../api/frames.ts'
-import { errorKeys, type Log } from '../../api/log.ts'
+import { errorKeys } from '../../api/log.ts'
 import { createBackoff } from './backoff.ts'
-import { createCalls, type CallHandlers, type Calls } from './calls.ts'
-import { holdConnection, type Connection, type LinkBounds, type LinkTls } from './connection.ts'
-import { checkWelcome, deliver } from './conversation.ts'
+import { createCalls, type Calls } from './calls.ts'
+import { holdConnection, type Connection, type LinkBounds } from './connection.ts'
+import { checkWelcome, deliver, type Speaker } from './conversation.ts'
 import { LinkError } from './error.ts'
 
-export interface SideDeps {
+export interface SideDeps extends Speaker {
   readonly url: string
-  readonly tls?: LinkTls
-  readonly node: string
-  readonly version: string
-  readonly clock: Clock
-  /** In [0, 1). */
-  readonly random: () => number
-  readonly log: Log
-  readonly handlers: CallHandlers
   readonly bounds: LinkBounds
   /** Whether a connection is to be made, asked before each. One that stands is left to the hub, which knows who is using it. */
   readonly isWanted: () => boolean

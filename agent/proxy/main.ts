@@ -30,7 +30,7 @@ import { createProxy } from './proxy.ts'
 import { applySettings, oomSetting, settingsOf } from './settings.ts'
 import { usage } from './usage.ts'
 import { removeRules } from '../modes.ts'
-import { onStopSignal } from '../stop-signal.ts'
+import { stopOnSignal } from '../stop-signal.ts'
 
 const clock = systemClock
 const random = Math.random
@@ -72,7 +72,7 @@ async function run({ config, ignored, file }: Extract<ProxyCommand, { kind: 'run
   const log = logOf(config)
   const stop = new AbortController()
   const { signal } = stop
-  onSignal(log, stop)
+  stopOnSignal({ what: 'the proxy', log, stop, withinMs: stopMs })
   if (ignored.length > 0) log.info('part of the configuration has no effect', { fields: ignored })
   const exec = createExec(log)
   const metrics = createProxyMetrics({ mode: config.mode, version, now: () => clock.now(), proc: '/proc' })
@@ -155,14 +155,6 @@ async function untilStopped(stop: AbortController, work: readonly Promise<void>[
   }
   await Promise.all(work.map((one) => one.catch(fail)))
   if (failure) throw failure.error
-}
-
-function onSignal(log: Log, stop: AbortController): void {
-  onStopSignal(() => {
-    log.info('the proxy stops')
-    setTimeout(() => process.exit(0), stopMs).unref()
-    stop.abort(new DOMException('the proxy stops', 'AbortError'))
-  })
 }
 
 /** 2 wrong flags or configuration, 3 this machine lacks something, else 1. */
