@@ -1,9 +1,7 @@
-/** The agent: wires its rooms together and runs until it is told to stop. The only file of the agent that knows concrete parts. */
+/** The agent: wires its rooms together and runs until it is told to stop. The pod half is wired in pod-half.ts. */
 import { randomInt } from 'node:crypto'
 import { mkdirSync } from 'node:fs'
-import { readFile } from 'node:fs/promises'
 import { flushCompileCache } from 'node:module'
-import { join } from 'node:path'
 import { sleep, systemClock } from '../api/clock.ts'
 import { isWherryError } from '../api/errors.ts'
 import { createLog, errorKeys, type Log } from '../api/log.ts'
@@ -12,44 +10,28 @@ import { version } from '../api/version.ts'
 import { allAddresses, isOtherFamily } from '../rules/address.ts'
 import type { Family, NodeConfig, Problem } from '../rules/model.ts'
 import { parseConfig, type AgentConfig } from './config.ts'
-import { createDns, type Dns } from './dns/dns.ts'
+import type { Dns } from './dns/dns.ts'
 import type { DnsSettings } from './dns/settings.ts'
 import { createConntrack } from './kernel/flows/conntrack.ts'
 import { createFlowTable } from './kernel/flows/table.ts'
 import { createExec, type Exec } from './kernel/exec.ts'
 import { createOwnHands, type OwnHands } from './kernel/nft/hands.ts'
-import type { LinkTls } from './link/connection.ts'
 import { openCredentials } from './link/credentials.ts'
-import { createHubApi } from './link/hub-api.ts'
 import { createLink, type Link } from './link/link.ts'
-import { goArchitecture, readNodeFacts, readPressures, type NodeFacts } from './metrics/node-facts.ts'
-import { createPodUsage } from './metrics/pod-usage.ts'
-import { createCgroupUsage, createMachineUsage, type UsageSampler } from './metrics/usage.ts'
 import { sourceAddressTo } from './net/address.ts'
-import { createEgress } from './net/egress.ts'
 import { createIp } from './net/ip.ts'
-import { createPodNetwork } from './net/pod-network.ts'
-import { createRoutes } from './net/routes.ts'
 import { setForwarding } from './net/sysctls.ts'
-import { createNode, type NodeHalf } from './node.ts'
-import { createObjects } from './objects/objects.ts'
 import { PodError } from './pods/error.ts'
-import { createForwards } from './pods/forward/forwards.ts'
 import type { PodCalls } from './pods/pod-calls.ts'
-import { createPods, type Pods } from './pods/pods.ts'
-import { createCtrRuntime } from './pods/runtime/ctr.ts'
-import { serviceVariables } from './pods/service-env.ts'
-import { createMounts } from './pods/volumes/mounts.ts'
+import type { Pods } from './pods/pods.ts'
 import { createTidying, openGivingBack } from './memory.ts'
 import { openMode, removeRules } from './modes.ts'
 import { createServices, type LaneDeps } from './services.ts'
 import { hubsAfter } from './state/hubs.ts'
-import { createTables, type Tables } from './state/tables.ts'
+import { createTables } from './state/tables.ts'
 import { stopOnSignal } from './stop-signal.ts'
 
 const clock = systemClock
-const pluginDir = '/usr/lib/cni'
-const mtu = 1500
 const stopMs = 8_000
 
 async function main(): Promise<void> {
@@ -90,8 +72,8 @@ async function main(): Promise<void> {
     random: Math.random,
     log,
   })
-  const half = config.servicesOnly ? undefined : createPodHalf({ config, address, exec, tables, log, send, tls: credentials.tls, signal })
-  const dns = config.dns && createNames({ ...config.dns, config, exec, log })
+  const half = config.servicesOnly ? undefined : (await import('./pod-half.ts')).createPodHalf({ config, address, exec, tables, log, send, tls: credentials.tls, clock, signal })
+  const dns = config.dns && (await createNames({ ...config.dns, config, exec, log }))
   const link = createLink({
     urls: config.hubs,
     tls: credentials.tls,
@@ -182,84 +164,12 @@ function problemEvent({ service, what, value }: Problem): NodeEvent {
   return { type: 'Warning', reason: 'NotServed', message: `${what}: ${value}`, about }
 }
 
-interface HalfParts {
-  readonly config: AgentConfig
-  readonly address: string
-  readonly exec: Exec
-  readonly tables: Tables
-  readonly log: Log
-  readonly send: Link['send']
-  readonly tls: LinkTls
-  readonly signal: AbortSignal
-}
-
-function createPodHalf({ config, address, exec, tables, log, send, tls, signal }: HalfParts): { readonly node: NodeHalf; readonly pods: Pods } {
-  const facts = readNodeFacts(config.state)
-  const runtime = createCtrRuntime({
-    exec,
-    clock,
-    log,
-    address: config.containerdAddress,
-    stateDir: join(config.state, 'runtime'),
-    node: process.execPath,
-    architecture: goArchitecture(),
-  })
-  const network = createPodNetwork({ exec, netnsPrefix: config.netnsPrefix, dir: join(config.state, 'net'), pluginDir, mtu })
-  const report = (told: Parameters<Parameters<typeof createNode>[0]['report']>[0]): void => send({ kind: 'report', report: told })
-  const pods = createPods({
-    runtime,
-    network,
-    forwards: createForwards({ exec, log, node: process.execPath, dir: join(config.state, 'forward') }),
-    objects: createObjects({ api: createHubApi({ hubs: config.hubs, tls, clock }), clock, closing: signal }),
-    mounts: createMounts(exec),
-    random: Math.random,
-    serviceVariables: (pod) => serviceVariables(pod, tables.all('services').values()),
-    clock,
-    log,
-    node: config.node,
-    dir: join(config.state, 'pods'),
-    cgroupRoot: `${config.cgroupRoot}/pods`,
-    capacity: { cpuMillis: facts.cores * 1000, memoryBytes: facts.memoryBytes },
-    hostIPs: () => [address],
-    dns: config.dns,
-    report,
-  })
-  const node = createNode({
-    node: config.node,
-    address,
-    serviceCIDR: config.serviceCIDR,
-    tables,
-    pods,
-    runtime,
-    clusterCIDRs: config.clusterCIDRs,
-    routes: createRoutes(createIp(exec)),
-    egress: createEgress(exec),
-    usage: usageOf(config, facts),
-    podUsage: createPodUsage({ mount: '/sys/fs/cgroup', readFile: (path) => readFile(path, 'utf8'), now: () => performance.now() }),
-    facts,
-    pressures: () => readPressures(config.state),
-    report,
-    clock,
-    log,
-  })
-  return { node, pods }
-}
-
-function createNames({ config, exec, log, ...settings }: DnsSettings & Pick<HalfParts, 'config' | 'exec' | 'log'>): Dns {
+async function createNames({ config, exec, log, ...settings }: DnsSettings & Pick<LaneParts, 'config' | 'exec' | 'log'>): Promise<Dns> {
+  const { createDns } = await import('./dns/dns.ts')
   const ranges = [...config.clusterCIDRs, ...config.serviceCIDR.split(',')]
   // Ids of questions to other servers must not be guessed.
   const random = (): number => randomInt(2 ** 32) / 2 ** 32
   return createDns({ ...settings, ranges, ip: createIp(exec), clock, random, log: log.with({ part: 'dns' }) })
-}
-
-function usageOf(config: AgentConfig, facts: NodeFacts): UsageSampler {
-  if (config.usageFrom === 'machine') {
-    // Loaded when it is first asked, which is not before the rules: it is large.
-    const source = () => import('systeminformation')
-    return createMachineUsage({ currentLoad: async () => (await source()).currentLoad(), mem: async () => (await source()).mem(), cores: facts.cores })
-  }
-  const capacity = { cpuMillis: facts.cores * 1000, memoryBytes: facts.memoryBytes }
-  return createCgroupUsage({ mount: '/sys/fs/cgroup', path: config.cgroupRoot, readFile: (path) => readFile(path, 'utf8'), now: () => performance.now(), capacity })
 }
 
 /** Waits for a route to the hub, as a machine that just booted may not have one yet. */

@@ -2,16 +2,12 @@
 import type { Clock } from '../api/clock.ts'
 import { isWherryError } from '../api/errors.ts'
 import { errorKeys, type Log } from '../api/log.ts'
-import { iptablesMode } from '../rules/iptables/index.ts'
-import { createIpvsMode, deviceName, tableName } from '../rules/ipvs/index.ts'
 import type { ModeName } from '../rules/mode.ts'
 import type { Family } from '../rules/model.ts'
 import { nftMode } from '../rules/nft/index.ts'
 import { KernelError } from './kernel/errors.ts'
 import type { Exec } from './kernel/exec.ts'
 import type { OwnHands } from './kernel/nft/hands.ts'
-import { openIptablesKernel } from './kernel/iptables/iptables.ts'
-import { openIpvsKernel } from './kernel/ipvs/ipvs.ts'
 import { openNftKernel, type NftDoor } from './kernel/nft/nft.ts'
 import { createDataplane, type Dataplane } from './sync/dataplane.ts'
 
@@ -31,15 +27,20 @@ const families: readonly Family[] = ['ip', 'ip6']
 
 type Open = (options: ModeOptions, signal: AbortSignal) => Promise<Dataplane>
 
+/** The default comes with the agent; the code of another mode is loaded with it. */
 const modes: Readonly<Partial<Record<ModeName, Open>>> = {
   async nftables({ family, exec, log, door, hands }, signal) {
     return createDataplane(family, nftMode, await openNftKernel({ prefer: door, family, exec, log, hands }, signal))
   },
   async ipvs({ ipvs = { scheduler: 'rr', strictARP: false }, ...options }, signal) {
+    const { createIpvsMode } = await import('../rules/ipvs/index.ts')
+    const { openIpvsKernel } = await import('./kernel/ipvs/ipvs.ts')
     const kernel = await openIpvsKernel({ ...options, strictARP: ipvs.strictARP }, signal)
     return createDataplane(options.family, createIpvsMode({ scheduler: ipvs.scheduler }), kernel)
   },
   async iptables(options, signal) {
+    const { iptablesMode } = await import('../rules/iptables/index.ts')
+    const { openIptablesKernel } = await import('./kernel/iptables/iptables.ts')
     return createDataplane(options.family, iptablesMode, await openIptablesKernel(options, signal))
   },
 }
@@ -90,6 +91,7 @@ async function removeMode(mode: ModeName, options: ModeOptions, signal: AbortSig
  * on record in its table, or waits behind its device.
  */
 async function hasIpvsTraces(exec: Exec, signal: AbortSignal): Promise<boolean> {
+  const { deviceName, tableName } = await import('../rules/ipvs/index.ts')
   const signs = [
     { command: 'ip', args: ['link', 'show', 'dev', deviceName] },
     ...families.map((family) => ({ command: 'nft', args: ['-t', 'list', 'table', family, tableName] })),
