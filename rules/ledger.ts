@@ -25,7 +25,11 @@ export interface Reseating {
   /** The same as they should be; `problems` of it name the fronts that are taken. */
   after(key: ServiceKey): ServiceRoutes | undefined
   /** For `settle` alone. */
-  readonly next: Pick<Ledger, 'config' | 'views'> & { readonly claims: ReadonlyMap<FrontKey, readonly ServiceKey[]> }
+  readonly next: {
+    readonly config: NodeConfig
+    readonly views: ReadonlyMap<ServiceKey, ServiceView | undefined>
+    readonly claims: ReadonlyMap<FrontKey, readonly ServiceKey[]>
+  }
 }
 
 export function openLedger(family: Family): Ledger {
@@ -39,29 +43,33 @@ export function openLedger(family: Family): Ledger {
 export function reseat(ledger: Ledger, view: NodeView, changed: 'all' | ReadonlySet<ServiceKey>): Reseating {
   const { family, config: oldConfig } = ledger
   const everything = oldConfig !== view.config
-  const keys = everything || changed === 'all' ? new Set([...ledger.views.keys(), ...view.services.keys()]) : changed
-  const moved = new Set([...keys].filter((key) => everything || ledger.views.get(key) !== view.services.get(key)))
+  const moved = movedIn(ledger, view, everything || changed === 'all' ? 'all' : changed, everything)
   const claims = new Map<FrontKey, readonly ServiceKey[]>()
   const contested = new Set<FrontKey>()
   const ownersOf = (front: FrontKey): readonly ServiceKey[] => claims.get(front) ?? ownersIn(ledger, front)
-  for (const key of moved) {
+  for (const [key, after] of moved) {
     for (const front of frontsOf(family, ledger.views.get(key))) {
       const others = ownersOf(front).filter((owner) => owner !== key)
       claims.set(front, others)
       if (others.length > 0) contested.add(front)
     }
-    for (const front of frontsOf(family, view.services.get(key))) {
+    for (const front of frontsOf(family, after)) {
       const others = ownersOf(front)
-      claims.set(front, others.length > 0 ? [...others, key] : [key])
       if (others.length > 0) contested.add(front)
+      if (!others.includes(key)) claims.set(front, others.length > 0 ? [...others, key] : [key])
     }
   }
-  const viewOf = (key: ServiceKey): ServiceView => (moved.has(key) ? view.services.get(key) : ledger.views.get(key))!
-  const affected = new Set(moved)
+  const viewOf = (key: ServiceKey): ServiceView | undefined => (moved.has(key) ? moved.get(key) : ledger.views.get(key))
+  const affected = new Set(moved.keys())
+  /** Who asks for something that others ask for, too. */
+  const rivals = new Set<ServiceKey>()
   for (const front of contested) {
-    const owners = claims.get(front)!.toSorted((a, b) => byAge(viewOf(a), viewOf(b)))
+    const owners = claims.get(front)!.toSorted((a, b) => byAge(viewOf(a)!, viewOf(b)!))
     claims.set(front, owners)
-    for (const key of [...ownersIn(ledger, front), ...owners]) affected.add(key)
+    for (const key of [...ownersIn(ledger, front), ...owners]) {
+      affected.add(key)
+      rivals.add(key)
+    }
   }
   return {
     affected,
@@ -70,11 +78,28 @@ export function reseat(ledger: Ledger, view: NodeView, changed: 'all' | Readonly
       return service && oldConfig && won(routesOf(family, service, oldConfig), key, (front) => ownersIn(ledger, front)[0])
     },
     after(key) {
-      const service = moved.has(key) ? view.services.get(key) : ledger.views.get(key)
-      return service && won(routesOf(family, service, view.config), key, (front) => claims.get(front)?.[0] ?? ownersIn(ledger, front)[0])
+      const service = viewOf(key)
+      if (!service) return undefined
+      const routes = routesOf(family, service, view.config)
+      // All that a service asks for which moved is in `claims`.
+      return moved.has(key) && !rivals.has(key) ? routes : won(routes, key, (front) => ownersOf(front)[0])
     },
-    next: { config: view.config, views: new Map([...moved].map((key) => [key, view.services.get(key)!])), claims },
+    next: { config: view.config, views: moved, claims },
   }
+}
+
+/** Services whose view is another one than at the last settlement, with that view; undefined where they are gone. */
+function movedIn(ledger: Ledger, view: NodeView, keys: 'all' | ReadonlySet<ServiceKey>, everything: boolean): ReadonlyMap<ServiceKey, ServiceView | undefined> {
+  const moved = new Map<ServiceKey, ServiceView | undefined>()
+  const look = (key: ServiceKey): void => {
+    const service = view.services.get(key)
+    if (everything || ledger.views.get(key) !== service) moved.set(key, service)
+  }
+  if (keys === 'all') {
+    for (const key of ledger.views.keys()) look(key)
+    for (const key of view.services.keys()) look(key)
+  } else for (const key of keys) look(key)
+  return moved
 }
 
 /** Keeps what was planned, once the kernel has it. Updates the ledger in place: a copy would cost more than the change. */
@@ -111,13 +136,12 @@ function ownersIn(ledger: Ledger, front: FrontKey): readonly ServiceKey[] {
   return owners === undefined ? none : typeof owners === 'string' ? [owners] : owners
 }
 
-/** Each once: they follow from a service's addresses and ports alone, not from its endpoints. */
-function frontsOf(family: Family, service: ServiceView | undefined): ReadonlySet<FrontKey> {
-  const { clusterIPs, fronts } = service ? claimsOf(family, service) : nothing
-  return new Set([...clusterIPs.map(addressKey), ...fronts.map(frontKey)])
+/** They follow from a service's addresses and ports alone, not from its endpoints. */
+function frontsOf(family: Family, service: ServiceView | undefined): readonly FrontKey[] {
+  if (!service) return none
+  const { clusterIPs, fronts } = claimsOf(family, service)
+  return [...clusterIPs.map(addressKey), ...fronts.map(frontKey)]
 }
-
-const nothing: ReturnType<typeof claimsOf> = { clusterIPs: [], fronts: [] }
 
 /** A cluster IP as a whole: whoever has it refuses the ports that nobody serves. */
 function addressKey(address: string): FrontKey {

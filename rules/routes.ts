@@ -71,7 +71,7 @@ export function routesOf(family: Family, service: ServiceView, config: NodeConfi
   return { clusterIPs: addresses.clusterIPs, routes: [...routes.values()], problems }
 }
 
-/** What a service asks for that another one may have: the fronts of `routesOf`, in another form some of them more than once. */
+/** What a service asks for that another one may have: the fronts of its routes, some of them perhaps more than once. */
 export function claimsOf(family: Family, service: ServiceView): { readonly clusterIPs: readonly string[]; readonly fronts: readonly Front[] } {
   const addresses = addressesOf(family, service, silent)
   return { clusterIPs: addresses.clusterIPs, fronts: service.ports.flatMap((port) => frontsOf(port, addresses, silent)) }

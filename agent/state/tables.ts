@@ -50,13 +50,15 @@ interface Table {
 export function createTables(): Tables {
   const trim = createTrim()
   const tables = new Map(agentResources.map((resource): [AgentResource, Table] => [resource, { held: new Map(), touched: new Map(), named: new Set() }]))
+  /** Some of what is held may be gone. */
   let isReset = false
   let revision: number | undefined
   let synced = false
 
   const put = (resource: AgentResource, key: string, after: KubeObject | undefined): void => {
     const { held, touched, named } = tables.get(resource)!
-    if (!touched.has(key)) touched.set(key, held.get(key))
+    // Before the first sync all is news.
+    if (synced && !touched.has(key)) touched.set(key, held.get(key))
     if (after) held.set(key, after)
     else held.delete(key)
     if (!isReset) return
@@ -74,6 +76,7 @@ export function createTables(): Tables {
     }
     const changes: Changed[] = []
     for (const [resource, { held, touched }] of tables) {
+      if (!synced) for (const [key, after] of held) changes.push({ resource, key, before: undefined, after } as Changed)
       for (const [key, before] of touched) {
         const after = held.get(key)
         const same = before?.metadata.uid === after?.metadata.uid && before?.metadata.resourceVersion === after?.metadata.resourceVersion
@@ -102,8 +105,11 @@ export function createTables(): Tables {
           put(frame.resource, frame.key, undefined)
           return undefined
         case 'reset':
-          for (const { named } of tables.values()) named.clear()
-          isReset = true
+          isReset = false
+          for (const { held, named } of tables.values()) {
+            named.clear()
+            isReset ||= held.size > 0
+          }
           revision = undefined
           return undefined
         case 'sync':

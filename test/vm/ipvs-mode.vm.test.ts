@@ -7,6 +7,7 @@ import { createFakeIpvsMachine } from '../../agent/kernel/fake/ipvs.ts'
 import { bring, ipvsLaws, runLaw } from '../conformance/ipvs.ts'
 import { openIpvsKernel } from '../../agent/kernel/ipvs/ipvs.ts'
 import type { Kernel } from '../../agent/kernel/kernel.ts'
+import { removeRules } from '../../agent/modes.ts'
 import { systemClock } from '../../api/clock.ts'
 import { silentLog } from '../../api/log.ts'
 import { countersOf, type Listing, type Transaction } from '../../rules/ipvs/index.ts'
@@ -267,5 +268,14 @@ describe('a node', () => {
     expect((await execIn(node, 'ipvsadm', ['-Sn'])).stdout).toBe('-A -t 192.0.2.1:443 -s wlc\n')
     expect((await execIn(node, 'nft', ['list', 'tables'])).stdout).toBe('')
     expect((await execIn(node, 'ip', ['-o', 'link'])).stdout).not.toContain('wherry-ipvs0')
+  })
+
+  test('the rest is found and taken away where somebody deleted the device', async () => {
+    await bring(kernel, 'ip', view, signal)
+    await execIn(node, 'ip', ['link', 'delete', 'wherry-ipvs0'])
+    expect((await execIn(node, 'ipvsadm', ['-Sn'])).stdout).toContain('-A -t 10.96.0.1:80')
+    await inNamespace(node, () => removeRules({ exec: node.exec, log: silentLog, clock: systemClock }, signal))
+    expect((await execIn(node, 'ipvsadm', ['-Sn'])).stdout).toBe('-A -t 192.0.2.1:443 -s wlc\n')
+    expect((await execIn(node, 'nft', ['list', 'tables'])).stdout).not.toContain('wherry')
   })
 })
