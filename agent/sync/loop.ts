@@ -13,6 +13,7 @@ import { isWherryError } from '../../api/errors.ts'
 import { errorKeys, type Log } from '../../api/log.ts'
 import type { Plan } from '../../rules/mode.ts'
 import type { NodeView, ServiceKey } from '../../rules/model.ts'
+import { othersTurn } from '../kernel/pace.ts'
 import type { Dataplane } from './dataplane.ts'
 
 /** How far the kernel is; told after each pass, and when a pass fails. */
@@ -122,6 +123,8 @@ export function createSyncLoop(deps: SyncLoopDeps): SyncLoop {
         await rest(signal)
         if (signal.aborted) return
         try {
+          // What has arrived goes into one pass, however many frames it came in.
+          await othersTurn(signal)
           await pass(signal)
           failures = 0
         } catch (e) {

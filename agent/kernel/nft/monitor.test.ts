@@ -172,15 +172,33 @@ describe('what is told of a transaction', () => {
   it('says so when the kernel could not keep all of it', async () => {
     const s = stage()
     s.lose()
+    s.unheard(1)
     await s.hear()
     expect(s.told).toEqual([{ what: 'more changes to the rules than could be followed' }])
     await s.hear()
     expect(s.told).toHaveLength(1)
   })
+  it('is nothing where all that the kernel could not keep was ours', async () => {
+    const s = stage()
+    for (const others of [0, 0, 1]) {
+      const end = s.hands.begin()
+      s.unheard(1 + others)
+      end()
+      s.lose()
+      await s.hear()
+      expect(s.told).toHaveLength(others)
+    }
+  })
+  it('lets the kernel ignore a socket of ours from its first word on, whichever address it has got', async () => {
+    const s = stage()
+    s.move(100, 300)
+    await s.hear(change(300, deleteElement!, 'external'), generation(300, process.pid, 'node'))
+    expect(s.ignored.at(-1)).toEqual([process.pid, 100, 300])
+  })
   it('lets the kernel ignore our own', () => {
     const s = stage()
     s.hands.addChild(200)()
-    expect(s.ignored).toEqual([[100], [100, 200], [100]])
+    expect(s.ignored).toEqual([[process.pid, 100], [process.pid, 100, 200], [process.pid, 100]])
   })
 })
 

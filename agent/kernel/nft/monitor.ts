@@ -1,4 +1,4 @@
-/** Tells of other hands on one table. Four looks a second, each two system calls while nothing happens. */
+/** Tells of other hands on one table. Four looks a second, each four system calls while nothing happens. */
 import { sleep, type Clock } from '../../../api/clock.ts'
 import type { OwnHands } from './hands.ts'
 import type { ForeignChange } from '../kernel.ts'
@@ -33,6 +33,8 @@ export function createMonitor({ socket, table, hands, clock }: MonitorDeps): Mon
   let missed = false
   const ignoreOwn = (): void => {
     own.clear()
+    // The kernel gives it to a socket of the process that has none yet, also to one that was closed and opened again.
+    own.add(process.pid)
     for (const address of socket.ownAddresses()) own.add(address)
     // A process that uses netlink once has its number as its address.
     for (const pid of hands.pids) own.add(pid)
@@ -41,12 +43,21 @@ export function createMonitor({ socket, table, hands, clock }: MonitorDeps): Mon
   const transactions = createTransactions(table)
   const isOwn = ({ sender, by }: Transaction): boolean =>
     own.has(sender) || (by !== undefined && (by.pid === process.pid || hands.pids.has(by.pid)))
+  const countOthers = (): (() => boolean) => {
+    const before = socket.generation()
+    const ownSince = hands.mark()
+    return () => (socket.generation() - before) >>> 0 > ownSince()
+  }
+  /** Whether anybody else changed rules since the last look. */
+  let others = countOthers()
   const look = (): readonly ForeignChange[] => {
-    const lost = socket.read((datagram) => transactions.take(datagram)) || missed
+    // What did not fit into the buffer may all have been ours.
+    const lost = (socket.read((datagram) => transactions.take(datagram)) && others()) || missed
     missed = false
+    others = countOthers()
     const ended = transactions.ended()
     // Our own socket may have got another address.
-    if (ended.length > 0 && !ended.every(isOwn)) ignoreOwn()
+    if (ended.some(({ sender }) => !own.has(sender))) ignoreOwn()
     const changes = changesOf(ended.filter((transaction) => !isOwn(transaction)))
     return lost ? [...changes, { what: 'more changes to the rules than could be followed' }] : changes
   }
@@ -69,13 +80,12 @@ export function createMonitor({ socket, table, hands, clock }: MonitorDeps): Mon
     },
     pause() {
       if (closed) return () => {}
-      const before = socket.generation()
-      const ownSince = hands.mark()
+      const othersMeanwhile = countOthers()
       socket.listen('off')
       return () => {
         if (closed) return
         socket.listen('on')
-        if ((socket.generation() - before) >>> 0 > ownSince()) missed = true
+        if (othersMeanwhile()) missed = true
       }
     },
   }

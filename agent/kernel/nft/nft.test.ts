@@ -204,7 +204,7 @@ it('what is small goes in process, what is large goes to a child, each in one pi
     stream: () => Promise.reject(new Error('nothing here is followed')),
   }
   const kernel = await openNftKernel({ prefer: 'auto', family, exec, log: silentLog, openLibrary: async () => library }, never)
-  const elements = Array.from({ length: 60_000 }, (_, i) => ({ key: `10.${i >> 16}.${(i >> 8) & 255}.${i & 255}` }))
+  const elements = Array.from({ length: 90_000 }, (_, i) => ({ key: `10.${i >> 16}.${(i >> 8) & 255}.${i & 255}` }))
   const large: Transaction = { family, operations: [{ kind: 'add-elements', set: 'cluster-ips', elements }] }
   await kernel.apply(two, never)
   await kernel.apply(large, never)

@@ -66,8 +66,8 @@ async function openDoor(
   return asProcess.door
 }
 
-/** From this size on a transaction takes longer than a process takes to start. Characters. */
-const largePayload = 512 * 1024
+/** From this size on a transaction holds up this process for a quarter of a second. Characters. */
+const largePayload = 1024 * 1024
 /** Ours is a twentieth of it. Characters. */
 const largeOutline = 256 * 1024
 

@@ -27,8 +27,8 @@ interface Churn {
 const runMs = 8_000
 const wantedPerSecond = 5_000
 const wanted: Target = { atLeast: wantedPerSecond }
-/** Told at the wanted pace: so many of them must be, and a backlog would grow by a second and more. */
-const kept = { told: { atLeast: 0.98 * wantedPerSecond }, lagMs: { atMost: 1_000 } } as const satisfies Record<string, Target>
+/** Told at the wanted pace: so many of them must be. A pass of everything that changes takes half a second; a backlog would grow to more. */
+const kept = { told: { atLeast: 0.98 * wantedPerSecond }, lagMs: { atMost: 2_000 } } as const satisfies Record<string, Target>
 const writers = 24
 
 export const churn: Measure = {
