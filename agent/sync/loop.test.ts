@@ -43,15 +43,19 @@ function agent(kernel: NftKernel) {
     stop.abort()
     await running
   })
+  const wake = (changed: 'all' | 'these', ...wished: ServiceView[]): void => {
+    revision++
+    for (const s of wished) services.set(s.key, s)
+    loop.wake(changed === 'all' ? 'all' : new Set(wished.map((s) => s.key)))
+  }
   return {
     clock,
     loop,
     progress,
     view,
+    wake,
     async set(changed: 'all' | 'these', ...wished: ServiceView[]) {
-      revision++
-      for (const s of wished) services.set(s.key, s)
-      loop.wake(changed === 'all' ? 'all' : new Set(wished.map((s) => s.key)))
+      wake(changed, ...wished)
       await settled()
     },
     async remove(key: ServiceKey) {
@@ -78,6 +82,21 @@ describe('the sync loop', () => {
     await clock.advance(60_000)
     expect(kernel.accepted).toEqual([])
     expect(await kernel.read(AbortSignal.timeout(1000))).toBeUndefined()
+  })
+
+  test('what arrives in one read of a socket goes into one pass, frame by frame as it comes', async () => {
+    const kernel = createFakeKernel({ family: 'ip' })
+    const a = agent(kernel)
+    await a.set('all', service(1, '10.244.1.2'))
+    for (let n = 2; n <= 6; n++) {
+      a.wake('these', service(n, '10.244.1.2'))
+      // All that a frame set off comes before the next frame.
+      for (let i = 0; i < 10; i++) await Promise.resolve()
+    }
+    await settled()
+    expect(a.progress).toEqual([{ applied: 1 }, { applied: 6 }])
+    expect(kernel.accepted).toHaveLength(2)
+    expect(await reaches(kernel, 6)).toContain('10.244.1.2')
   })
 
   test('applies a change, remembers it, and tells the revision', async () => {
