@@ -195,6 +195,10 @@ describe('fronts for clients from outside', () => {
     expect(text).not.toContain('disagree')
   })
 
+  test('an address of a balancer that is a proxy is none of the service', () => {
+    expect(() => told('203.0.113.2', clusterOf({ services: [service(local, { status })] }), rulesetOf('ip', viewOf(both)))).toThrow('no service has 203.0.113.2')
+  })
+
   test('a node port is that of the node that is asked', () => {
     const cluster = clusterOf({ services: [service(local)] })
     const text = told('30080', cluster, rulesetOf('ip', viewOf(both, { externalPolicy: 'Local' }, 30_080)))
