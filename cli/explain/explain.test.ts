@@ -1,6 +1,7 @@
 import { describe, expect, test } from 'vitest'
 import type { EndpointSlice, Node, Pod, Service, ServiceSpec } from '../../api/objects.ts'
-import type { EndpointView, Family, ServiceView } from '../../rules/model.ts'
+import type { EndpointView, NodeView, ServiceView } from '../../rules/model.ts'
+import * as iptables from '../../rules/iptables/index.ts'
 import { type Listing, parse, plan, adopt, render, rulesetOf } from '../../rules/nft/index.ts'
 import { describeAsRoot, netnsLab } from '../../test/kit/netns.ts'
 import { endpointView, nodeConfigOf, nodeView, portView, serviceView } from '../../test/kit/views.ts'
@@ -8,7 +9,7 @@ import type { Cluster } from '../cluster.ts'
 import { nodeFor } from './answer.ts'
 import { explain } from './explain.ts'
 import { questionsOf } from './fronts.ts'
-import { kernelOf, readKernel } from './kernel.ts'
+import { iptablesRules, kernelOf, nftRules, readKernel } from './kernel.ts'
 import { readTarget } from './target.ts'
 import { explanationText } from './text.ts'
 
@@ -51,7 +52,7 @@ const viewOf = (endpoints: readonly EndpointView[], part: Partial<ServiceView> =
 
 /** What a person reads who asks node1. */
 function told(target: string, cluster: Cluster, listing: Listing): string {
-  return toldBy(target, cluster, kernelOf(new Map<Family, Listing>([['ip', listing]]), 'node1'))
+  return toldBy(target, cluster, kernelOf(new Map([['ip', nftRules(listing)]]), 'node1'))
 }
 
 function toldBy(text: string, cluster: Cluster, kernel: ReturnType<typeof kernelOf>): string {
@@ -285,8 +286,8 @@ describe('targets', () => {
 describe('rules that cannot be read', () => {
   test.each([
     ['', 'the kernel of node1 holds no rules of wherry'],
-    ['*nat\n:WHERRY-SERVICES - [0:0]\nCOMMIT\n', 'explain reads the nftables mode only so far, and node1 runs another one'],
-    ['table ip wherry-ipvs {\n}\nIP Virtual Server version 1.2.1 (size=4096)\n', 'explain reads the nftables mode only so far, and node1 runs another one'],
+    ['*nat\n-A WHERRY-SERVICES\n', 'the rules of node1 hold something that explain does not know: iptables-save: table nat has no end'],
+    ['table ip wherry-ipvs {\n}\nIP Virtual Server version 1.2.1 (size=4096)\n', 'explain reads the nftables and iptables modes only so far, and node1 runs another one'],
     ['table ip wherry {\n\tset a {\n', 'the rules of node1 hold something that explain does not know'],
   ])('%j', (text, message) => {
     expect(() => readKernel(text, 'node1')).toThrow(expect.objectContaining({ code: 'RULES_UNREADABLE', message: expect.stringContaining(message) as string }))
@@ -297,6 +298,44 @@ describe('rules that cannot be read', () => {
     const chain = listing.chains.get('endpoints')!
     const chains = new Map(listing.chains).set('endpoints', { ...chain, rules: ['ip dscp 4 drop', ...chain.rules] })
     expect(() => told('web', clusterOf(), { ...listing, chains })).toThrow('"ip dscp 4 drop" is nothing that the tracer knows')
+  })
+})
+
+describe('the iptables mode', () => {
+  const toldOf = (target: string, cluster: Cluster, view: NodeView): string =>
+    toldBy(target, cluster, kernelOf(new Map([['ip', iptablesRules(iptables.rulesetOf('ip', view))]]), 'node1'))
+  const three = [...both, endpointView('10.244.1.3')]
+  const slices = [slice({ '10.244.0.2': {}, '10.244.1.2': {}, '10.244.1.3': {} })]
+
+  test('is told in the same words, with its own rules', () => {
+    expect(toldOf('web', clusterOf({ slices }), viewOf(three))).toBe(`default/web  ClusterIP  as the kernel of node1 has it
+80/TCP, internal policy Cluster, no affinity
+
+10.96.0.1:80/TCP  cluster IP, port http
+  from a pod    to one of 3 endpoints, keeps its address
+                  10.244.0.2:8080  web-a   node1
+                  10.244.1.2:8080  web-b   node2
+                  10.244.1.3:8080  no pod  node2
+  from node1    to one of the same 3, seen as node1
+  from outside  to one of the same 3, seen as node1
+  by  nat WHERRY-STRANGERS   -j MARK --set-xmark 0x4000/0x4000
+      nat WHERRY-A-01-00     -d 10.96.0.1/32 -p tcp -m tcp --dport 80 -m comment --comment "default/web:http" -m statistic --mode random --probability 0.33333333349 -j DNAT --to-destination 10.244.0.2:8080  and 2 more
+      nat WHERRY-MASQUERADE  -j MARK --set-xmark 0x4000/0x0
+      nat WHERRY-MASQUERADE  -j MASQUERADE --random-fully
+`)
+  })
+
+  test('shares are those of the probabilities', () => {
+    const listing = iptables.rulesetOf('ip', viewOf(three))
+    const chains = new Map([...listing.nat.chains].map(([name, rules]) => [name, rules.map((rule) => rule.replace('0.50000000000', '0.25000000000'))]))
+    const text = toldBy('web', clusterOf({ slices }), kernelOf(new Map([['ip', iptablesRules({ ...listing, nat: { ...listing.nat, chains } })]]), 'node1'))
+    expect(text).toMatch(/10\.244\.0\.2:8080 .* 33\.3 % of new.*\n.*10\.244\.1\.2:8080 .* 16\.7 % of new.*\n.*10\.244\.1\.3:8080 .* 50 % of new/)
+  })
+
+  test('drops are explained', () => {
+    const services = [service({ internalTrafficPolicy: 'Local' })]
+    const text = toldOf('web', clusterOf({ services, slices: [slice({ '10.244.1.2': {} })] }), viewOf([endpointView('10.244.1.2')], { internalPolicy: 'Local' }))
+    expect(lineOf(text, 'from anyone')).toBe('from anyone  dropped: the internal traffic policy is Local, and node1 has no endpoint')
   })
 })
 
@@ -320,5 +359,24 @@ describeAsRoot('what nft prints for people', () => {
     expect(text).toBe(told('web', clusterOf({ services }), rulesetOf('ip', view)))
     expect(text.match(/to one of/g)!.length).toBeGreaterThan(4)
     expect(text).not.toContain('disagree')
+  })
+
+  test('and what iptables-save prints, one family behind the other', async () => {
+    const netns = await lab.create()
+    const run = async (command: string, args: readonly string[], input?: string): Promise<string> =>
+      (await netns.exec.run({ command, args, ...(input !== undefined && { input }) }, AbortSignal.timeout(20_000))).stdout
+    const services = [service({ type: 'NodePort', ports: [{ name: 'http', port: 80, nodePort: 30_080 }] })]
+    const view = viewOf(both, {}, 30_080)
+    const six = nodeView([serviceView({ clusterIPs: ['fd00::1'], ports: [portView({ endpoints: [endpointView('fd00:1::2')] })] })])
+    const load = (family: 'ip' | 'ip6', wanted: NodeView): string => iptables.render(iptables.plan(iptables.adopt(family, undefined), wanted, 'all').transaction!)
+    await run('iptables-restore', ['--noflush'], load('ip', view))
+    await run('ip6tables-restore', ['--noflush'], load('ip6', six))
+    const saved = iptables.selectOurs(await run('iptables-save', ['-c'])) + iptables.selectOurs(await run('ip6tables-save', ['-c']))
+    const kernel = readKernel(saved, 'node1')
+    const text = toldBy('web', clusterOf({ services }), kernel)
+    expect(text).toBe(toldBy('web', clusterOf({ services }), kernelOf(new Map([['ip', iptablesRules(iptables.rulesetOf('ip', view))]]), 'node1')))
+    expect(text).toContain('to one of 2 endpoints, keeps its address')
+    const packet = { hook: 'prerouting', inputInterface: 'x', source: 'fd00::77', destination: 'fd00::1', protocol: 'tcp', sourcePort: 1, destinationPort: 80 } as const
+    expect(kernel.ways({ addresses: [] }, packet).map(({ fate }) => fate)).toEqual([{ kind: 'translated', address: 'fd00:1::2', port: 8080 }])
   })
 })

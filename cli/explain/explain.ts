@@ -1,11 +1,12 @@
 /** What becomes of packets to a virtual IP: a node's kernel is asked, and the API gives the names. Pure. */
 import { keyOf, type Node, type Service } from '../../api/objects.ts'
+import type { Step } from '../../rules/packet.ts'
 import { type Cluster, revisionOf } from '../cluster.ts'
 import { disagreementsOf } from './disagreements.ts'
 import { endpointsOf, isLocalOnly, type KnownEndpoint, reasonAgainst, selectionOf } from './endpoints.ts'
 import { type Front, frontsOf, frontText, nobody, type Question } from './fronts.ts'
 import type { KernelRules } from './kernel.ts'
-import { hostOf, packetOf, type Sender, sendersOf } from './senders.ts'
+import { hostOf, isKeptOut, packetOf, type Sender, sendersOf } from './senders.ts'
 import type { Target } from './target.ts'
 import { decisionsOf, type Decision, type Ending, endingsOf } from './visits.ts'
 
@@ -94,22 +95,28 @@ interface Asked {
 }
 
 function visitOf({ node, kernel }: Scene, asked: Asked): Visit {
-  const journeys = kernel.journeys(hostOf(node), packetOf(asked.sender, asked.front, kernel))
-  const endings = endingsOf(journeys)
-  const lost = journeys.find(({ fate }) => fate.kind !== 'translated')
-  const decisions = decisionsOf(journeys)
-  const why = lost && reasonFor(asked, { kind: lost.fate.kind, rules: lost.steps.map(({ text }) => text), node: node.metadata.name })
+  const ways = kernel.ways(hostOf(node), packetOf(asked.sender, asked.front, kernel))
+  const endings = endingsOf(ways)
+  const lost = ways.find(({ fate }) => fate.kind !== 'translated')
+  const decisions = decisionsOf(ways)
+  const why = lost && reasonFor(asked, { kind: lost.fate.kind, rules: lost.steps, node: node.metadata.name })
   return { sender: asked.sender, endings, ...(why !== undefined && { why }), decisions }
 }
 
-function reasonFor({ front, service, endpoints, sender }: Asked, { kind, rules, node }: { readonly kind: string; readonly rules: readonly string[]; readonly node: string }): string | undefined {
+function reasonFor({ front, service, endpoints, sender }: Asked, { kind, rules, node }: { readonly kind: string; readonly rules: readonly Step[]; readonly node: string }): string | undefined {
   if (kind === 'passed') return undefined
-  if (kind === 'dropped' && rules.some((rule) => rule.endsWith(' != @source-ranges drop'))) return 'no source range has its address'
+  const isDrop = kind === 'dropped' && rules.some(isOwnDrop)
+  if (isDrop && service && isKeptOut(service, front, sender)) return 'no source range has its address'
   if (!service || front.portName === undefined) return kind === 'refused' ? 'no service has this port' : undefined
   const { exist, local } = selectionOf(endpoints)
   if (kind === 'refused') return exist ? undefined : endpoints.length === 0 ? 'the service has no endpoint' : 'no endpoint is ready'
-  if (!isLocalOnly(service, front, sender) || local.length > 0 || !rules.some((rule) => / @(dropped|external-local) drop$/.test(rule))) return undefined
+  if (!isLocalOnly(service, front, sender) || local.length > 0 || !isDrop) return undefined
   return `the ${front.kind === 'cluster-ip' ? 'internal' : 'external'} traffic policy is Local, and ${node} has no endpoint`
+}
+
+/** The rules by which policies and source ranges drop, and none of somebody else: of nftables, and of iptables. */
+function isOwnDrop({ place, text }: Step): boolean {
+  return / @(dropped|external-local|source-ranges) drop$/.test(text) || (/^filter WHERRY-[RM]-/.test(place) && / --comment "\S+" -j DROP$/.test(text))
 }
 
 /** Of services that ask for one address and port the oldest has it. */

@@ -109,7 +109,7 @@ function groupOf(endings: readonly Ending[], endpoints: FrontStory['endpoints'])
     shares.set(name, ending.share === undefined ? undefined : (shares.get(name) ?? 0) + ending.share)
   }
   const [first] = shares.values()
-  const isUneven = [...shares.values()].some((share) => share === undefined || Math.abs(share - first!) > 1e-9) || endings.some(({ fate }) => fate.kind !== 'translated')
+  const isUneven = [...shares.values()].some((share) => share === undefined || Math.abs(share - first!) > first! * 1e-4) || endings.some(({ fate }) => fate.kind !== 'translated')
   const rows = [...shares].map(([name, share]) => {
     const known = endpoints.find(({ address, port }) => socketText(address, port) === name)
     return [name, known ? (known.pod ?? 'no pod') : 'unknown to the API', known?.nodeName ?? '', ...(isUneven ? [shareText(share)] : [])]

@@ -1,5 +1,6 @@
 /** What becomes of a sender's packet: the ways that it can take, counted together. Pure. */
 import type { Fate, Journey, Step } from '../../rules/packet.ts'
+import { choiceIn, type Way } from './ways.ts'
 
 export interface Ending {
   readonly fate: Fate
@@ -10,28 +11,14 @@ export interface Ending {
 }
 
 /** Each fate once. */
-export function endingsOf(journeys: readonly Journey[]): readonly Ending[] {
-  const even = isEven(journeys)
-  const endings = new Map<string, { fate: Fate; masqueraded: boolean; count: number }>()
-  for (const { fate, masqueraded } of journeys) {
+export function endingsOf(ways: readonly Way[]): readonly Ending[] {
+  const endings = new Map<string, Ending>()
+  for (const { fate, masqueraded, share } of ways) {
     const key = JSON.stringify([fate, masqueraded])
-    const ending = endings.get(key)
-    if (ending) ending.count++
-    else endings.set(key, { fate, masqueraded, count: 1 })
+    const before = endings.get(key)?.share ?? 0
+    endings.set(key, { fate, masqueraded, ...(share !== undefined && { share: before + share }) })
   }
-  return [...endings.values()].map(({ count, ...ending }) => ({ ...ending, ...(even && { share: count / journeys.length }) }))
-}
-
-/** Each journey is a slot of one map; if somebody put a front into two maps, slots of the shorter one come more than once. */
-function isEven(journeys: readonly Journey[]): boolean {
-  const maps = new Set(journeys.flatMap(({ fate, steps }) => (fate.kind === 'translated' ? (slotOf(steps)?.place ?? []) : [])))
-  const slots = new Set(journeys.flatMap(({ fate, steps }) => (fate.kind === 'translated' ? (slotOf(steps)?.text ?? []) : [])))
-  const others = journeys.filter(({ fate }) => fate.kind !== 'translated').length
-  return maps.size <= 1 && slots.size + others === journeys.length
-}
-
-function slotOf(steps: readonly Step[]): Step | undefined {
-  return steps[steps.findIndex(({ text }) => text.startsWith('dnat ')) + 1]
+  return [...endings.values()]
 }
 
 /** A rule or an element that decided something. */
@@ -40,7 +27,7 @@ export interface Decision extends Step {
   readonly others: number
 }
 
-const decisive = /\bdnat ip6? to |\breject\b|\bdrop$|\bmasquerade\b|\bmeta mark set\b/
+const decisive = /\bdnat ip6? to |\breject\b|\bdrop$|\bmasquerade\b|\bmeta mark set\b| -j (DNAT|REJECT|DROP|MASQUERADE|MARK)\b|^-j (MASQUERADE|MARK)\b/
 /** These say what is no service at all; source ranges belong to one. */
 const ranges = /^(service|external|pod)-ranges$|^node-port-addresses$/
 
@@ -51,11 +38,11 @@ const ranges = /^(service|external|pod)-ranges$|^node-port-addresses$/
 export function decisionsOf(journeys: readonly Journey[]): readonly Decision[] {
   const [first] = journeys
   if (!first) return []
-  const slot = slotOf(first.steps)
-  const others = new Set(journeys.flatMap(({ steps }) => slotOf(steps)?.text ?? [])).size - 1
+  const choice = choiceIn(first.steps)
+  const others = new Set(journeys.flatMap(({ steps }) => choiceIn(steps)?.text ?? [])).size - 1
   return first.steps
     .filter(({ place, text }) => (isElement(text) ? !ranges.test(place) : decisive.test(text)))
-    .map((step) => ({ ...step, others: step === slot ? others : 0 }))
+    .map((step) => ({ ...step, others: step === choice ? others : 0 }))
 }
 
 /** Keys begin with an address or a number of affinity, rules with a word. */
