@@ -332,6 +332,15 @@ describe('the iptables mode', () => {
     expect(text).toMatch(/10\.244\.0\.2:8080 .* 33\.3 % of new.*\n.*10\.244\.1\.2:8080 .* 16\.7 % of new.*\n.*10\.244\.1\.3:8080 .* 50 % of new/)
   })
 
+  test('where a rule of somebody else asks chance in vain, the shares are not made up', () => {
+    const listing = iptables.rulesetOf('ip', viewOf(both))
+    const chain = 'WHERRY-A-01-00'
+    const vain = '-m statistic --mode random --probability 0.50000000000 -s 198.51.100.9/32 -j ACCEPT'
+    const chains = new Map(listing.nat.chains).set(chain, [vain, ...listing.nat.chains.get(chain)!])
+    const text = toldBy('web', clusterOf(), kernelOf(new Map([['ip', iptablesRules({ ...listing, nat: { ...listing.nat, chains } })]]), 'node1'))
+    expect(text).toMatch(/10\.244\.0\.2:8080 .* of an unknown share\n.*10\.244\.1\.2:8080 .* of an unknown share\n/)
+  })
+
   test('drops are explained', () => {
     const services = [service({ internalTrafficPolicy: 'Local' })]
     const text = toldOf('web', clusterOf({ services, slices: [slice({ '10.244.1.2': {} })] }), viewOf([endpointView('10.244.1.2')], { internalPolicy: 'Local' }))
