@@ -10,6 +10,7 @@ import { describeCluster, readCluster } from './cluster.ts'
 import type { CliConfig } from './config.ts'
 import { CliError } from './error.ts'
 import type { Exec } from './exec.ts'
+import { explainTarget, type ExplainOptions } from './explain/answer.ts'
 import { createHubClient, type HubClient } from './hub.ts'
 import { type AgentIdentity, joinNode } from './join.ts'
 import { type HubAccess, readKubeconfig } from './kubeconfig.ts'
@@ -45,6 +46,8 @@ export interface CommandDeps {
 export interface ClusterWish extends LabWish {
   readonly kubeconfig?: string
 }
+
+export interface ExplainWish extends ClusterWish, ExplainOptions {}
 
 export interface TokenWish extends ClusterWish {
   /** Seconds; 0 for ever. */
@@ -95,6 +98,14 @@ export function commands(deps: CommandDeps) {
         const marks = wish.service === undefined ? undefined : serviceMarks(await readCluster(hub, signal), wish.service)
         const rules = await nodeRules(hub, name, signal)
         write(marks ? onlyService(rules, marks) : rules)
+      })
+    },
+
+    async explain(target: string, wish: ExplainWish): Promise<void> {
+      await withHub(wish, async (hub) => {
+        const { text, served } = await explainTarget(hub, target, wish, signal)
+        write(text)
+        if (!served) deps.setExitCode(1)
       })
     },
 

@@ -13,7 +13,7 @@ function recorded(): { readonly actions: Actions; readonly calls: unknown[][] } 
     (name: string) =>
     async (...args: unknown[]) =>
       void calls.push([name, ...args])
-  const names = ['up', 'down', 'supervise', 'image', 'exec', 'status', 'rules', 'snapshot', 'restore', 'join', 'agent', 'hub', 'proxy'] as const
+  const names = ['up', 'down', 'supervise', 'image', 'exec', 'status', 'rules', 'explain', 'snapshot', 'restore', 'join', 'agent', 'hub', 'proxy'] as const
   return { calls, actions: Object.fromEntries(names.map((name) => [name, record(name)])) as unknown as Actions }
 }
 
@@ -46,6 +46,11 @@ describe('the commands', () => {
     ],
     [['status'], ['status', {}]],
     [['rules'], ['rules', undefined, {}]],
+    [['explain', 'web'], ['explain', 'web', {}]],
+    [
+      ['explain', '[fd00::1]:80', '--node', 'node2', '-o', 'json', '--kubeconfig', '/k'],
+      ['explain', '[fd00::1]:80', { node: 'node2', output: 'json', kubeconfig: '/k' }],
+    ],
     [
       ['snapshot', '/f', '--kubeconfig', '/k'],
       ['snapshot', '/f', { kubeconfig: '/k' }],
@@ -106,6 +111,8 @@ describe('the commands', () => {
     [['snapshot'], 'file'],
     [['exec', 'node1'], 'command'],
     [['exec'], 'node'],
+    [['explain'], 'target'],
+    [['explain', 'web', '-o', 'yaml'], 'json'],
     [['join', 'https://h:6443', '--token', 't'], '--ca-cert-hash'],
     [['start'], 'start'],
   ])('%o is refused in two lines that name what is wrong', async (argv, word) => {
@@ -120,7 +127,7 @@ describe('the commands', () => {
 describe('the help', () => {
   test('names every command that people use, examples, files and exit codes, and no hidden one', async () => {
     const { text } = await refused('--help')
-    for (const command of ['up', 'down', 'exec', 'status', 'rules', 'snapshot', 'restore', 'join', 'agent', 'hub'])
+    for (const command of ['up', 'down', 'exec', 'status', 'rules', 'explain', 'snapshot', 'restore', 'join', 'agent', 'hub'])
       expect(text).toMatch(new RegExp(`^  ${command} `, 'm'))
     for (const word of ['Examples:', 'Files:', 'Exit codes:', 'KUBECONFIG=/var/lib/wherry/lab/kubeconfig'])
       expect(text).toContain(word)

@@ -1,6 +1,6 @@
 /** The commands of `wherry` and their help. What they do is in the files that they call. */
-import { Command, InvalidArgumentError } from 'commander'
-import type { ClusterWish, commands, JoinWish, TokenWish } from './commands.ts'
+import { Command, InvalidArgumentError, Option } from 'commander'
+import type { ClusterWish, commands, ExplainWish, JoinWish, TokenWish } from './commands.ts'
 import type { LabWish } from './lab/memory.ts'
 
 /** What `main.ts` gives: everything that a command may touch. */
@@ -13,6 +13,7 @@ own containerd. Nothing of it is in the machine's own network but the API on 127
 Examples:
   wherry up                    build the lab, run the demo on it, and show that every virtual IP answers
   wherry status                nodes, their measured load, services, and on how many kernels each one is live
+  wherry explain web           who gets a service's connections, and the rules that decide it
   wherry rules node1           the nftables rules by which node1 routes services
   wherry rules node1 --service default/web
                                only what concerns one service
@@ -115,6 +116,18 @@ function addClusterCommands(program: Command, actions: Actions): void {
     .argument('[node]', 'the node; the first one if absent')
     .option('--service <namespace/name>', 'only what concerns one service')
     .action((node: string | undefined, options: ClusterWish & { service?: string }) => actions.rules(node, options))
+  withCluster(program.command('explain'))
+    .description('what becomes of packets to a service, as the kernel of a node has it')
+    .argument('<target>', 'a service (web, default/web), an address (10.96.0.10, 10.96.0.10:80, [fd00::1]:80) or a node port (30080)')
+    .option('--node <node>', 'whose kernel (default: the first node that is connected)')
+    .addOption(new Option('-o, --output <format>', 'json: for programs').choices(['json']))
+    .addHelpText(
+      'after',
+      "\nA new connection is followed through the rules, as the kernel holds them, from a pod, from the node and from outside. The API\n" +
+        'gives the names; where it and the kernel disagree, that is the first line. Exit code 1 if no service has the address.\n\n' +
+        'Examples:\n  wherry explain web\n  wherry explain 10.96.0.10:80 --node node2',
+    )
+    .action((target: string, options: ExplainWish) => actions.explain(target, options))
   withCluster(program.command('snapshot'))
     .description('copy everything that the hub stores into a file, while it serves')
     .argument('<file>', 'a file that is not there yet')

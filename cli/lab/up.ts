@@ -116,6 +116,7 @@ function hints(plan: LabPlan): string {
     `  kubectl get nodes,pods,services -o wide`,
     `  kubectl scale deployment/${demo.name} --replicas=5`,
     `  bin/wherry status                       nodes, services, and how far each kernel is`,
+    `  bin/wherry explain ${demo.name}                  who gets a service's connections, and by what rules`,
     `  bin/wherry rules node2                  all rules of a node`,
     `  bin/wherry exec node3 -- ip address     a command in a node's network`,
     `  bin/wherry down                         takes everything away again`,

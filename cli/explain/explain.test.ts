@@ -1,0 +1,391 @@
+import { describe, expect, test } from 'vitest'
+import type { EndpointSlice, Node, Pod, Service, ServiceSpec } from '../../api/objects.ts'
+import type { EndpointView, NodeView, ServiceView } from '../../rules/model.ts'
+import * as iptables from '../../rules/iptables/index.ts'
+import { type Listing, parse, plan, adopt, render, rulesetOf } from '../../rules/nft/index.ts'
+import { describeAsRoot, netnsLab } from '../../test/kit/netns.ts'
+import { endpointView, nodeConfigOf, nodeView, portView, serviceView } from '../../test/kit/views.ts'
+import type { Cluster } from '../cluster.ts'
+import { nodeFor } from './answer.ts'
+import { explain } from './explain.ts'
+import { questionsOf } from './fronts.ts'
+import { iptablesRules, kernelOf, nftRules, readKernel } from './kernel.ts'
+import { readTarget } from './target.ts'
+import { explanationText } from './text.ts'
+
+const meta = (name: string, namespace?: string, part: object = {}) => ({
+  name, uid: name, resourceVersion: '7', creationTimestamp: '2026-01-01T00:00:00Z', ...(namespace && { namespace }), ...part,
+})
+const node = (name: string, address: string, podCIDR: string): Node => ({
+  apiVersion: 'v1', kind: 'Node', metadata: meta(name), spec: { podCIDR }, status: { addresses: [{ type: 'InternalIP', address }] },
+})
+const nodes = [node('node2', '192.0.2.2', '10.244.1.0/24'), node('node1', '192.0.2.1', '10.244.0.0/24')]
+const pod = (name: string, ip: string, nodeName: string): Pod => ({
+  apiVersion: 'v1', kind: 'Pod', metadata: meta(name, 'default'), spec: { nodeName, containers: [] }, status: { podIP: ip },
+})
+const pods = [pod('web-a', '10.244.0.2', 'node1'), pod('web-b', '10.244.1.2', 'node2')]
+
+type Conditions = NonNullable<NonNullable<EndpointSlice['endpoints']>[number]['conditions']>
+const slice = (addresses: Readonly<Record<string, Conditions>>, part: Partial<EndpointSlice> = {}): EndpointSlice => ({
+  apiVersion: 'discovery.k8s.io/v1', kind: 'EndpointSlice', addressType: 'IPv4',
+  metadata: meta('web-x', 'default', { labels: { 'kubernetes.io/service-name': 'web' } }),
+  ports: [{ name: 'http', port: 8080 }],
+  endpoints: Object.entries(addresses).map(([address, conditions]) => ({
+    addresses: [address], conditions, nodeName: address.startsWith('10.244.0.') ? 'node1' : 'node2',
+  })),
+  ...part,
+})
+const service = (spec: Partial<ServiceSpec> = {}, part: Partial<Service> = {}): Service => ({
+  apiVersion: 'v1', kind: 'Service', metadata: meta('web', 'default'),
+  spec: { type: 'ClusterIP', clusterIP: '10.96.0.1', ports: [{ name: 'http', port: 80 }], ...spec }, ...part,
+})
+const clusterOf = (part: Partial<Cluster> = {}): Cluster => ({
+  status: { version: '0.1.0', revision: 9, nodes: [link('node1'), link('node2')] },
+  nodes, pods, services: [service()], slices: [slice({ '10.244.0.2': {}, '10.244.1.2': {} })], ...part,
+})
+const link = (name: string, part: object = {}) => ({ name, connected: true, received: 9, applied: 9, ...part })
+
+const here = (address: string, part: Partial<EndpointView> = {}) => endpointView(address, { node: 'here', ...part })
+const both = [here('10.244.0.2'), endpointView('10.244.1.2')]
+const viewOf = (endpoints: readonly EndpointView[], part: Partial<ServiceView> = {}, nodePort?: number) =>
+  nodeView([serviceView({ ports: [portView({ endpoints, ...(nodePort !== undefined && { nodePort }) })], ...part })])
+
+/** What a person reads who asks node1. */
+function told(target: string, cluster: Cluster, listing: Listing): string {
+  return toldBy(target, cluster, kernelOf(new Map([['ip', nftRules(listing)]]), 'node1'))
+}
+
+function toldBy(text: string, cluster: Cluster, kernel: ReturnType<typeof kernelOf>): string {
+  const target = readTarget(text)
+  const scene = { cluster, node: nodes[1]!, kernel }
+  return explain(scene, questionsOf(cluster, target, scene.node), target).map((explanation) => explanationText(explanation)).join('\n')
+}
+
+const lineOf = (text: string, start: string): string | undefined => text.split('\n').find((line) => line.trimStart().startsWith(start))?.trim()
+
+describe('a cluster IP', () => {
+  test('is told with senders, endpoints, and the rules that did it', () => {
+    expect(told('web', clusterOf(), rulesetOf('ip', viewOf(both)))).toBe(`default/web  ClusterIP  as the kernel of node1 has it
+80/TCP, internal policy Cluster, no affinity
+
+10.96.0.1:80/TCP  cluster IP, port http
+  from a pod    to one of 2 endpoints, keeps its address
+                  10.244.0.2:8080  web-a  node1
+                  10.244.1.2:8080  web-b  node2
+  from node1    to one of the same 2, seen as node1
+  from outside  to one of the same 2, seen as node1
+  by  nat-prerouting, nat-output  ip saddr != @pod-ranges ip daddr @cluster-ips meta mark set meta mark | 0x00004000
+      cluster-ips                 10.96.0.1
+      endpoints                   dnat ip to ip daddr . meta l4proto . th dport . numgen random mod 2 map @endpoints-2
+      endpoints-2                 10.96.0.1 . tcp . 80 . 0 : 10.244.0.2 . 8080  and 1 more
+      nat-postrouting             meta mark & 0x00004000 != 0x00000000 meta mark set meta mark ^ 0x00004000 masquerade fully-random
+`)
+  })
+
+  test('shares are those of the slots, and said where they are not the same', () => {
+    const listing = rulesetOf('ip', viewOf([here('10.244.0.2'), endpointView('10.244.1.2'), endpointView('10.244.1.3')]))
+    const slots = new Map(listing.elements.get('endpoints-3'))
+    slots.set('10.96.0.1 . tcp . 80 . 2', { key: '10.96.0.1 . tcp . 80 . 2', value: '10.244.1.2 . 8080' })
+    const text = told('10.96.0.1', clusterOf(), { ...listing, elements: new Map(listing.elements).set('endpoints-3', slots) })
+    expect(lineOf(text, '10.244.0.2')).toBe('10.244.0.2:8080  web-a  node1  33.3 % of new connections')
+    expect(lineOf(text, '10.244.1.2')).toBe('10.244.1.2:8080  web-b  node2  66.7 % of new connections')
+    expect(text).not.toContain('disagree')
+  })
+
+  test('a slot that leads nowhere is a share that is refused', () => {
+    const listing = rulesetOf('ip', viewOf(both))
+    const slots = new Map(listing.elements.get('endpoints-2'))
+    slots.delete('10.96.0.1 . tcp . 80 . 1')
+    const text = told('web', clusterOf(), { ...listing, elements: new Map(listing.elements).set('endpoints-2', slots) })
+    expect(lineOf(text, 'from a pod')).toBe('from a pod    to one endpoint, keeps its address; refused (TCP reset), 50 % of new connections')
+    expect(text).toMatch(/^Kernel and API disagree: 10\.244\.1\.2:8080 is usable by the API, but the rules of node1 for 10\.96\.0\.1:80\/TCP lack it\.\n/)
+  })
+
+  test('of a front in two maps the shares are not made up', () => {
+    const listing = rulesetOf('ip', nodeView([
+      serviceView({ ports: [portView({ endpoints: both })] }),
+      serviceView({ key: 'default/other', clusterIPs: ['10.96.0.9'], ports: [portView({ endpoints: [...both, endpointView('10.244.1.3')] })] }),
+    ]))
+    const third = new Map(listing.elements.get('endpoints-3'))
+    third.set('10.96.0.1 . tcp . 80 . 1', { key: '10.96.0.1 . tcp . 80 . 1', value: '10.244.9.9 . 1' })
+    const second = new Map(listing.elements.get('endpoints-2'))
+    second.delete('10.96.0.1 . tcp . 80 . 1')
+    const text = told('web', clusterOf(), { ...listing, elements: new Map(listing.elements).set('endpoints-2', second).set('endpoints-3', third) })
+    expect(lineOf(text, '10.244.0.2')).toMatch(/web-a +node1  of an unknown share$/)
+  })
+
+  test('without endpoints it is refused', () => {
+    const text = told('web', clusterOf({ slices: [] }), rulesetOf('ip', viewOf([])))
+    expect(lineOf(text, 'from anyone')).toBe('from anyone  refused (TCP reset): the service has no endpoint')
+    expect(text).toContain('refuse                      reject with tcp reset')
+  })
+
+  test('endpoints that are not used are named with the reason', () => {
+    const slices = [slice({ '10.244.0.2': {}, '10.244.1.2': { ready: false }, '10.244.1.3': { ready: false, serving: true, terminating: true } })]
+    const text = told('web', clusterOf({ slices }), rulesetOf('ip', viewOf([here('10.244.0.2')])))
+    expect(text).toContain('\nNot used:\n  10.244.1.2:8080  web-b   node2  not ready\n  10.244.1.3:8080  no pod  node2  terminating, and others are ready\n')
+    expect(text).not.toContain('disagree')
+  })
+
+  test('with the policy Local and no endpoint on the node it is dropped', () => {
+    const services = [service({ internalTrafficPolicy: 'Local' })]
+    const text = told('web', clusterOf({ services, slices: [slice({ '10.244.1.2': {} })] }), rulesetOf('ip', viewOf([endpointView('10.244.1.2')], { internalPolicy: 'Local' })))
+    expect(lineOf(text, 'from anyone')).toBe('from anyone  dropped: the internal traffic policy is Local, and node1 has no endpoint')
+    expect(text).toContain('it is on node2, and the policy is Local')
+    expect(text).not.toContain('disagree')
+  })
+
+  test('a drop by a rule of somebody else is not called a policy', () => {
+    const services = [service({ internalTrafficPolicy: 'Local' })]
+    const listing = rulesetOf('ip', viewOf([endpointView('10.244.1.2')], { internalPolicy: 'Local' }))
+    const chain = listing.chains.get('untranslated-cluster-ip')!
+    const chains = new Map(listing.chains).set(chain.name, { ...chain, rules: ['drop'] })
+    const text = told('web', clusterOf({ services, slices: [slice({ '10.244.1.2': {} })] }), { ...listing, chains })
+    expect(lineOf(text, 'from anyone')).toBe('from anyone  dropped')
+    expect(text).toMatch(/untranslated-cluster-ip +drop\n/)
+  })
+
+  test('a port that the service has not is refused, and not served', () => {
+    const text = told('10.96.0.1:81', clusterOf(), rulesetOf('ip', viewOf(both)))
+    expect(text).toContain('10.96.0.1:81/TCP  cluster IP, a port that no service has\n  from anyone  refused (TCP reset): no service has this port')
+  })
+})
+
+describe('kernel and API', () => {
+  const first = (text: string): string => text.split('\n')[0]!
+
+  test('an endpoint that only the kernel has comes first', () => {
+    const text = told('web', clusterOf(), rulesetOf('ip', viewOf([...both, endpointView('10.244.7.7')])))
+    expect(first(text)).toBe('Kernel and API disagree: 10.244.7.7:8080 is in the rules of node1 for 10.96.0.1:80/TCP, but the API names no such endpoint.')
+    expect(lineOf(text, '10.244.7.7')).toBe('10.244.7.7:8080  unknown to the API')
+  })
+
+  test('an endpoint that the API does not call ready', () => {
+    const slices = [slice({ '10.244.0.2': {}, '10.244.1.2': { ready: false } })]
+    expect(first(told('web', clusterOf({ slices }), rulesetOf('ip', viewOf(both))))).toContain('10.244.1.2:8080 is in the rules of node1 for 10.96.0.1:80/TCP, but by the API it is not ready.')
+  })
+
+  test('rules that have no such service, and an agent that is behind', () => {
+    const status = { version: '0.1.0', revision: 9, nodes: [link('node1', { applied: 5 })] }
+    const text = told('web', clusterOf({ status }), rulesetOf('ip', nodeView([])))
+    expect(text.split('\n').slice(0, 2)).toEqual([
+      'Kernel and API disagree: the rules of node1 lead 10.96.0.1:80/TCP to nobody, though 2 endpoints are usable.',
+      'Kernel and API disagree: it is behind: revision 5 of 7 is in its kernel.',
+    ])
+    expect(lineOf(text, 'from anyone')).toBe('from anyone  not translated: the rules do nothing with it')
+  })
+
+  test('an address that only the kernel knows is told; one that neither knows is an error', () => {
+    const listing = rulesetOf('ip', viewOf(both, { clusterIPs: ['10.96.0.1', '10.96.0.99'] }))
+    expect(told('10.96.0.99:80', clusterOf(), listing)).toMatch(/^Kernel and API disagree: 10\.244\.0\.2:8080 is in the rules of node1 for 10\.96\.0\.99:80\/TCP, but the API names no such endpoint\.\n/)
+    expect(() => told('10.96.0.98:80', clusterOf(), listing)).toThrow('no service has 10.96.0.98:80')
+  })
+})
+
+describe('fronts for clients from outside', () => {
+  const local: Partial<ServiceSpec> = { type: 'LoadBalancer', externalTrafficPolicy: 'Local', ports: [{ name: 'http', port: 80, nodePort: 30_080 }] }
+  const status = { loadBalancer: { ingress: [{ ip: '203.0.113.1' }, { hostname: 'lb.test' }, { ip: '203.0.113.2', ipMode: 'Proxy' }] } }
+  const away = [endpointView('10.244.1.2')]
+
+  test('with the policy Local strangers are dropped where no endpoint is, and pods are not', () => {
+    const cluster = clusterOf({ services: [service(local, { status })], slices: [slice({ '10.244.1.2': {} })] })
+    const text = told('203.0.113.1:80', cluster, rulesetOf('ip', viewOf(away, { externalPolicy: 'Local', loadBalancerIPs: ['203.0.113.1'] }, 30_080)))
+    expect(lineOf(text, 'from a pod')).toBe('from a pod    to one endpoint, keeps its address')
+    expect(lineOf(text, 'from node1')).toBe('from node1    to the same one, seen as node1')
+    expect(lineOf(text, 'from outside')).toBe('from outside  dropped: the external traffic policy is Local, and node1 has no endpoint')
+    expect(text).not.toContain('disagree')
+  })
+
+  test('an address of a balancer that is a proxy is none of the service', () => {
+    expect(() => told('203.0.113.2', clusterOf({ services: [service(local, { status })] }), rulesetOf('ip', viewOf(both)))).toThrow('no service has 203.0.113.2')
+  })
+
+  test('a node port is that of the node that is asked', () => {
+    const cluster = clusterOf({ services: [service(local)] })
+    const text = told('30080', cluster, rulesetOf('ip', viewOf(both, { externalPolicy: 'Local' }, 30_080)))
+    expect(text).toContain('\n192.0.2.1:30080/TCP  node port, port http\n')
+    expect(lineOf(text, 'from outside')).toBe('from outside  to one endpoint, keeps its address')
+    expect(lineOf(text, 'from node1')).toBe('from node1    to one of the same 2, seen as node1')
+  })
+
+  test('source ranges let some in', () => {
+    const loadBalancerSourceRanges = ['198.51.100.0/24']
+    const cluster = clusterOf({ services: [service({ ...local, externalTrafficPolicy: 'Cluster', loadBalancerSourceRanges }, { status })] })
+    const listing = rulesetOf('ip', viewOf(both, { loadBalancerIPs: ['203.0.113.1'], sourceRanges: loadBalancerSourceRanges }))
+    const text = told('203.0.113.1', cluster, listing)
+    expect(lineOf(text, 'from 198.51.100.0/24')).toBe('from 198.51.100.0/24  to one of 2 endpoints, seen as node1')
+    expect(lineOf(text, 'from elsewhere')).toBe('from elsewhere        dropped: no source range has its address')
+    expect(text).not.toContain('disagree')
+    const open = rulesetOf('ip', viewOf(both, { loadBalancerIPs: ['203.0.113.1'] }))
+    expect(told('203.0.113.1', cluster, open).split('\n')[0]).toBe(
+      'Kernel and API disagree: the rules of node1 for 203.0.113.1:80/TCP let 192.0.2.1 in, though no source range has it.')
+  })
+
+  test('what an older service has is not the younger one\'s', () => {
+    const other = service({ clusterIP: '10.96.0.2', externalIPs: ['198.18.0.1'] }, { metadata: meta('late', 'default', { creationTimestamp: '2026-02-02T00:00:00Z' }) })
+    const cluster = clusterOf({ services: [other, service({ externalIPs: ['198.18.0.1'] })] })
+    const text = told('late', cluster, rulesetOf('ip', viewOf(both, { externalIPs: ['198.18.0.1'], clusterIPs: ['10.96.0.1', '10.96.0.2'] })))
+    expect(text).toContain('  default/web is older and has this address and port; what follows is its traffic\n')
+    expect(text).not.toContain('for 198.18.0.1')
+  })
+
+  test('pods that are told by their interface come in on it', () => {
+    const view = viewOf(both)
+    const config = nodeConfigOf({ pods: { kind: 'interface', name: 'cni', match: 'prefix' } })
+    const text = told('web', clusterOf(), rulesetOf('ip', nodeView([...view.services.values()], config)))
+    expect(lineOf(text, 'from a pod')).toContain('keeps its address')
+    expect(lineOf(text, 'from outside')).toContain('seen as node1')
+  })
+})
+
+describe('targets', () => {
+  test.each([
+    ['web', { kind: 'service', name: 'web' }],
+    ['shop/web', { kind: 'service', namespace: 'shop', name: 'web' }],
+    ['10.96.0.10', { kind: 'address', address: '10.96.0.10' }],
+    ['10.96.0.10:80', { kind: 'address', address: '10.96.0.10', port: 80 }],
+    ['[FD00:0::1]:80', { kind: 'address', address: 'fd00::1', port: 80 }],
+    ['[fd00::1]', { kind: 'address', address: 'fd00::1' }],
+    ['fd00::1', { kind: 'address', address: 'fd00::1' }],
+    [':30080', { kind: 'node-port', port: 30_080 }],
+    ['30080', { kind: 'node-port', port: 30_080 }],
+  ])('%s', (text, target) => expect(readTarget(text)).toEqual(target))
+
+  test.each(['', 'a b', '10.96.0.10:0', '70000', 'Web', 'a/b/c', '10.96.0.300', '10.96.0.1:99999'])('"%s" is none', (text) => {
+    expect(() => readTarget(text)).toThrow(expect.objectContaining({ code: 'USAGE' }))
+  })
+
+  test.each([
+    ['nope', 'there is no service default/nope', 'name one of default/web 10.96.0.1'],
+    ['10.96.0.2', 'no service has 10.96.0.2', 'those that there are: default/web 10.96.0.1'],
+    ['10.244.0.2', 'no service has 10.244.0.2', 'it is the pod default/web-a: no virtual IP stands in front of it'],
+    ['192.0.2.1', 'no service has 192.0.2.1', 'it is the address of node1; a node port of it has the form 192.0.2.1:30080'],
+    ['31000', 'no service has the node port 31000', 'no service has node ports'],
+  ])('%s is nobody\'s, and the nearest is named', (text, message, advice) => {
+    expect(() => told(text, clusterOf(), rulesetOf('ip', viewOf(both)))).toThrow(expect.objectContaining({ message, advice }))
+  })
+
+  test.each([
+    [{ clusterIP: 'None' }, 'default/web is headless: it has no virtual IP'],
+    [{ type: 'ExternalName', externalName: 'a.test' } as const, 'default/web is an ExternalName: it has no virtual IP'],
+  ])('a service without a virtual IP: %o', (spec, message) => {
+    expect(() => told('web', clusterOf({ services: [service(spec)] }), rulesetOf('ip', nodeView([])))).toThrow(message)
+  })
+
+  test('the node is the named one, the one that has the address, or the first that is connected', () => {
+    const cluster = clusterOf({ status: { version: '', revision: 1, nodes: [link('node1', { connected: false }), link('node2')] } })
+    const name = (target: string, wish?: string): string => nodeFor(cluster, readTarget(target), wish).node.metadata.name
+    expect([name('web'), name('web', 'node1'), name('192.0.2.1:30080')]).toEqual(['node2', 'node1', 'node1'])
+    expect(nodeFor(clusterOf(), readTarget('web'), undefined).node.metadata.name).toBe('node1')
+    expect(() => name('192.0.2.1:30080', 'node2')).toThrow('that address belongs to node1')
+    expect(() => name('web', 'node9')).toThrow('there is no node node9')
+    expect(() => nodeFor({ ...cluster, status: { ...cluster.status, nodes: [] } }, readTarget('web'), undefined)).toThrow('no node is connected')
+  })
+})
+
+describe('rules that cannot be read', () => {
+  test.each([
+    ['', 'the kernel of node1 holds no rules of wherry'],
+    ['*nat\n-A WHERRY-SERVICES\n', 'the rules of node1 hold something that explain does not know: iptables-save: table nat has no end'],
+    ['table ip wherry-ipvs {\n}\nIP Virtual Server version 1.2.1 (size=4096)\n', 'explain reads the nftables and iptables modes only so far, and node1 runs another one'],
+    ['table ip wherry {\n\tset a {\n', 'the rules of node1 hold something that explain does not know'],
+  ])('%j', (text, message) => {
+    expect(() => readKernel(text, 'node1')).toThrow(expect.objectContaining({ code: 'RULES_UNREADABLE', message: expect.stringContaining(message) as string }))
+  })
+
+  test('a rule of others that the tracer does not know is no reason to guess', () => {
+    const listing = rulesetOf('ip', viewOf(both))
+    const chain = listing.chains.get('endpoints')!
+    const chains = new Map(listing.chains).set('endpoints', { ...chain, rules: ['ip dscp 4 drop', ...chain.rules] })
+    expect(() => told('web', clusterOf(), { ...listing, chains })).toThrow('"ip dscp 4 drop" is nothing that the tracer knows')
+  })
+})
+
+describe('the iptables mode', () => {
+  const toldOf = (target: string, cluster: Cluster, view: NodeView): string =>
+    toldBy(target, cluster, kernelOf(new Map([['ip', iptablesRules(iptables.rulesetOf('ip', view))]]), 'node1'))
+  const three = [...both, endpointView('10.244.1.3')]
+  const slices = [slice({ '10.244.0.2': {}, '10.244.1.2': {}, '10.244.1.3': {} })]
+
+  test('is told in the same words, with its own rules', () => {
+    expect(toldOf('web', clusterOf({ slices }), viewOf(three))).toBe(`default/web  ClusterIP  as the kernel of node1 has it
+80/TCP, internal policy Cluster, no affinity
+
+10.96.0.1:80/TCP  cluster IP, port http
+  from a pod    to one of 3 endpoints, keeps its address
+                  10.244.0.2:8080  web-a   node1
+                  10.244.1.2:8080  web-b   node2
+                  10.244.1.3:8080  no pod  node2
+  from node1    to one of the same 3, seen as node1
+  from outside  to one of the same 3, seen as node1
+  by  nat WHERRY-STRANGERS   -j MARK --set-xmark 0x4000/0x4000
+      nat WHERRY-A-01-00     -d 10.96.0.1/32 -p tcp -m tcp --dport 80 -m comment --comment "default/web:http" -m statistic --mode random --probability 0.33333333349 -j DNAT --to-destination 10.244.0.2:8080  and 2 more
+      nat WHERRY-MASQUERADE  -j MARK --set-xmark 0x4000/0x0
+      nat WHERRY-MASQUERADE  -j MASQUERADE --random-fully
+`)
+  })
+
+  test('shares are those of the probabilities', () => {
+    const listing = iptables.rulesetOf('ip', viewOf(three))
+    const chains = new Map([...listing.nat.chains].map(([name, rules]) => [name, rules.map((rule) => rule.replace('0.50000000000', '0.25000000000'))]))
+    const text = toldBy('web', clusterOf({ slices }), kernelOf(new Map([['ip', iptablesRules({ ...listing, nat: { ...listing.nat, chains } })]]), 'node1'))
+    expect(text).toMatch(/10\.244\.0\.2:8080 .* 33\.3 % of new.*\n.*10\.244\.1\.2:8080 .* 16\.7 % of new.*\n.*10\.244\.1\.3:8080 .* 50 % of new/)
+  })
+
+  test('where a rule of somebody else asks chance in vain, the shares are not made up', () => {
+    const listing = iptables.rulesetOf('ip', viewOf(both))
+    const chain = 'WHERRY-A-01-00'
+    const vain = '-m statistic --mode random --probability 0.50000000000 -s 198.51.100.9/32 -j ACCEPT'
+    const chains = new Map(listing.nat.chains).set(chain, [vain, ...listing.nat.chains.get(chain)!])
+    const text = toldBy('web', clusterOf(), kernelOf(new Map([['ip', iptablesRules({ ...listing, nat: { ...listing.nat, chains } })]]), 'node1'))
+    expect(text).toMatch(/10\.244\.0\.2:8080 .* of an unknown share\n.*10\.244\.1\.2:8080 .* of an unknown share\n/)
+  })
+
+  test('drops are explained', () => {
+    const services = [service({ internalTrafficPolicy: 'Local' })]
+    const text = toldOf('web', clusterOf({ services, slices: [slice({ '10.244.1.2': {} })] }), viewOf([endpointView('10.244.1.2')], { internalPolicy: 'Local' }))
+    expect(lineOf(text, 'from anyone')).toBe('from anyone  dropped: the internal traffic policy is Local, and node1 has no endpoint')
+  })
+})
+
+describeAsRoot('what nft prints for people', () => {
+  const lab = netnsLab()
+
+  test('is explained as what it prints for machines, counters, comments and named priorities or not', async () => {
+    const netns = await lab.create()
+    const nft = async (args: readonly string[], input?: string): Promise<string> =>
+      (await netns.exec.run({ command: 'nft', args, ...(input !== undefined && { input }) }, AbortSignal.timeout(20_000))).stdout
+    const services = [service({ type: 'LoadBalancer', sessionAffinity: 'ClientIP', externalTrafficPolicy: 'Local', loadBalancerSourceRanges: ['198.51.100.0/24'],
+      ports: [{ name: 'http', port: 80, nodePort: 30_080 }] }, { status: { loadBalancer: { ingress: [{ ip: '203.0.113.1' }] } } })]
+    const view = viewOf(both, { affinitySeconds: 10_800, externalPolicy: 'Local', sourceRanges: ['198.51.100.0/24'], loadBalancerIPs: ['203.0.113.1'] }, 30_080)
+    await nft(['-f', '-'], render(plan(adopt('ip', undefined), view, 'all').transaction!))
+    const people = await nft(['list', 'table', 'ip', 'wherry'])
+    const exact = await nft(['-y', '-s', '-p', 'list', 'table', 'ip', 'wherry'])
+    expect(people).toContain('priority srcnat')
+    expect(people).not.toBe(exact)
+    const text = toldBy('web', clusterOf({ services }), readKernel(`${people}table ip6 wherry {\n}\n`, 'node1'))
+    expect(text).toBe(told('web', clusterOf({ services }), parse(exact)))
+    expect(text).toBe(told('web', clusterOf({ services }), rulesetOf('ip', view)))
+    expect(text.match(/to one of/g)!.length).toBeGreaterThan(4)
+    expect(text).not.toContain('disagree')
+  })
+
+  test('and what iptables-save prints, one family behind the other', async () => {
+    const netns = await lab.create()
+    const run = async (command: string, args: readonly string[], input?: string): Promise<string> =>
+      (await netns.exec.run({ command, args, ...(input !== undefined && { input }) }, AbortSignal.timeout(20_000))).stdout
+    const services = [service({ type: 'NodePort', ports: [{ name: 'http', port: 80, nodePort: 30_080 }] })]
+    const view = viewOf(both, {}, 30_080)
+    const six = nodeView([serviceView({ clusterIPs: ['fd00::1'], ports: [portView({ endpoints: [endpointView('fd00:1::2')] })] })])
+    const load = (family: 'ip' | 'ip6', wanted: NodeView): string => iptables.render(iptables.plan(iptables.adopt(family, undefined), wanted, 'all').transaction!)
+    await run('iptables-restore', ['--noflush'], load('ip', view))
+    await run('ip6tables-restore', ['--noflush'], load('ip6', six))
+    const saved = iptables.selectOurs(await run('iptables-save', ['-c'])) + iptables.selectOurs(await run('ip6tables-save', ['-c']))
+    const kernel = readKernel(saved, 'node1')
+    const text = toldBy('web', clusterOf({ services }), kernel)
+    expect(text).toBe(toldBy('web', clusterOf({ services }), kernelOf(new Map([['ip', iptablesRules(iptables.rulesetOf('ip', view))]]), 'node1')))
+    expect(text).toContain('to one of 2 endpoints, keeps its address')
+    const packet = { hook: 'prerouting', inputInterface: 'x', source: 'fd00::77', destination: 'fd00::1', protocol: 'tcp', sourcePort: 1, destinationPort: 80 } as const
+    expect(kernel.ways({ addresses: [] }, packet).map(({ fate }) => fate)).toEqual([{ kind: 'translated', address: 'fd00:1::2', port: 8080 }])
+  })
+})
