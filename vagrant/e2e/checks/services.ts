@@ -18,6 +18,7 @@ async function tour(cluster: Cluster): Promise<string> {
   must(answers.length === cluster.machines.length, `the tour showed ${answers.length} answers: ${said.slice(-500)}`)
   answeredBy(answers.join('\n'), pods)
   must(said.includes('default/web'), 'the tour shows no rules of default/web')
+  must(said.includes('as the kernel of'), 'the tour does not explain default/web')
   return `${commands.length} commands, ${answers.length} answers, the rules of default/web`
 }
 
