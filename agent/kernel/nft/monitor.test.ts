@@ -250,8 +250,8 @@ describe('while a large change of ours is made', () => {
 // ── the real kernel ──────────────────────────────────────────────────────────
 
 const words = {
-  ip: { loopback: '127.0.0.1', one: '10.96.0.1', type: 'ipv4_addr', each: (n: number) => `10.1.${n >> 8}.${n & 255}` },
-  ip6: { loopback: '::1', one: 'fd00:96::1', type: 'ipv6_addr', each: (n: number) => `fd00:1::${n.toString(16)}` },
+  ip: { loopback: '127.0.0.1', one: '10.96.0.1', type: 'ipv4_addr', each: (n: number) => `10.${1 + (n >> 16)}.${(n >> 8) & 255}.${n & 255}` },
+  ip6: { loopback: '::1', one: 'fd00:96::1', type: 'ipv6_addr', each: (n: number) => `fd00:1:${1 + (n >> 16)}::${(n & 0xffff).toString(16)}` },
 } as const
 
 describeAsRoot('other hands on the real table', () => {
@@ -277,7 +277,7 @@ function otherHands(family: Family): void {
   const many = (from: number): Operation => ({
     kind: 'add-elements',
     set: 'external',
-    elements: Array.from({ length: 60_000 }, (_, n) => ({ key: each(from + n) })),
+    elements: Array.from({ length: 120_000 }, (_, n) => ({ key: each(from + n) })),
   })
 
   interface Circumstances {
