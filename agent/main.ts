@@ -22,8 +22,8 @@ import { sourceAddressTo } from './net/address.ts'
 import { createIp } from './net/ip.ts'
 import { setForwarding } from './net/sysctls.ts'
 import { PodError } from './pods/error.ts'
+import type { PodHalf } from './pod-half.ts'
 import type { PodCalls } from './pods/pod-calls.ts'
-import type { Pods } from './pods/pods.ts'
 import { createTidying, openGivingBack } from './memory.ts'
 import { openMode, removeRules } from './modes.ts'
 import { createServices, type LaneDeps } from './services.ts'
@@ -117,7 +117,7 @@ async function main(): Promise<void> {
 }
 
 /** @throws PodError CONTAINER_UNKNOWN where this agent runs no pods */
-function podsOf(half: { readonly pods: Pods } | undefined, { node }: AgentConfig): PodCalls {
+function podsOf(half: PodHalf | undefined, { node }: AgentConfig): PodCalls {
   if (half) return half.pods.calls
   throw new PodError('CONTAINER_UNKNOWN', `node ${node} runs no pods: its agent was started with --services-only`)
 }

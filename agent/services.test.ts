@@ -1,6 +1,6 @@
 import { afterEach, describe, expect, test } from 'vitest'
 import { silentLog } from '../api/log.ts'
-import type { AckFrame, HubFrame } from '../api/frames.ts'
+import type { AckFrame, StreamFrame } from '../api/frames.ts'
 import type { KubeObject } from '../api/objects.ts'
 import type { Problem } from '../rules/model.ts'
 import { nftMode, outcomes } from '../rules/nft/index.ts'
@@ -50,7 +50,7 @@ function agent({ lanes = [], ...also }: Partial<ServicesDeps> = {}) {
     stop.abort()
     await running
   })
-  const send = async (...frames: HubFrame[]): Promise<void> => {
+  const send = async (...frames: StreamFrame[]): Promise<void> => {
     for (const frame of frames) {
       const batch = tables.take(frame)
       if (batch) services.take(batch)
@@ -68,10 +68,10 @@ const meta = (name: string, revision: number, labels?: Record<string, string>) =
   creationTimestamp: '2026-01-01T00:00:00Z',
   labels,
 })
-const set = (resource: 'services' | 'endpointslices.discovery.k8s.io', revision: number, object: object): HubFrame => ({ kind: 'set', resource, revision, object: object as KubeObject })
-const dns = (revision: number, protocol = 'UDP'): HubFrame =>
+const set = (resource: 'services' | 'endpointslices.discovery.k8s.io', revision: number, object: object): StreamFrame => ({ kind: 'set', resource, revision, object: object as KubeObject })
+const dns = (revision: number, protocol = 'UDP'): StreamFrame =>
   set('services', revision, { apiVersion: 'v1', kind: 'Service', metadata: meta('dns', revision), spec: { clusterIP: '10.96.0.10', ports: [{ port: 53, protocol }] } })
-const slice = (revision: number, address: string, protocol = 'UDP'): HubFrame =>
+const slice = (revision: number, address: string, protocol = 'UDP'): StreamFrame =>
   set('endpointslices.discovery.k8s.io', revision, {
     apiVersion: 'discovery.k8s.io/v1',
     kind: 'EndpointSlice',
@@ -80,7 +80,7 @@ const slice = (revision: number, address: string, protocol = 'UDP'): HubFrame =>
     endpoints: [{ addresses: [address] }],
     ports: [{ port: 5353, protocol }],
   })
-const sync = (revision: number): HubFrame => ({ kind: 'sync', revision })
+const sync = (revision: number): StreamFrame => ({ kind: 'sync', revision })
 
 describe('the service half of an agent', () => {
   test('writes nothing before the first sync, then everything, and acknowledges the revision', async () => {
@@ -134,7 +134,7 @@ describe('the service half of an agent', () => {
 })
 
 describe('two families', () => {
-  const dual = (revision: number): HubFrame =>
+  const dual = (revision: number): StreamFrame =>
     set('services', revision, { apiVersion: 'v1', kind: 'Service', metadata: meta('dns', revision), spec: { clusterIPs: ['10.96.0.10', 'fd00:96::a'], ports: [{ port: 53 }] } })
   const second = () => {
     const kernel = createFakeKernel({ family: 'ip6' })
@@ -162,7 +162,7 @@ describe('two families', () => {
 })
 
 describe('what cannot be served', () => {
-  const harmful = (revision: number): HubFrame => slice(revision, '127.0.0.1')
+  const harmful = (revision: number): StreamFrame => slice(revision, '127.0.0.1')
 
   test('is told once, again only after it was in order, and harms nothing else', async () => {
     const told: Problem[] = []

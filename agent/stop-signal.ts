@@ -10,6 +10,7 @@ export interface Stopping {
   readonly withinMs: number
 }
 
+/** Stops in order at the first SIGTERM or SIGINT. */
 export function stopOnSignal({ what, log, stop, withinMs }: Stopping): void {
   onStopSignal(() => {
     log.info(`${what} stops`)

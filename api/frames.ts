@@ -186,7 +186,10 @@ export type NodeCall =
   /** The ruleset that the kernel holds, as `nft` prints it. */
   | { readonly method: 'rules' }
 
-export type HubFrame = WelcomeFrame | SetFrame | EndpointsFrame | DeleteFrame | SyncFrame | ResetFrame | CallFrame | CancelFrame | InputFrame | InputEndFrame | ResizeFrame | RoomFrame
+/** What the hub tells of objects. */
+export type StreamFrame = SetFrame | EndpointsFrame | DeleteFrame | SyncFrame | ResetFrame
+
+export type HubFrame = WelcomeFrame | StreamFrame | CallFrame | CancelFrame | InputFrame | InputEndFrame | ResizeFrame | RoomFrame
 
 // ── agent to hub ────────────────────────────────────────────────────────────
 

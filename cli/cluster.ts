@@ -36,6 +36,11 @@ export function addressOf(node: Node): string | undefined {
   return node.status?.addresses?.find((address) => address.type === 'InternalIP')?.address
 }
 
+/** Of both IP families, as far as the pod has them. */
+export function podIPsOf({ status }: Pod): readonly string[] {
+  return (status?.podIPs ?? [{ ip: status?.podIP }]).flatMap(({ ip }) => ip ?? [])
+}
+
 export function isPodReady(pod: Pod): boolean {
   return pod.status?.conditions?.some((condition) => condition.type === 'Ready' && condition.status === 'True') === true
 }

@@ -8,6 +8,9 @@ const bits: Readonly<Record<Family, number>> = { ip: 32, ip6: 128 }
 /** The address that stands for every address: 0.0.0.0 or ::. */
 export const anyAddress: Readonly<Record<Family, string>> = { ip: '0.0.0.0', ip6: '::' }
 
+/** Of an address or a range. */
+export const familyOf = (text: string): Family => (text.includes(':') ? 'ip6' : 'ip')
+
 /** The range of every address. */
 export const allAddresses: Readonly<Record<Family, string>> = { ip: '0.0.0.0/0', ip6: '::/0' }
 

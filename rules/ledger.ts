@@ -42,8 +42,7 @@ export function openLedger(family: Family): Ledger {
  */
 export function reseat(ledger: Ledger, view: NodeView, changed: 'all' | ReadonlySet<ServiceKey>): Reseating {
   const { family, config: oldConfig } = ledger
-  const everything = oldConfig !== view.config
-  const moved = movedIn(ledger, view, everything || changed === 'all' ? 'all' : changed, everything)
+  const moved = movedIn(ledger, view, changed)
   const claims = new Map<FrontKey, readonly ServiceKey[]>()
   const contested = new Set<FrontKey>()
   const ownersOf = (front: FrontKey): readonly ServiceKey[] => claims.get(front) ?? ownersIn(ledger, front)
@@ -88,17 +87,18 @@ export function reseat(ledger: Ledger, view: NodeView, changed: 'all' | Readonly
   }
 }
 
-/** Services whose view is another one than at the last settlement, with that view; undefined where they are gone. */
-function movedIn(ledger: Ledger, view: NodeView, keys: 'all' | ReadonlySet<ServiceKey>, everything: boolean): ReadonlyMap<ServiceKey, ServiceView | undefined> {
+/** Services whose view, or configuration, is another one than at the last settlement, with that view; undefined where they are gone. */
+function movedIn(ledger: Ledger, view: NodeView, changed: 'all' | ReadonlySet<ServiceKey>): ReadonlyMap<ServiceKey, ServiceView | undefined> {
+  const everything = ledger.config !== view.config
   const moved = new Map<ServiceKey, ServiceView | undefined>()
   const look = (key: ServiceKey): void => {
     const service = view.services.get(key)
     if (everything || ledger.views.get(key) !== service) moved.set(key, service)
   }
-  if (keys === 'all') {
+  if (everything || changed === 'all') {
     for (const key of ledger.views.keys()) look(key)
     for (const key of view.services.keys()) look(key)
-  } else for (const key of keys) look(key)
+  } else for (const key of changed) look(key)
   return moved
 }
 

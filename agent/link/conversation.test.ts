@@ -1,11 +1,10 @@
 import { expect, test } from 'vitest'
-import { protocolVersion, type AgentFrame, type HubFrame, type WelcomeFrame } from '../../api/frames.ts'
+import { protocolVersion, type AgentFrame, type HubFrame, type StreamFrame, type WelcomeFrame } from '../../api/frames.ts'
 import { noCalls } from '../../test/kit/calls.ts'
 import { createFakeClock } from '../../test/kit/clock.ts'
 import * as kit from '../../test/kit/objects.ts'
 import { createLines } from '../../test/scenarios/link-lines.ts'
 import { createConversation } from './conversation.ts'
-import type { StreamFrame } from './order.ts'
 
 function open() {
   const clock = createFakeClock()

@@ -1,11 +1,11 @@
 /** What is said on the connections to the hub, one after the other: greeting, stream, calls, and what the node tells. */
 import type { Clock } from '../../api/clock.ts'
-import { protocolVersion, type HubFrame, type WelcomeFrame } from '../../api/frames.ts'
+import { protocolVersion, type HubFrame, type StreamFrame, type WelcomeFrame } from '../../api/frames.ts'
 import type { Log } from '../../api/log.ts'
 import { createCalls, type CallHandlers, type Calls, type CallsFrame } from './calls.ts'
 import type { Connection, LinkTls } from './connection.ts'
 import { LinkError } from './error.ts'
-import { createOrder, type StreamFrame } from './order.ts'
+import { createOrder } from './order.ts'
 import { createOutbox, type Told } from './outbox.ts'
 
 /** Who speaks, on whichever connection. */

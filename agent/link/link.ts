@@ -4,16 +4,15 @@
  */
 import { sleep } from '../../api/clock.ts'
 import type { ErrorCode } from '../../api/errors.ts'
-import { limits, type AckFrame, type ReportFrame } from '../../api/frames.ts'
+import { limits, type AckFrame, type ReportFrame, type StreamFrame } from '../../api/frames.ts'
 import { errorKeys } from '../../api/log.ts'
 import { createBackoff } from './backoff.ts'
 import type { CallHandlers } from './calls.ts'
 import { holdConnection, type LinkBounds, type LinkTls } from './connection.ts'
 import { createConversation, type Speaker } from './conversation.ts'
-import type { StreamFrame } from './order.ts'
 import { createSides, isMeasured } from './sides.ts'
 
-export type { CallHandlers, LinkBounds, LinkTls, StreamFrame }
+export type { CallHandlers, LinkBounds, LinkTls }
 
 export interface LinkDeps extends Speaker {
   /** https URLs of hubs on one store, in any order; http where somebody else guards the way. */

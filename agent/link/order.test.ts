@@ -1,6 +1,7 @@
 import { expect, test } from 'vitest'
+import type { StreamFrame } from '../../api/frames.ts'
 import * as kit from '../../test/kit/objects.ts'
-import { createOrder, type StreamFrame } from './order.ts'
+import { createOrder } from './order.ts'
 
 const reset: StreamFrame = { kind: 'reset' }
 const set = (revision: number): StreamFrame => ({ kind: 'set', resource: 'services', revision, object: kit.stored(kit.service()) })

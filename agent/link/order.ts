@@ -1,8 +1,5 @@
 /** The one order of revisions in the hub's stream: watched over, and kept free of repeats across connections. */
-import type { DeleteFrame, EndpointsFrame, ResetFrame, SetFrame, SyncFrame } from '../../api/frames.ts'
-
-/** What the hub tells of objects. */
-export type StreamFrame = SetFrame | EndpointsFrame | DeleteFrame | SyncFrame | ResetFrame
+import type { StreamFrame } from '../../api/frames.ts'
 
 /** Hand a frame on, leave it out because it was handed on before, or end the connection. */
 export type Verdict = { readonly kind: 'news' | 'repeat' } | { readonly kind: 'violation'; readonly why: string }

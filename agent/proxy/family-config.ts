@@ -1,11 +1,9 @@
 /** The proxy's configuration as the rules of one IP family need it. */
 import { isIP } from 'node:net'
-import { allAddresses } from '../../rules/address.ts'
+import { allAddresses, familyOf } from '../../rules/address.ts'
 import type { Family, NodeConfig, PodSources } from '../../rules/model.ts'
 import type { DetectLocal, ProxyConfig } from './config/proxy-config.ts'
 import { primary, type NodeFacts } from './own-node.ts'
-
-export const familyOf = (address: string): Family => (address.includes(':') ? 'ip6' : 'ip')
 
 export function familyConfig(config: ProxyConfig, facts: NodeFacts, family: Family): NodeConfig {
   const nodeAddresses = ownAddresses(config, facts).filter((a) => familyOf(a) === family)

@@ -1,5 +1,5 @@
 import { expect, test } from 'vitest'
-import type { HubFrame } from '../../api/frames.ts'
+import type { StreamFrame } from '../../api/frames.ts'
 import type { KubeObject } from '../../api/objects.ts'
 import { hubsAfter } from './hubs.ts'
 import { createTables } from './tables.ts'
@@ -13,7 +13,7 @@ interface Wish {
 }
 
 let revision = 0
-const slice = (name: string, { addresses, port = 6443, namespace = 'default', service = 'kubernetes', ready = true }: Wish): HubFrame => ({
+const slice = (name: string, { addresses, port = 6443, namespace = 'default', service = 'kubernetes', ready = true }: Wish): StreamFrame => ({
   kind: 'set',
   resource: 'endpointslices.discovery.k8s.io',
   revision: ++revision,
@@ -26,10 +26,10 @@ const slice = (name: string, { addresses, port = 6443, namespace = 'default', se
     ports: [{ name: 'https', port }],
   } as KubeObject,
 })
-const gone = (key: string): HubFrame => ({ kind: 'delete', resource: 'endpointslices.discovery.k8s.io', revision: ++revision, key })
+const gone = (key: string): StreamFrame => ({ kind: 'delete', resource: 'endpointslices.discovery.k8s.io', revision: ++revision, key })
 
 /** What is known after each batch of frames. */
-function after(...batches: readonly (readonly HubFrame[])[]) {
+function after(...batches: readonly (readonly StreamFrame[])[]) {
   const tables = createTables()
   return batches.map((frames) => {
     for (const frame of frames) tables.take(frame)

@@ -1,5 +1,5 @@
 import { describe, expect, test } from 'vitest'
-import type { AgentResource, HubFrame } from '../../api/frames.ts'
+import type { AgentResource, StreamFrame } from '../../api/frames.ts'
 import type { KubeObject } from '../../api/objects.ts'
 import { createTables } from './tables.ts'
 
@@ -8,17 +8,17 @@ const service = (name: string, revision: number, uid = name): KubeObject => ({
   kind: 'Service',
   metadata: { name, namespace: 'default', uid, resourceVersion: String(revision), creationTimestamp: '2026-01-01T00:00:00Z' },
 })
-const set = (name: string, revision: number, uid?: string): HubFrame => ({
+const set = (name: string, revision: number, uid?: string): StreamFrame => ({
   kind: 'set',
   resource: 'services',
   revision,
   object: service(name, revision, uid),
 })
-const del = (name: string, revision: number, resource: AgentResource = 'services'): HubFrame => ({ kind: 'delete', resource, revision, key: `default/${name}` })
-const sync = (revision: number): HubFrame => ({ kind: 'sync', revision })
-const reset: HubFrame = { kind: 'reset' }
+const del = (name: string, revision: number, resource: AgentResource = 'services'): StreamFrame => ({ kind: 'delete', resource, revision, key: `default/${name}` })
+const sync = (revision: number): StreamFrame => ({ kind: 'sync', revision })
+const reset: StreamFrame = { kind: 'reset' }
 
-function play(frames: readonly HubFrame[]) {
+function play(frames: readonly StreamFrame[]) {
   const tables = createTables()
   const batches = frames.flatMap((f) => tables.take(f) ?? [])
   return { tables, batches, names: () => [...tables.all('services').keys()] }
@@ -26,7 +26,7 @@ function play(frames: readonly HubFrame[]) {
 const told = (batch: { changes: readonly { key: string; before: unknown; after: unknown }[] }) =>
   batch.changes.map((c) => `${c.before ? (c.after ? 'changed' : 'gone') : 'new'} ${c.key}`)
 
-const slice = (revision: number, addresses: readonly string[]): HubFrame => ({
+const slice = (revision: number, addresses: readonly string[]): StreamFrame => ({
   kind: 'set',
   resource: 'endpointslices.discovery.k8s.io',
   revision,
@@ -39,7 +39,7 @@ const slice = (revision: number, addresses: readonly string[]): HubFrame => ({
     ports: [{ port: 80 }],
   } as KubeObject,
 })
-const endpoints = (revision: number, from: number, edits: Extract<HubFrame, { kind: 'endpoints' }>['edits'], trigger?: string): HubFrame => ({
+const endpoints = (revision: number, from: number, edits: Extract<StreamFrame, { kind: 'endpoints' }>['edits'], trigger?: string): StreamFrame => ({
   kind: 'endpoints',
   revision,
   key: 'default/web-1',

@@ -2,7 +2,7 @@
  * What the agent knows of the cluster: the objects that the hub sent, by kind. Unknown is not empty: nothing is told to
  * anybody before the first `sync` marker, and a `reset` keeps the old objects until the `sync` that ends it.
  */
-import { agentResources, type AgentResource, type HubFrame } from '../../api/frames.ts'
+import { agentResources, type AgentResource, type StreamFrame } from '../../api/frames.ts'
 import { keyOf, type EndpointSlice, type KubeObject, type Node, type Pod, type Service } from '../../api/objects.ts'
 import { edited } from './edits.ts'
 import { createTrim } from './trim.ts'
@@ -32,7 +32,7 @@ export interface Batch {
 
 export interface Tables {
   /** Takes one frame of the hub's stream; gives a batch when the frame was a `sync`. @throws StateError for edits of what is not held */
-  take(frame: HubFrame): Batch | undefined
+  take(frame: StreamFrame): Batch | undefined
   /** The last revision that is held in full: what `hello` resumes from. Undefined before the first sync and within a reset. */
   revision(): number | undefined
   get<R extends AgentResource>(resource: R, key: string): Kinds[R] | undefined
@@ -114,14 +114,6 @@ export function createTables(): Tables {
           return undefined
         case 'sync':
           return finish(frame.revision)
-        case 'welcome':
-        case 'call':
-        case 'cancel':
-        case 'input':
-        case 'inputEnd':
-        case 'resize':
-        case 'room':
-          return undefined
       }
     },
     revision: () => revision,

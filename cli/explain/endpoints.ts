@@ -1,10 +1,10 @@
 /** What the API says of the endpoints of a service port, seen from a node. Pure. */
 import { type EndpointSlice, keyOf, type Node, type Service } from '../../api/objects.ts'
-import { canonicalAddress, unicastFault } from '../../rules/address.ts'
+import { canonicalAddress, familyOf, unicastFault } from '../../rules/address.ts'
 import type { EndpointView, Hint } from '../../rules/model.ts'
 import { select, type Selection } from '../../rules/select.ts'
-import { type Cluster, slicesOf } from '../cluster.ts'
-import { familyOf, type Front, protocolOf } from './fronts.ts'
+import { type Cluster, podIPsOf, slicesOf } from '../cluster.ts'
+import { type Front, protocolOf } from './fronts.ts'
 import type { Sender } from './senders.ts'
 
 export interface KnownEndpoint extends EndpointView {
@@ -49,7 +49,7 @@ function known(cluster: Cluster, endpoint: Endpoint, { address, port, node }: { 
 
 /** The pod that has an address to itself. */
 export function podAt({ pods }: Cluster, address: string): string | undefined {
-  const pod = pods.find(({ spec, status }) => !spec?.hostNetwork && (status?.podIPs ?? [{ ip: status?.podIP }]).some(({ ip }) => ip === address))
+  const pod = pods.find((candidate) => !candidate.spec?.hostNetwork && podIPsOf(candidate).includes(address))
   return pod && keyOf(pod).split('/').at(-1)
 }
 

@@ -1,8 +1,8 @@
 /** Where packets can come to a service: what the API says that it has. Pure. */
 import type { Node, Service, ServicePort } from '../../api/objects.ts'
 import { keyOf } from '../../api/objects.ts'
-import { canonicalAddress } from '../../rules/address.ts'
-import type { Family, Protocol } from '../../rules/model.ts'
+import { canonicalAddress, familyOf } from '../../rules/address.ts'
+import type { Protocol } from '../../rules/model.ts'
 import { addressOf, type Cluster, clusterIPsOf } from '../cluster.ts'
 import { CliError } from '../error.ts'
 import type { Target } from './target.ts'
@@ -22,8 +22,6 @@ export interface Question {
   readonly service?: Service
   readonly fronts: readonly Front[]
 }
-
-export const familyOf = (address: string): Family => (address.includes(':') ? 'ip6' : 'ip')
 
 /** `10.96.0.10:80/TCP` */
 export function frontText({ address, port, protocol }: Front): string {

@@ -1,11 +1,11 @@
 /** The rules that a node sent, as something that packets can be walked through. Pure. */
+import { familyOf } from '../../rules/address.ts'
 import { RulesError } from '../../rules/error.ts'
 import * as iptables from '../../rules/iptables/index.ts'
 import type { Family } from '../../rules/model.ts'
 import * as nft from '../../rules/nft/index.ts'
 import type { Host, Journey, Packet } from '../../rules/packet.ts'
 import { CliError } from '../error.ts'
-import { familyOf } from './fronts.ts'
 import { ruleWays, slotWays, type Way } from './ways.ts'
 
 export interface KernelRules {

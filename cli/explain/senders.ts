@@ -1,10 +1,10 @@
 /** Who sends: a pod of the node, the node itself, and strangers from outside of the cluster. Pure. */
 import type { Node, Service } from '../../api/objects.ts'
-import { allAddresses, cidrContains } from '../../rules/address.ts'
+import { allAddresses, cidrContains, familyOf } from '../../rules/address.ts'
 import type { Family } from '../../rules/model.ts'
 import type { Host, Packet } from '../../rules/packet.ts'
-import type { Cluster } from '../cluster.ts'
-import { familyOf, type Front, nodeAddresses } from './fronts.ts'
+import { type Cluster, podIPsOf } from '../cluster.ts'
+import { type Front, nodeAddresses } from './fronts.ts'
 import type { KernelRules } from './kernel.ts'
 
 export interface Sender {
@@ -56,7 +56,7 @@ function strangersAt(family: Family, ranges: readonly string[]): readonly Sender
 
 /** An address in the node's range that no pod has, so that it meets no endpoint of its own; else one of its pods. */
 function podSource({ pods }: Cluster, { metadata, spec }: Node, family: Family): string | undefined {
-  const addresses = pods.flatMap(({ status }) => (status?.podIPs ?? [{ ip: status?.podIP }]).flatMap(({ ip }) => ip ?? []))
+  const addresses = pods.flatMap(podIPsOf)
   const range = (spec?.podCIDRs ?? [spec?.podCIDR ?? '']).find((cidr) => cidr !== '' && familyOf(cidr) === family)
   if (range !== undefined) {
     const base = range.split('/')[0]!
@@ -65,7 +65,7 @@ function podSource({ pods }: Cluster, { metadata, spec }: Node, family: Family):
     if (free !== undefined) return free
   }
   const own = pods.filter((pod) => pod.spec?.nodeName === metadata.name && !pod.spec?.hostNetwork)
-  return own.flatMap(({ status }) => (status?.podIPs ?? [{ ip: status?.podIP }]).flatMap(({ ip }) => ip ?? [])).find((ip) => familyOf(ip) === family)
+  return own.flatMap(podIPsOf).find((ip) => familyOf(ip) === family)
 }
 
 export function packetOf(sender: Sender, { address, protocol, port }: Front, { podInterface }: Pick<KernelRules, 'podInterface'>): Packet {

@@ -1,5 +1,5 @@
 /** What a person asks `wherry explain` about. Pure. */
-import { canonicalAddress, isPort } from '../../rules/address.ts'
+import { canonicalAddress, familyOf, isPort } from '../../rules/address.ts'
 import { CliError } from '../error.ts'
 
 export type Target =
@@ -17,7 +17,7 @@ export function readTarget(text: string): Target {
   if (nodePort !== undefined) return { kind: 'node-port', port: portOf(nodePort, text) }
   const socket = /^(\d+\.\d+\.\d+\.\d+)(?::(\d+))?$/.exec(text) ?? /^\[([\da-f:.]+)\](?::(\d+))?$/i.exec(text)
   const [address, port] = socket ? [socket[1]!, socket[2]] : [text, undefined]
-  const known = canonicalAddress(address.includes(':') ? 'ip6' : 'ip', address)
+  const known = canonicalAddress(familyOf(address), address)
   if (known !== undefined) return { kind: 'address', address: known, ...(port !== undefined && { port: portOf(port, text) }) }
   const [, namespace, , name] = servicePattern.exec(text) ?? []
   if (name === undefined) throw new CliError('USAGE', `"${text}" is neither a service nor an address`, examples)

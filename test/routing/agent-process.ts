@@ -3,7 +3,7 @@ import { spawn } from 'node:child_process'
 import { once } from 'node:events'
 import { join, resolve } from 'node:path'
 import { createInterface } from 'node:readline'
-import type { HubFrame } from '../../api/frames.ts'
+import type { StreamFrame } from '../../api/frames.ts'
 import type { ModeName } from '../../rules/mode.ts'
 import type { Family, NodeConfig } from '../../rules/model.ts'
 import type { Netns } from '../kit/netns.ts'
@@ -11,7 +11,7 @@ import type { Order, Told } from './node-process.ts'
 
 export interface AgentProcess {
   /** Resolves when the rules of these frames are in the kernel, as the `sync` at their end says. */
-  send(frames: readonly HubFrame[]): Promise<void>
+  send(frames: readonly StreamFrame[]): Promise<void>
   configure(family: Family, config: NodeConfig): Promise<void>
   /** Resolves when connection tracking has followed all that was sent. */
   settled(): Promise<void>

@@ -1,5 +1,5 @@
 /** What an API would hold: the objects of one behaviour, and the frames by which a node hears of their changes. */
-import type { AgentResource, HubFrame } from '../../api/frames.ts'
+import type { AgentResource, StreamFrame } from '../../api/frames.ts'
 import type { KubeObject } from '../../api/objects.ts'
 import { node } from './objects.ts'
 
@@ -7,11 +7,11 @@ const resources: Readonly<Record<string, AgentResource>> = { Service: 'services'
 
 export interface Cluster {
   /** Frames of these changes, with a `sync` behind them. */
-  change(objects: readonly object[], removed?: readonly string[]): readonly HubFrame[]
+  change(objects: readonly object[], removed?: readonly string[]): readonly StreamFrame[]
   /** As `change`, for everything that was applied and not removed; the node is without a zone afterwards. */
-  removeAll(): readonly HubFrame[]
+  removeAll(): readonly StreamFrame[]
   /** Everything, as a node hears of it that has just started. */
-  all(): readonly HubFrame[]
+  all(): readonly StreamFrame[]
   /** Of the last change. */
   revision(): number
 }
@@ -20,15 +20,15 @@ export function createCluster(): Cluster {
   /** By resource and key. */
   const held = new Map<string, { readonly resource: AgentResource; readonly object: KubeObject }>()
   let revision = 0
-  const sync = (): HubFrame => ({ kind: 'sync', revision })
-  const set = (given: object): HubFrame => {
+  const sync = (): StreamFrame => ({ kind: 'sync', revision })
+  const set = (given: object): StreamFrame => {
     const draft = given as KubeObject
     const resource = resources[draft.kind]!
     const object: KubeObject = { ...draft, metadata: { ...draft.metadata, resourceVersion: String(++revision) } }
     held.set(`${resource} ${keyOf(draft.metadata)}`, { resource, object })
     return { kind: 'set', resource, revision, object }
   }
-  const remove = (text: string): HubFrame => {
+  const remove = (text: string): StreamFrame => {
     const [kind = '', name = ''] = text.split(' ')
     const resource = resources[kind]!
     const key = name.includes('/') ? name : `default/${name}`
@@ -39,7 +39,7 @@ export function createCluster(): Cluster {
   return {
     change,
     removeAll: () => change([node()], [...held.values()].flatMap(({ object: { kind, metadata } }) => (kind === 'Node' ? [] : `${kind} ${keyOf(metadata)}`))),
-    all: () => [{ kind: 'reset' }, ...[...held.values()].map(({ resource, object }): HubFrame => ({ kind: 'set', resource, revision, object })), sync()],
+    all: () => [{ kind: 'reset' }, ...[...held.values()].map(({ resource, object }): StreamFrame => ({ kind: 'set', resource, revision, object })), sync()],
     revision: () => revision,
   }
 }

@@ -1,7 +1,7 @@
 /** A stage with packets: frames to the service half of an agent on node1, and probes from everywhere. */
 import { setTimeout as rest } from 'node:timers/promises'
 import { expect } from 'vitest'
-import type { HubFrame } from '../../api/frames.ts'
+import type { StreamFrame } from '../../api/frames.ts'
 import type { ModeName } from '../../rules/mode.ts'
 import type { Family } from '../../rules/model.ts'
 import { execIn } from '../kit/netns.ts'
@@ -42,7 +42,7 @@ export function openKernelNode(lab: Lab, mode: ModeName, fault?: string): Kernel
   const at = { ip: groundOf('ip'), ip6: groundOf('ip6') }
   let agent: ReturnType<typeof startAgent> | undefined = startAgent(lab.node, mode, fault)
   let undo: (() => Promise<unknown>)[] = []
-  const tell = (frames: readonly HubFrame[]): Promise<void> => agent?.send(frames) ?? Promise.resolve()
+  const tell = (frames: readonly StreamFrame[]): Promise<void> => agent?.send(frames) ?? Promise.resolve()
   const run = ([command = '', ...args]: readonly string[]): Promise<unknown> => execIn(lab.node, command, args)
   const ended = async (how: 'stop' | 'clean-up' | 'crash'): Promise<void> => {
     await agent?.end(how)

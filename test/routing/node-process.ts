@@ -12,7 +12,7 @@ import { createServices } from '../../agent/services.ts'
 import { createTables } from '../../agent/state/tables.ts'
 import type { Dataplane } from '../../agent/sync/dataplane.ts'
 import { systemClock } from '../../api/clock.ts'
-import type { HubFrame } from '../../api/frames.ts'
+import type { StreamFrame } from '../../api/frames.ts'
 import { createLog } from '../../api/log.ts'
 import type { ModeName } from '../../rules/mode.ts'
 import type { Family, NodeConfig } from '../../rules/model.ts'
@@ -20,7 +20,7 @@ import { configOf } from './addresses.ts'
 import { faults, type Fault } from './faults.ts'
 
 export type Order =
-  | { readonly kind: 'frames'; readonly frames: readonly HubFrame[] }
+  | { readonly kind: 'frames'; readonly frames: readonly StreamFrame[] }
   | { readonly kind: 'configure'; readonly family: Family; readonly config: NodeConfig }
   /** Takes all rules away and ends. */
   | { readonly kind: 'clean-up' }

@@ -2,7 +2,7 @@
 import { expect } from 'vitest'
 import { createTables } from '../../agent/state/tables.ts'
 import { createViewBuilder } from '../../agent/state/view.ts'
-import type { HubFrame } from '../../api/frames.ts'
+import type { StreamFrame } from '../../api/frames.ts'
 import type { KubeObject } from '../../api/objects.ts'
 import type { Family, NodeConfig } from '../../rules/model.ts'
 import type { Journey, Packet } from '../../rules/packet.ts'
@@ -22,7 +22,7 @@ export function openTracerStage(mode: TracedMode, family: Family, fault: Fault =
   const own = [at.places.node, plans[family].pod(1, gatewayNumber), ...(family === 'ip' ? ['127.0.0.1', '127.0.0.9'] : ['::1'])]
   const late: string[] = []
   let config: NodeConfig = configOf(family)
-  const take = (frames: readonly HubFrame[]): void => {
+  const take = (frames: readonly StreamFrame[]): void => {
     for (const frame of frames) {
       const batch = tables.take(frame)
       if (batch) views.take(batch)

@@ -1,8 +1,8 @@
 /**
  * Endpoints change all the time, in all services: does the kernel keep up? Through the hub, at the wanted pace and as fast as its
- * API takes writes, and of the agent alone, fed by a stand-in for the hub, which has more to tell. A change is one endpoint of a slice that is another one
- * than before. One write is one change (PUT of a slice of three, of which one is replaced), or ten (PUT of a slice of a hundred, of
- * which ten are replaced), as controllers write that have several to tell of.
+ * API takes writes, and of the agent alone, fed by a stand-in for the hub, which has more to tell. A change is one endpoint of a
+ * slice that is another one than before. One write is one change (PUT of a slice of three, of which one is replaced), or ten (PUT
+ * of a slice of a hundred, of which ten are replaced), as controllers write that have several to tell of.
  */
 import { judge, quantiles, type Figure, type Target } from '../figures.ts'
 import { hubUrl } from '../stage/crew.ts'
