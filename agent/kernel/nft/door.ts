@@ -12,7 +12,8 @@ export type ListingStyle = 'exact' | 'outline' | 'people'
 export interface TablePart {
   readonly family: Family
   readonly name: string
-  readonly set?: Pick<SetDeclaration, 'kind' | 'name'>
+  /** With how many elements it was seen to have. */
+  readonly set?: Pick<SetDeclaration, 'kind' | 'name'> & { readonly held: number }
 }
 
 /** What a door is asked for: without a name all tables of the family. */

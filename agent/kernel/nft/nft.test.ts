@@ -6,7 +6,7 @@ import type { Operation, Transaction } from '../../../rules/nft/model.ts'
 import { describeAsRoot, inNamespace, netnsLab } from '../../../test/kit/netns.ts'
 import type { Door } from './door.ts'
 import { KernelError, refusalOf } from '../errors.ts'
-import { ExecError, type Exec } from '../exec.ts'
+import { createExec, ExecError, type Exec } from '../exec.ts'
 import { attributeOf, messageOf } from '../netlink-messages.ts'
 import type { NetlinkTalk } from '../netlink.ts'
 import { openLibnftables } from './libnftables.ts'
@@ -243,6 +243,34 @@ it('an outline is listed in process, until other tables make it large', async ()
 
 describeAsRoot('libnftables in process', () => {
   const lab = netnsLab()
+
+  it.for([
+    { held: 3, children: 0 },
+    { held: 5_000, children: 1 },
+  ])('a set of $held ranges, whose bytes are not understood, is listed by $children processes', async ({ held, children }) => {
+    const netns = await lab.create()
+    await inNamespace(netns, async () => {
+      const real = createExec(silentLog)
+      let listings = 0
+      const exec: Exec = {
+        ...real,
+        async run(command, signal) {
+          if (command.args.includes('list')) listings++
+          return real.run(command, signal)
+        },
+      }
+      const kernel = await openNftKernel({ prefer: 'auto', family, exec, log: silentLog }, never)
+      const ranges = { name: 'source-ranges', kind: 'set', type: 'type ipv4_addr; flags interval;' } as const
+      const elements = Array.from({ length: held }, (_, i) => ({ key: `10.${i >> 7}.${(i & 127) * 2}.0/24` }))
+      await kernel.apply(
+        { family, operations: [{ kind: 'add-table' }, { kind: 'add-set', set: ranges }, { kind: 'add-elements', set: ranges.name, elements }] },
+        never,
+      )
+      expect([...(await kernel.read(never))!.elements.get(ranges.name)!.keys()].sort()).toEqual(elements.map(({ key }) => key).sort())
+      expect(listings).toBe(children)
+      kernel.close()
+    })
+  })
 
   it('tells its version, the line of a mistake, and what it read', async () => {
     const netns = await lab.create()

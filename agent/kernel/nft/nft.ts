@@ -70,6 +70,8 @@ async function openDoor(
 const largePayload = 1024 * 1024
 /** Ours is a twentieth of it. Characters. */
 const largeOutline = 256 * 1024
+/** From so many elements on the text of a set takes more than some 10 ms. */
+const largeSet = 4096
 
 /**
  * What is small and frequent goes in process. What is large goes to a child, where there is an nft: to load or to list 100,000
@@ -85,7 +87,7 @@ function shared(inProcess: Door, openProcess: () => Promise<Attempt>): Door {
     ...inProcess,
     run: async (payload, signal) => (payload.length < largePayload ? inProcess : await forLarge()).run(payload, signal),
     async list(what, style, signal) {
-      const isSmall = style === 'outline' && what.name === undefined && !isCrowded
+      const isSmall = what.name === undefined ? style === 'outline' && !isCrowded : what.set !== undefined && what.set.held < largeSet
       const text = await (isSmall ? inProcess : await forLarge()).list(what, style, signal)
       if (style === 'outline') isCrowded = text.length > largeOutline
       return text

@@ -129,9 +129,9 @@ async function look({ door, family }: ReadDeps, talk: NetlinkTalk, signal: Abort
   for (const set of sets.values()) {
     const found = await elementsOf(talk, family, set, signal)
     if (found === 'changed') return found
-    if (found !== 'unknown') elements.set(set.name, found)
+    if (!('held' in found)) elements.set(set.name, found)
     else {
-      const text = elementsAsText(door, family, set, signal).then((read) => read !== 'changed' && elements.set(set.name, read) !== undefined)
+      const text = elementsAsText(door, family, { ...set, held: found.held }, signal).then((read) => read !== 'changed' && elements.set(set.name, read) !== undefined)
       // It is waited for below, if all else goes well.
       text.catch(() => {})
       texts.push(text)
@@ -141,8 +141,13 @@ async function look({ door, family }: ReadDeps, talk: NetlinkTalk, signal: Abort
   return isWhole && generationOf(talk) === generation ? { listing: { chains, sets, elements }, generation } : 'changed'
 }
 
+/** A set with so many elements, of which some do not look as expected. */
+interface NotUnderstood {
+  readonly held: number
+}
+
 /** Reads the answer to its end in any case: what was left of it would be taken for the next one. */
-async function elementsOf(talk: NetlinkTalk, family: Family, set: SetDeclaration, signal: AbortSignal): Promise<Elements | 'unknown' | 'changed'> {
+async function elementsOf(talk: NetlinkTalk, family: Family, set: SetDeclaration, signal: AbortSignal): Promise<Elements | NotUnderstood | 'changed'> {
   const found = new Map<ElementKey, Element>()
   if (isDynamic(set)) return found
   const form = elementForm(set)
@@ -161,14 +166,19 @@ async function elementsOf(talk: NetlinkTalk, family: Family, set: SetDeclaration
       if (datagrams % turnDatagrams === 0) await othersTurn(signal)
     } else if (end.errno === errno.notFound) return 'changed'
     else if (end.errno !== 0) throw new KernelError('KERNEL_REFUSED', `read: the elements of ${set.name} cannot be read (errno ${end.errno})`)
-    else if (!understood) return 'unknown'
+    else if (!understood) return { held }
     // An element that came twice is the trace of a set that the kernel rearranged: see `isTorn`.
     else return found.size === held ? found : 'changed'
   }
 }
 
-async function elementsAsText(door: Door, family: Family, { kind, name }: SetDeclaration, signal: AbortSignal): Promise<Elements | 'changed'> {
-  const text = await listed(door, { family, name: tableName, set: { kind, name } }, 'exact', signal)
+async function elementsAsText(
+  door: Door,
+  family: Family,
+  { kind, name, held }: SetDeclaration & NotUnderstood,
+  signal: AbortSignal,
+): Promise<Elements | 'changed'> {
+  const text = await listed(door, { family, name: tableName, set: { kind, name, held } }, 'exact', signal)
   if (text === undefined) return 'changed'
   const listing = parse(text)
   return isTorn(text, listing) ? 'changed' : (listing.elements.get(name) ?? 'changed')
