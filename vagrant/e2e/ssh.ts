@@ -34,10 +34,9 @@ export interface SshDeps {
 export function createSsh(deps: SshDeps): Ssh {
   const { work, logs, ground, exec, signal } = deps
   const file = join(work, 'ssh.config')
-  const inside = (program: string, ...args: readonly string[]): readonly string[] => {
-    writeFileSync(file, settings(deps))
-    return ground.inside([program, '-F', file, ...args])
-  }
+  // Once: several commands run at a time, and each reads it.
+  writeFileSync(file, settings(deps))
+  const inside = (program: string, ...args: readonly string[]): readonly string[] => ground.inside([program, '-F', file, ...args])
   const trySsh: Ssh['trySsh'] = (machine, command) => exec.tryRun(inside('ssh', machine.name, '--', command), { signal, timeoutMs: 600_000 })
   const ssh: Ssh['ssh'] = async (machine, command) => {
     const { exitCode, stdout, stderr } = await trySsh(machine, command)
