@@ -19,7 +19,7 @@ const acks = 200
 
 const stores = [
   { store: 'sqlite', bursts: whole ? 1_000 : 24, seed: 31, skip: '' },
-  { store: 'etcd', bursts: whole ? 100 : 4, seed: 32, skip: noEtcd },
+  { store: 'etcd', bursts: whole ? 1_000 : 4, seed: 32, skip: noEtcd },
 ] as const
 
 let dir: string

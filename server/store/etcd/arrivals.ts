@@ -3,14 +3,14 @@ import type { Clock } from '../../../api/clock.ts'
 import { StoreError } from '../error.ts'
 
 export interface Arrivals {
-  /** Resolves when `arrived` is told of this revision. @throws StoreError STORE_LOST when it does not come; the signal's reason */
+  /** Resolves when `arrived` is told of this revision. @throws StoreError STORE_LOST when nothing comes any more; the signal's reason */
   wait(revision: number, signal?: AbortSignal): Promise<void>
   arrived(revision: number): void
   /** Who waits now and later is refused with this. */
   fail(why: StoreError): void
 }
 
-/** How long a revision that etcd has may take to get here. */
+/** How long nothing at all may come, while there is more in etcd. A hub that starts may have a long history to read. */
 const patienceMs = 10_000
 
 interface Waiting {
@@ -37,8 +37,13 @@ export function createArrivals(clock: Clock, first: number): Arrivals {
         }
         const abort = (): void => end(() => reject(signal!.reason as Error))
         const entry: Waiting = { revision: wanted, resolve: () => end(resolve), reject: (e) => end(() => reject(e)) }
-        const late = (): void => entry.reject(new StoreError('STORE_LOST', `etcd is at revision ${wanted}, and its events come to ${last} only`))
-        const cancel = clock.after(patienceMs, late)
+        let seen = last
+        const look = (): void => {
+          if (last === seen) return entry.reject(new StoreError('STORE_LOST', `etcd is at revision ${wanted}, and its events come to ${last} only`))
+          seen = last
+          cancel = clock.after(patienceMs, look)
+        }
+        let cancel = clock.after(patienceMs, look)
         waiting.add(entry)
         signal?.addEventListener('abort', abort, { once: true })
         if (signal?.aborted) abort()

@@ -4,6 +4,7 @@ import { join } from 'node:path'
 import { promisify } from 'node:util'
 import { afterEach, beforeEach, describe, expect, test } from 'vitest'
 import { holding, objectOf, put, refOf, remove, valueOf, witness, wordsOf } from '../../../test/conformance/store.ts'
+import { type Clock, systemClock } from '../../../api/clock.ts'
 import { customResource } from '../../../api/resources.ts'
 import { noEtcd, openOn, startEtcd, type EtcdServer } from '../../../test/kit/etcd.ts'
 import { waitFor } from '../../../test/kit/wait.ts'
@@ -51,6 +52,15 @@ describe.skipIf(noEtcd)(`two hubs on one etcd${noEtcd && ` (skipped: ${noEtcd})`
     await Promise.all([told[0]!.reached(a.revision), told[1]!.reached(a.revision)])
     expect(told[1]!.changes).toEqual(told[0]!.changes)
     expect(told[0]!.changes).toHaveLength(51)
+  })
+
+  test('a hub that cannot begin says why, once', async () => {
+    const a = await open()
+    for (let i = 0; i < 20; i++) await put(a, refOf('x'), i)
+    // As if ten seconds went by without an event.
+    const clock: Clock = { ...systemClock, after: (ms, run) => systemClock.after(ms === 10_000 ? 0 : ms, run) }
+    await expect(open({ clock })).rejects.toMatchObject({ code: 'STORE_LOST', message: expect.stringMatching(/^etcd is at revision \d+, and its events come to \d+ only$/) as string })
+    expect(lost).toEqual([])
   })
 
   test('secrets lie sealed in etcd, are sealed anew by a new first key, and need the key', async () => {

@@ -101,7 +101,7 @@ function createStore({ options, seal, client, cache, beginning, ending, problem 
     if (closed) throw closed
   }
   const lost = (why: StoreError): void => {
-    if (closed) return
+    if (closed || ending.signal.aborted) return
     closed = why
     log.error('the store cannot follow etcd any more', errorKeys(why))
     cache.fail(why)

@@ -68,6 +68,21 @@ test('who comes while a question is on its way waits for the next one, and all o
   expect(calls.map((c) => c.state)).toEqual(['fresh', 'fresh', 'fresh'])
 })
 
+test('who waits for much waits as long as something comes', async () => {
+  const { clock, fresh, questions, come, watch } = makeBed()
+  const call = watch(fresh())
+  questions[0]!(50_000)
+  await settled()
+  for (let revision = 10_000; revision < 50_000; revision += 10_000) {
+    await clock.advance(8_000)
+    come(revision)
+  }
+  await clock.advance(8_000)
+  expect(call.state).toBe('waits')
+  await clock.advance(12_000)
+  expect(call.state).toBe('STORE_LOST')
+})
+
 test('memory that does not get there in time is an error, and so is an etcd that went back', async () => {
   const { clock, fresh, questions, lost, watch } = makeBed()
   const call = watch(fresh())
