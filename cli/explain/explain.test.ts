@@ -2,6 +2,7 @@ import { describe, expect, test } from 'vitest'
 import type { EndpointSlice, Node, Pod, Service, ServiceSpec } from '../../api/objects.ts'
 import type { EndpointView, NodeView, ServiceView } from '../../rules/model.ts'
 import * as iptables from '../../rules/iptables/index.ts'
+import * as ipvs from '../../rules/ipvs/index.ts'
 import { type Listing, parse, plan, adopt, render, rulesetOf } from '../../rules/nft/index.ts'
 import { describeAsRoot, netnsLab } from '../../test/kit/netns.ts'
 import { endpointView, nodeConfigOf, nodeView, portView, serviceView } from '../../test/kit/views.ts'
@@ -9,7 +10,7 @@ import type { Cluster } from '../cluster.ts'
 import { nodeFor } from './answer.ts'
 import { explain } from './explain.ts'
 import { questionsOf } from './fronts.ts'
-import { iptablesRules, kernelOf, nftRules, readKernel } from './kernel.ts'
+import { iptablesRules, ipvsRules, kernelOf, nftRules, readKernel } from './kernel.ts'
 import { readTarget } from './target.ts'
 import { explanationText } from './text.ts'
 
@@ -287,7 +288,7 @@ describe('rules that cannot be read', () => {
   test.each([
     ['', 'the kernel of node1 holds no rules of wherry'],
     ['*nat\n-A WHERRY-SERVICES\n', 'the rules of node1 hold something that explain does not know: iptables-save: table nat has no end'],
-    ['table ip wherry-ipvs {\n}\nIP Virtual Server version 1.2.1 (size=4096)\n', 'explain reads the nftables and iptables modes only so far, and node1 runs another one'],
+    ['table ip wherry-ipvs {\n}\nIP Virtual Server version 1.2.1 (size=4096)\n', 'what ip and ipvsadm print behind it is not whole'],
     ['table ip wherry {\n\tset a {\n', 'the rules of node1 hold something that explain does not know'],
   ])('%j', (text, message) => {
     expect(() => readKernel(text, 'node1')).toThrow(expect.objectContaining({ code: 'RULES_UNREADABLE', message: expect.stringContaining(message) as string }))
@@ -345,6 +346,60 @@ describe('the iptables mode', () => {
     const services = [service({ internalTrafficPolicy: 'Local' })]
     const text = toldOf('web', clusterOf({ services, slices: [slice({ '10.244.1.2': {} })] }), viewOf([endpointView('10.244.1.2')], { internalPolicy: 'Local' }))
     expect(lineOf(text, 'from anyone')).toBe('from anyone  dropped: the internal traffic policy is Local, and node1 has no endpoint')
+  })
+})
+
+describe('the IPVS mode', () => {
+  const listingOf = (view: NodeView): ipvs.Listing => ipvs.rulesetOf('ip', view, ['127.0.0.1', '192.0.2.1'])
+  const toldOf = (target: string, cluster: Cluster, listing: ipvs.Listing): string => toldBy(target, cluster, kernelOf(new Map([['ip', ipvsRules(listing)]]), 'node1'))
+
+  test('is told in the same words, with its own rules and virtual servers', () => {
+    expect(toldOf('web', clusterOf(), listingOf(viewOf(both)))).toBe(`default/web  ClusterIP  as the kernel of node1 has it
+80/TCP, internal policy Cluster, no affinity
+
+10.96.0.1:80/TCP  cluster IP, port http
+  from a pod    to one of 2 endpoints, keeps its address
+                  10.244.0.2:8080  web-a  node1
+                  10.244.1.2:8080  web-b  node2
+  from node1    to one of the same 2, seen as node1
+  from outside  to one of the same 2, seen as node1
+  by  services        10.96.0.1 . tcp . 80 : goto cluster-ip
+      cluster-ip      ip saddr != @pod-ranges meta mark set meta mark | 0x00004000
+      virtual server  tcp 10.96.0.1:80 rr -> 10.244.0.2:8080  and 1 more
+      postrouting     meta mark & 0x00004000 != 0x00000000 meta mark set meta mark ^ 0x00004000 masquerade fully-random
+`)
+  })
+
+  test('a scheduler that nobody can foretell has no shares', () => {
+    const { servers, ...rest } = listingOf(viewOf(both))
+    const moved = new Map(servers).set('tcp 10.96.0.1:80', { ...servers.get('tcp 10.96.0.1:80')!, settings: 'lc' })
+    expect(toldOf('web', clusterOf(), { ...rest, servers: moved })).toMatch(/10\.244\.0\.2:8080 .* of an unknown share\n.*10\.244\.1\.2:8080 .* of an unknown share\n/)
+  })
+
+  test('an endpoint that somebody else took away, and a service without endpoints', () => {
+    const { servers, ...rest } = listingOf(viewOf(both))
+    const server = servers.get('tcp 10.96.0.1:80')!
+    const moved = new Map(servers).set('tcp 10.96.0.1:80', { ...server, reals: new Map([...server.reals].slice(1)) })
+    expect(toldOf('web', clusterOf(), { ...rest, servers: moved }).split('\n')[0]).toBe(
+      'Kernel and API disagree: 10.244.0.2:8080 is usable by the API, but the rules of node1 for 10.96.0.1:80/TCP lack it.')
+    const text = toldOf('web', clusterOf({ slices: [] }), listingOf(viewOf([])))
+    expect(lineOf(text, 'from anyone')).toBe('from anyone  refused (ICMP port unreachable): the service has no endpoint')
+  })
+
+  test('drops are explained, by policies and by source ranges', () => {
+    const inside = toldOf('web', clusterOf({ services: [service({ internalTrafficPolicy: 'Local' })], slices: [slice({ '10.244.1.2': {} })] }), listingOf(viewOf([endpointView('10.244.1.2')], { internalPolicy: 'Local' })))
+    expect(lineOf(inside, 'from anyone')).toBe('from anyone  dropped: the internal traffic policy is Local, and node1 has no endpoint')
+    const spec: Partial<ServiceSpec> = { type: 'LoadBalancer', externalTrafficPolicy: 'Local', loadBalancerSourceRanges: ['198.51.100.0/24'], ports: [{ name: 'http', port: 80, nodePort: 30_080 }] }
+    const cluster = clusterOf({ services: [service(spec, { status: { loadBalancer: { ingress: [{ ip: '203.0.113.1' }] } } })] })
+    const view = viewOf(both, { externalPolicy: 'Local', sourceRanges: ['198.51.100.0/24'], loadBalancerIPs: ['203.0.113.1'] }, 30_080)
+    const text = toldOf('203.0.113.1', cluster, listingOf(view))
+    expect(lineOf(text, 'from 198.51.100.0/24')).toBe('from 198.51.100.0/24  to one endpoint, keeps its address')
+    expect(lineOf(text, 'from elsewhere')).toBe('from elsewhere        dropped: no source range has its address')
+    expect(toldOf('30080', cluster, listingOf(view))).toContain('192.0.2.1:30080/TCP  node port, port http\n')
+    const away = toldOf('203.0.113.1', clusterOf({ services: [service({ ...spec, loadBalancerSourceRanges: [] }, { status: cluster.services[0]!.status })], slices: [slice({ '10.244.1.2': {} })] }),
+      listingOf(viewOf([endpointView('10.244.1.2')], { externalPolicy: 'Local', loadBalancerIPs: ['203.0.113.1'] }, 30_080)))
+    expect(lineOf(away, 'from outside')).toBe('from outside  dropped: the external traffic policy is Local, and node1 has no endpoint')
+    for (const each of [inside, text, away]) expect(each).not.toContain('disagree')
   })
 })
 

@@ -1,6 +1,5 @@
 /** What becomes of packets to a virtual IP: a node's kernel is asked, and the API gives the names. Pure. */
 import { keyOf, type Node, type Service } from '../../api/objects.ts'
-import type { Step } from '../../rules/packet.ts'
 import { type Cluster, revisionOf } from '../cluster.ts'
 import { disagreementsOf } from './disagreements.ts'
 import { endpointsOf, isLocalOnly, type KnownEndpoint, reasonAgainst, selectionOf } from './endpoints.ts'
@@ -99,24 +98,19 @@ function visitOf({ node, kernel }: Scene, asked: Asked): Visit {
   const endings = endingsOf(ways)
   const lost = ways.find(({ fate }) => fate.kind !== 'translated')
   const decisions = decisionsOf(ways)
-  const why = lost && reasonFor(asked, { kind: lost.fate.kind, rules: lost.steps, node: node.metadata.name })
+  const why = lost && reasonFor(asked, { kind: lost.fate.kind, isOwn: lost.steps.some((step) => kernel.isOwnDrop(step)), node: node.metadata.name })
   return { sender: asked.sender, endings, ...(why !== undefined && { why }), decisions }
 }
 
-function reasonFor({ front, service, endpoints, sender }: Asked, { kind, rules, node }: { readonly kind: string; readonly rules: readonly Step[]; readonly node: string }): string | undefined {
+function reasonFor({ front, service, endpoints, sender }: Asked, { kind, isOwn, node }: { readonly kind: string; readonly isOwn: boolean; readonly node: string }): string | undefined {
   if (kind === 'passed') return undefined
-  const isDrop = kind === 'dropped' && rules.some(isOwnDrop)
+  const isDrop = kind === 'dropped' && isOwn
   if (isDrop && service && isKeptOut(service, front, sender)) return 'no source range has its address'
   if (!service || front.portName === undefined) return kind === 'refused' ? 'no service has this port' : undefined
   const { exist, local } = selectionOf(endpoints)
   if (kind === 'refused') return exist ? undefined : endpoints.length === 0 ? 'the service has no endpoint' : 'no endpoint is ready'
   if (!isLocalOnly(service, front, sender) || local.length > 0 || !isDrop) return undefined
   return `the ${front.kind === 'cluster-ip' ? 'internal' : 'external'} traffic policy is Local, and ${node} has no endpoint`
-}
-
-/** The rules by which policies and source ranges drop, and none of somebody else: of nftables, and of iptables. */
-function isOwnDrop({ place, text }: Step): boolean {
-  return / @(dropped|external-local|source-ranges) drop$/.test(text) || (/^filter WHERRY-[RM]-/.test(place) && / --comment "\S+" -j DROP$/.test(text))
 }
 
 /** Of services that ask for one address and port the oldest has it. */

@@ -2,15 +2,18 @@
 import { familyOf } from '../../rules/address.ts'
 import { RulesError } from '../../rules/error.ts'
 import * as iptables from '../../rules/iptables/index.ts'
+import * as ipvs from '../../rules/ipvs/index.ts'
 import type { Family } from '../../rules/model.ts'
 import * as nft from '../../rules/nft/index.ts'
-import type { Host, Journey, Packet } from '../../rules/packet.ts'
+import type { Host, Journey, Packet, Step } from '../../rules/packet.ts'
 import { CliError } from '../error.ts'
-import { ruleWays, slotWays, type Way } from './ways.ts'
+import { ruleWays, serverWays, slotWays, type Way } from './ways.ts'
 
 export interface KernelRules {
   /** Every way that a packet can take. @throws CliError RULES_UNREADABLE */
   ways(host: Host, packet: Packet): readonly Way[]
+  /** Whether it is a drop of ours, by a policy or by source ranges, and none of somebody else. */
+  isOwnDrop(step: Step): boolean
   /** By what interface a pod's packets come in, where the rules ask for that. */
   readonly podInterface?: string
 }
@@ -19,11 +22,12 @@ export interface KernelRules {
 interface FamilyRules {
   readonly rules: readonly string[]
   ways(host: Host, packet: Packet): readonly Way[]
+  isOwnDrop(step: Step): boolean
 }
 
 /**
  * @param text what `nodeRules` gives
- * @throws CliError RULES_UNREADABLE for IPVS, for no rules, and for those that nobody knows
+ * @throws CliError RULES_UNREADABLE for no rules, and for those that nobody knows
  */
 export function readKernel(text: string, node: string): KernelRules {
   return readable(node, () => {
@@ -32,9 +36,11 @@ export function readKernel(text: string, node: string): KernelRules {
       return table === undefined ? [] : [[family, table]]
     })
     if (tables.length > 0) return kernelOf(new Map(tables.map(([family, table]) => [family, nftRules(nft.parse(table))])), node)
+    const printed = ipvs.printedIn(text)
+    if (printed.length > 0) return kernelOf(new Map(printed.map((part) => [part.family, ipvsRules(ipvs.listingOf(part))])), node)
     const saved = savedFamilies(text)
     if (saved.size > 0) return kernelOf(saved, node)
-    throw noTables(text, node)
+    throw noRules(node)
   })
 }
 
@@ -47,6 +53,7 @@ export function kernelOf(families: ReadonlyMap<Family, FamilyRules>, node: strin
       const nothing: Journey = { packet, fate: { kind: 'passed' }, masqueraded: false, steps: [] }
       return readable(node, () => families.get(familyOf(packet.destination))?.ways(host, packet) ?? [{ ...nothing, share: 1 }])
     },
+    isOwnDrop: (step) => [...families.values()].some((family) => family.isOwnDrop(step)),
     ...(name !== undefined && { podInterface: open === '' ? name : `${name}0` }),
   }
 }
@@ -55,6 +62,7 @@ export function nftRules(listing: nft.Listing): FamilyRules {
   return {
     rules: [...listing.chains.values()].flatMap((chain) => chain.rules),
     ways: (host, packet) => slotWays(nft.outcomes(listing, host, packet)),
+    isOwnDrop: ({ text }) => / @(dropped|external-local|source-ranges) drop$/.test(text),
   }
 }
 
@@ -62,6 +70,15 @@ export function iptablesRules(listing: iptables.Listing): FamilyRules {
   return {
     rules: [...listing.nat.chains.values(), ...listing.filter.chains.values()].flat(),
     ways: (host, packet) => ruleWays(iptables.outcomes(listing, host, packet)),
+    isOwnDrop: ({ place, text }) => /^filter WHERRY-[RM]-/.test(place) && / --comment "\S+" -j DROP$/.test(text),
+  }
+}
+
+export function ipvsRules(listing: ipvs.Listing): FamilyRules {
+  return {
+    rules: [...(listing.table?.chains.values() ?? [])].flatMap((chain) => chain.rules),
+    ways: (host, packet) => serverWays(ipvs.outcomes(listing, host, packet)),
+    isOwnDrop: ({ place, text }) => text.endsWith(' @source-ranges drop') || (place === 'services' && text.endsWith(' : drop')) || (place === 'external-local' && text === 'drop'),
   }
 }
 
@@ -89,10 +106,8 @@ function savedParts(text: string): readonly ReadonlyMap<string, string>[] {
   return parts
 }
 
-function noTables(text: string, node: string): CliError {
-  const see = `\`wherry rules ${node}\` shows the rules`
-  if (text.trim() === '') return new CliError('RULES_UNREADABLE', `the kernel of ${node} holds no rules of wherry`, `\`wherry status\` shows whether its agent works; ${see}`)
-  return new CliError('RULES_UNREADABLE', `explain reads the nftables and iptables modes only so far, and ${node} runs another one`, see)
+function noRules(node: string): CliError {
+  return new CliError('RULES_UNREADABLE', `the kernel of ${node} holds no rules of wherry`, `\`wherry status\` shows whether its agent works; \`wherry rules ${node}\` shows the rules`)
 }
 
 function readable<T>(node: string, read: () => T): T {

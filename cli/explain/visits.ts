@@ -1,4 +1,5 @@
 /** What becomes of a sender's packet: the ways that it can take, counted together. Pure. */
+import { serverPlace } from '../../rules/ipvs/index.ts'
 import type { Fate, Journey, Step } from '../../rules/packet.ts'
 import { choiceIn, type Way } from './ways.ts'
 
@@ -41,7 +42,7 @@ export function decisionsOf(journeys: readonly Journey[]): readonly Decision[] {
   const choice = choiceIn(first.steps)
   const others = new Set(journeys.flatMap(({ steps }) => choiceIn(steps)?.text ?? [])).size - 1
   return first.steps
-    .filter(({ place, text }) => (isElement(text) ? !ranges.test(place) : decisive.test(text)))
+    .filter(({ place, text }) => (place === serverPlace || isElement(text) ? !ranges.test(place) : decisive.test(text)))
     .map((step) => ({ ...step, others: step === choice ? others : 0 }))
 }
 

@@ -1,4 +1,5 @@
 /** The ways that a packet can take, with their shares: how chance chooses differs from mode to mode. Pure. */
+import { serverPlace } from '../../rules/ipvs/index.ts'
 import type { Journey, Step } from '../../rules/packet.ts'
 
 export interface Way extends Journey {
@@ -32,8 +33,17 @@ export function ruleWays(journeys: readonly Journey[]): readonly Way[] {
   return journeys.map((journey, i) => ({ ...journey, ...(known && { share: shares[i]! }) }))
 }
 
-/** What chance chose: the element behind the rule that asks a map, or the rule itself. */
+/**
+ * IPVS: each journey is a real server. A scheduler that goes round by weight, or that goes by the client's address, gives new clients
+ * to all of one weight alike; of others nobody can tell.
+ */
+export function serverWays(journeys: readonly Journey[]): readonly Way[] {
+  const even = journeys.length === 1 || journeys.every(({ steps }) => /^\S+ \S+ (?:rr|mh|sh)\b/.test(choiceIn(steps)?.text ?? ''))
+  return journeys.map((journey) => ({ ...journey, ...(even && { share: 1 / journeys.length }) }))
+}
+
+/** What chance chose: the element behind the rule that asks a map, the rule itself, or the real server. */
 export function choiceIn(steps: readonly Step[]): Step | undefined {
   const at = steps.findIndex(({ text }) => text.startsWith('dnat '))
-  return at < 0 ? steps.find(({ text }) => text.includes(' -j DNAT ')) : steps[at + 1]
+  return at < 0 ? steps.find(({ place, text }) => text.includes(' -j DNAT ') || place === serverPlace) : steps[at + 1]
 }

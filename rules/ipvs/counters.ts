@@ -2,21 +2,24 @@
 import type { Count } from '../nft/counters.ts'
 import { parse } from '../nft/parse.ts'
 import { parseCounts } from './parse.ts'
+import { type Printed, printedIn } from './printed.ts'
 import { markText, setNames, virtualOf } from './names.ts'
 import { keyOf } from '../nft/names.ts'
 
 /**
  * One entry for each endpoint of each virtual server of ours. A NodePort counts on each address of the node; the clients
  * outside the cluster of an external traffic policy Local count under the mark that they are given.
- * @param text our table as `nft list table` prints it, which tells whose a virtual server is, and behind it what
- *   `ipvsadm -Ln --stats --exact` prints
+ * @param text what an agent prints (printed.ts)
  * @throws RulesError RULES_UNREADABLE, with the line
  */
 export function countersOf(text: string): readonly Count[] {
-  const at = text.indexOf('IP Virtual Server')
-  if (at <= 0) return []
-  const table = parse(text.slice(0, at))
-  return parseCounts(text.slice(at)).flatMap(({ virtual: key, reals }) => {
+  return printedIn(text).flatMap(countsOf)
+}
+
+/** The table tells whose a virtual server is. */
+function countsOf({ table: text, counts }: Printed): readonly Count[] {
+  const table = parse(text)
+  return parseCounts(counts).flatMap(({ virtual: key, reals }) => {
     const virtual = virtualOf(key)
     const element =
       virtual.kind === 'mark'

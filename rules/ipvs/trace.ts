@@ -63,6 +63,9 @@ function walk({ listing, host, packet, choose }: Start): Journey {
   return { packet, fate, masqueraded: traveller.masqueraded, steps: traveller.steps }
 }
 
+/** Of the step in which IPVS chose a real server. */
+export const serverPlace = 'virtual server'
+
 /** Where IPVS stands among the chains of a hook. */
 const place = { input: 98.5, output: -98.5 } as const
 
@@ -101,7 +104,7 @@ function serve(traveller: Walk): Extract<Fate, { kind: 'translated' | 'refused' 
   const { settings, reals } = listing.servers.get(key)!
   const serving = [...reals].filter(([, { weight }]) => weight > 0).map(([real]) => real)
   const real = serving[serving.length > 1 ? traveller.choose(serving.length) : 0]
-  traveller.steps.push({ place: 'virtual server', text: `${key} ${settings}${real === undefined ? '' : ` -> ${real}`}` })
+  traveller.steps.push({ place: serverPlace, text: `${key} ${settings}${real === undefined ? '' : ` -> ${real}`}` })
   if (real === undefined) return { kind: 'refused', answer: 'port-unreachable' }
   const chosen = socketOf(real)
   Object.assign(traveller, { destination: chosen.address, destinationPort: chosen.port })

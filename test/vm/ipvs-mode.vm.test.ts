@@ -10,7 +10,7 @@ import type { Kernel } from '../../agent/kernel/kernel.ts'
 import { removeRules } from '../../agent/modes.ts'
 import { systemClock } from '../../api/clock.ts'
 import { silentLog } from '../../api/log.ts'
-import { countersOf, type Listing, type Transaction } from '../../rules/ipvs/index.ts'
+import { countersOf, listingOf, printedIn, type Listing, type Transaction } from '../../rules/ipvs/index.ts'
 import type { EndpointView, Family, ServiceView } from '../../rules/model.ts'
 import { execIn, inNamespace, netnsLab, type Netns } from '../kit/netns.ts'
 import { endpointView, nodeConfigOf, nodeView, portView, serviceView } from '../kit/views.ts'
@@ -245,6 +245,10 @@ describe('a node', () => {
     const counts = countersOf(await kernel.print(signal))
     expect(counts.find(({ front, endpoint }) => front === '10.96.0.1 tcp 80' && endpoint === '10.244.1.2:8080')).toMatchObject({ service: 'default/s1:http' })
     expect(counts.filter(({ front }) => front.startsWith('mark ')).reduce((sum, { connections }) => sum + connections, 0)).toBeGreaterThanOrEqual(8)
+  })
+
+  test('what is printed for people holds all that the kernel has', async () => {
+    expect(printedIn(await kernel.print(signal)).map(listingOf)).toEqual([await kernel.read(signal)])
   })
 
   test('IPv6 beside it, and each family is taken away alone', async () => {

@@ -133,6 +133,7 @@ function counts(listing: Listing): string {
 
 function ip(image: Image, args: readonly string[], input: string): Ended {
   if (args[0] === '-j') return { code: 0, stdout: JSON.stringify(interfaces(image.listing)) }
+  if (args[0] === '-brief') return { code: 0, stdout: brief(image.listing) }
   for (const [n, line] of input.split('\n').filter((some) => some !== '').entries()) {
     const words = ipFault(image, line)
     if (words !== undefined) return { code: 1, stderr: `${words}\nCommand failed -:${n + 1}\n` }
@@ -143,6 +144,11 @@ function ip(image: Image, args: readonly string[], input: string): Ended {
 function interfaces({ device, addresses, hostAddresses }: Listing): unknown {
   const info = (list: Iterable<string>): unknown => [...list].map((local) => ({ local }))
   return [{ ifname: 'lo', addr_info: info(hostAddresses) }, {}, ...(device ? [{ ifname: deviceName, addr_info: info(addresses) }] : [])]
+}
+
+function brief({ device, addresses, hostAddresses }: Listing): string {
+  const row = (name: string, held: Iterable<string>): string => `${name.padEnd(16)} UNKNOWN        ${[...held].map((address) => `${address}/${address.includes(':') ? 128 : 32} `).join('')}\n`
+  return `${row('lo', hostAddresses)}eth9@if7         DOWN           \n${device ? row(deviceName, addresses) : ''}`
 }
 
 function ipFault(image: Image, line: string): string | undefined {

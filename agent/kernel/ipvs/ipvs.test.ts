@@ -3,7 +3,7 @@ import { tmpdir } from 'node:os'
 import { dirname, join } from 'node:path'
 import { afterAll, describe, expect, test } from 'vitest'
 import { silentLog } from '../../../api/log.ts'
-import { adopt, commit, countersOf, ipvsMode, rulesetOf, type Listing, type Step } from '../../../rules/ipvs/index.ts'
+import { adopt, commit, countersOf, ipvsMode, listingOf, printedIn, rulesetOf, type Listing, type Step } from '../../../rules/ipvs/index.ts'
 import type { Family, NodeView } from '../../../rules/model.ts'
 import { createFakeClock, settled } from '../../../test/kit/clock.ts'
 import { endpointView, nodeConfigOf, nodeView, portView, serviceView } from '../../../test/kit/views.ts'
@@ -213,7 +213,7 @@ describe('watch', () => {
   })
 })
 
-test('print shows the rules and our virtual servers with their counters, which countersOf reads', async () => {
+test('print shows the rules, addresses, and our virtual servers with their counters: all that there is to read', async () => {
   const { machine, kernel, pass } = await stage()
   machine.image.apply({ kind: 'servers', operations: [{ kind: 'add-server', virtual: 'tcp 192.0.2.1:443', settings: 'wlc' }] })
   await pass(views.ip)
@@ -222,6 +222,9 @@ test('print shows the rules and our virtual servers with their counters, which c
   expect(text).toContain('table ip wherry-ipvs {')
   expect(text).toContain('TCP  10.96.0.1:80')
   expect(text).not.toContain('192.0.2.1:443')
+  const { servers, ...read } = (await kernel.read(signal))!
+  const ours = new Map([...servers].filter(([key]) => key !== 'tcp 192.0.2.1:443'))
+  expect(printedIn(text).map(listingOf)).toEqual([{ ...read, servers: ours }])
   const counts = countersOf(text)
   expect(counts).toContainEqual({ service: 'default/web:http', front: '10.96.0.1 tcp 80', endpoint: '10.244.1.2:8080', connections: 12 })
   expect(counts.filter(({ front }) => front.startsWith('mark '))).toEqual([expect.objectContaining({ service: 'default/web:http', endpoint: '10.244.0.2:8080' })])

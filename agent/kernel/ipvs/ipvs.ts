@@ -6,7 +6,7 @@ import type { Clock } from '../../../api/clock.ts'
 import { isWherryError } from '../../../api/errors.ts'
 import type { Log } from '../../../api/log.ts'
 import {
-  createImage, deviceName, isRecorded, parseServers, render, renderStep, selectServers, tableName,
+  createImage, deviceName, isRecorded, parseServers, printedText, render, renderStep, selectServers, tableName,
   type Image, type Listing, type Step, type Transaction,
 } from '../../../rules/ipvs/index.ts'
 import type { Family } from '../../../rules/model.ts'
@@ -114,7 +114,10 @@ function createIpvsKernel(deps: Deps): Kernel<Listing, Transaction> {
     async print(signal) {
       const listing = await look(signal)
       const table = await listed(rules, { family, name: tableName }, 'people', signal)
-      return `${table ?? ''}${selectServers(await tools.counts(signal), family, (key) => isRecorded(listing, key))}`
+      if (table === undefined) return ''
+      const ours = (text: string): string => selectServers(text, family, (key) => isRecorded(listing, key))
+      const [addresses, servers, counts] = await Promise.all([tools.addresses(family, signal), tools.servers(signal), tools.counts(signal)])
+      return printedText({ table, addresses, servers: ours(servers), counts: ours(counts) })
     },
     watch(tell, signal) {
       const ours = { left: () => left?.listing, changes: () => changes, alone: (work: () => Promise<void>) => turns.take(work) }

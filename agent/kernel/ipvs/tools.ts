@@ -1,4 +1,5 @@
 /** ipvsadm(8) and ip(8), and their words when something goes wrong. */
+import type { Family } from '../../../rules/model.ts'
 import { KernelError, type KernelErrorCode } from '../errors.ts'
 import { ExecError, type Exec, type Output } from '../exec.ts'
 
@@ -15,6 +16,8 @@ export interface IpvsTools {
   counts(signal: AbortSignal): Promise<string>
   /** Lines for `ipvsadm -R`. It goes on after a line that the kernel refuses. @throws KernelError */
   restore(lines: string, signal: AbortSignal): Promise<void>
+  /** What `ip -brief address show` prints of a family. @throws KernelError */
+  addresses(family: Family, signal: AbortSignal): Promise<string>
   /** Of all families. @throws KernelError */
   interfaces(signal: AbortSignal): Promise<readonly Interface[]>
   /** Lines for `ip -batch`. It stops at the first that the kernel refuses. @throws KernelError with the line */
@@ -32,6 +35,7 @@ export function createIpvsTools(exec: Exec): IpvsTools {
       // Its exit code is that of the last line alone.
       if (stderr.trim() !== '') throw refusal('ipvsadm', stderr, lines)
     },
+    addresses: async (family, signal) => (await ip(exec, { args: ['-brief', family === 'ip' ? '-4' : '-6', 'address', 'show'] }, signal)).stdout,
     async interfaces(signal) {
       const { stdout } = await ip(exec, { args: ['-j', 'address', 'show'] }, signal)
       return interfacesOf(stdout)
