@@ -3,7 +3,7 @@ import type { NodeUsage } from '../api/frames.ts'
 import { type ClusterStatus, hubPaths, type NodeLink } from '../api/hub.ts'
 import { type EndpointSlice, keyOf, type Node, type Pod, type Service } from '../api/objects.ts'
 import type { HubClient } from './hub.ts'
-import type { ServiceMarks } from './ruleset-text.ts'
+import type { ServiceMarks } from './ruleset/marks.ts'
 import { formatTable } from './table.ts'
 
 export interface Cluster {

@@ -25,7 +25,7 @@ import type { Farewell } from './lab/supervisor.ts'
 import { echoImage, labUp } from './lab/up.ts'
 import { createSteps } from './progress.ts'
 import { nodeRules, serviceMarks } from './rules.ts'
-import { onlyService } from './ruleset-text.ts'
+import { onlyService } from './ruleset/only.ts'
 import { fetchSnapshot } from './snapshot.ts'
 import { createJoinToken } from './token.ts'
 

@@ -4,7 +4,7 @@ import { keyOf } from '../api/objects.ts'
 import { type Cluster, marksOf } from './cluster.ts'
 import { CliError } from './error.ts'
 import type { HubClient } from './hub.ts'
-import type { ServiceMarks } from './ruleset-text.ts'
+import type { ServiceMarks } from './ruleset/marks.ts'
 
 /** What `nft list table` prints on the node. @throws CliError LINK_LOST, LINK_REFUSED */
 export function nodeRules(hub: HubClient, node: string, signal: AbortSignal): Promise<string> {

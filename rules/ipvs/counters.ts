@@ -3,6 +3,7 @@ import type { Count } from '../nft/counters.ts'
 import { parse } from '../nft/parse.ts'
 import { parseCounts } from './parse.ts'
 import { type Printed, printedIn } from './printed.ts'
+import type { VirtualKey } from './model.ts'
 import { markText, setNames, virtualOf } from './names.ts'
 import { keyOf } from '../nft/names.ts'
 
@@ -16,17 +17,26 @@ export function countersOf(text: string): readonly Count[] {
   return printedIn(text).flatMap(countsOf)
 }
 
-/** The table tells whose a virtual server is. */
-function countsOf({ table: text, counts }: Printed): readonly Count[] {
-  const table = parse(text)
-  return parseCounts(counts).flatMap(({ virtual: key, reals }) => {
+function countsOf(printed: Printed): readonly Count[] {
+  const ownerOf = serverOwner(printed)
+  return parseCounts(printed.counts).flatMap(({ virtual: key, reals }) => {
+    const service = ownerOf(key)
+    if (service === undefined) return []
+    const virtual = virtualOf(key)
+    const front = virtual.kind === 'mark' ? key : `${virtual.address} ${virtual.protocol} ${virtual.port}`
+    return reals.map(({ real, connections }) => ({ service, front, endpoint: real, connections }))
+  })
+}
+
+/** Whose a virtual server is, by the table: its service and port (`default/web:http`); undefined where it is not ours. */
+export function serverOwner({ table: text }: Pick<Printed, 'table'>): (key: VirtualKey) => string | undefined {
+  const { elements } = parse(text)
+  return (key) => {
     const virtual = virtualOf(key)
     const element =
       virtual.kind === 'mark'
-        ? table.elements.get(setNames.marks)?.get(markText(virtual.mark))
-        : table.elements.get(setNames.services)?.get(keyOf(virtual.address, virtual.protocol, virtual.port))
-    if (!element) return []
-    const front = virtual.kind === 'mark' ? key : `${virtual.address} ${virtual.protocol} ${virtual.port}`
-    return reals.map(({ real, connections }) => ({ service: element.comment ?? '', front, endpoint: real, connections }))
-  })
+        ? elements.get(setNames.marks)?.get(markText(virtual.mark))
+        : elements.get(setNames.services)?.get(keyOf(virtual.address, virtual.protocol, virtual.port))
+    return element && (element.comment ?? '')
+  }
 }

@@ -14,12 +14,12 @@ export function createIpvsMode(options: IpvsOptions): IpvsMode {
 export const ipvsMode: IpvsMode = createIpvsMode({ scheduler: 'rr' })
 
 export { adopt, commit, type Accepted, type Plan } from './accepted.ts'
-export { countersOf } from './counters.ts'
+export { countersOf, serverOwner } from './counters.ts'
 export { isRecorded } from './draft.ts'
 export { createImage, type Fault, type Image } from './image.ts'
 export { deviceName, tableName, virtualOf } from './names.ts'
 export { parseServers, selectServers } from './parse.ts'
-export { listingOf, printedIn, printedText, type Printed } from './printed.ts'
+export { listingOf, printedIn, printedText, selectAddresses, type Printed } from './printed.ts'
 export { render, renderStep } from './render.ts'
 export { rulesetOf } from './ruleset.ts'
 export { outcomes, serverPlace } from './trace.ts'

@@ -54,6 +54,15 @@ export function listingOf({ family, table, addresses, servers }: Omit<Printed, '
   }
 }
 
+/** Of the addresses on our device only some, with the number of the others; other devices as they are. */
+export function selectAddresses(text: string, keep: (address: string) => boolean): string {
+  return text.replace(new RegExp(`^(${deviceName}\\s+[A-Z]+\\s+)(.*)$`, 'm'), (_line, head: string, held: string) => {
+    const all = held.trim().split(/\s+/)
+    const some = all.filter((address) => keep(address.split('/')[0]!))
+    return `${head}${some.join(' ')}${some.length < all.length ? `  # ${all.length - some.length} more` : ''}`
+  })
+}
+
 /** Of each interface the addresses, without their prefixes. */
 function devicesIn(family: Family, text: string): ReadonlyMap<string, readonly string[]> {
   return new Map(

@@ -1,15 +1,6 @@
-/** Cuts the text of a node's ruleset (as `nft list table` prints it) down to what one service meets on its way. Pure. */
-
-import { cidrContains } from '../rules/address.ts'
-
-/** By what a service is known in the rules. */
-export interface ServiceMarks {
-  /** `namespace/name`: elements carry it, or it and `:port name`, as a comment. */
-  readonly key: string
-  /** Cluster IPs, external IPs, load balancer IPs, and endpoints' addresses. */
-  readonly addresses: readonly string[]
-  readonly nodePorts: readonly number[]
-}
+/** What one service meets in a table as `nft list table` prints it. Pure. */
+import { cidrContains } from '../../rules/address.ts'
+import { isOf, type ServiceMarks } from './marks.ts'
 
 /** A set, map or chain of the table: its header, what stands in it, and its elements if it has such. */
 interface Block {
@@ -23,13 +14,18 @@ interface Block {
 /** Sets up to this size that belong to no service are shown whole: they say what a pod is, or the node's own address. */
 const wholeSet = 8
 
+/** Whether an element of the table is the service's. */
+export function hasService(table: string, marks: ServiceMarks): boolean {
+  return parse(table).blocks.some(({ elements }) => elements.some((element) => concerns(element, marks)))
+}
+
 /**
  * Without the sets and elements that the service has no part in, the rules that ask only such sets, and the chains that
  * nothing leads to then.
  * @returns the text; `# 12 more` says what was left out of a set
  */
-export function onlyService(ruleset: string, marks: ServiceMarks): string {
-  const { head, blocks, tail } = parse(ruleset)
+export function tableOf(table: string, marks: ServiceMarks): string {
+  const { head, blocks, tail } = parse(table)
   const mine = (element: string): boolean => concerns(element, marks)
   const sets = blocks.filter(({ kind, elements }) => kind === 'set' && (elements.some(mine) || isWhole(elements)))
   const known = new Set(sets.map(({ name }) => name))
@@ -72,7 +68,7 @@ function reachable(all: readonly Block[]): readonly Block[] {
 
 function concerns(element: string, marks: ServiceMarks): boolean {
   const comment = /comment "([^"]*)"/.exec(element)?.[1]
-  if (comment === marks.key || comment?.startsWith(`${marks.key}:`)) return true
+  if (comment !== undefined && isOf(comment, marks)) return true
   const words = element.replace(/comment "[^"]*"/, '').split(/[\s,]+/)
   if (words.some((word) => marks.addresses.includes(word))) return true
   if (/^[\da-f.:]+\/\d+$/.test(element)) return marks.addresses.some((address) => cidrContains(element, address))
