@@ -13,11 +13,12 @@ import { isKeptOut } from './senders.ts'
 export function disagreementsOf(stories: readonly FrontStory[], service: Service | undefined, node: string): readonly string[] {
   const found = new Map<string, Set<string>>()
   for (const story of stories) {
+    const told = (sentence: string): unknown => found.set(sentence, (found.get(sentence) ?? new Set()).add(frontText(story.front)))
+    if (story.itself?.endings.some(({ masqueraded }) => !masqueraded))
+      told(`${story.itself.sender.name} is led to itself by FRONT, and the rules of NODE do not masquerade that: it gets no answer`)
     for (const visit of story.visits) {
       if (visit.sender.kind === 'pod') continue
-      for (const sentence of compared(story, visit, service)) {
-        found.set(sentence, (found.get(sentence) ?? new Set()).add(frontText(story.front)))
-      }
+      for (const sentence of compared(story, visit, service)) told(sentence)
     }
   }
   return [...found].map(([sentence, fronts]) => sentence.replace('FRONT', [...fronts].join(', ')).replace('NODE', node))

@@ -75,12 +75,24 @@ describe('a cluster IP', () => {
                   10.244.1.2:8080  web-b  node2
   from node1    to one of the same 2, seen as node1
   from outside  to one of the same 2, seen as node1
+  from web-a    to itself, seen as node1
   by  nat-prerouting, nat-output  ip saddr != @pod-ranges ip daddr @cluster-ips meta mark set meta mark | 0x00004000
       cluster-ips                 10.96.0.1
       endpoints                   dnat ip to ip daddr . meta l4proto . th dport . numgen random mod 2 map @endpoints-2
       endpoints-2                 10.96.0.1 . tcp . 80 . 0 : 10.244.0.2 . 8080  and 1 more
       nat-postrouting             meta mark & 0x00004000 != 0x00000000 meta mark set meta mark ^ 0x00004000 masquerade fully-random
+      nat-postrouting             ct status dnat ip saddr . ip daddr @hairpin masquerade fully-random
+      hairpin                     10.244.0.2 . 10.244.0.2
 `)
+  })
+
+  test('a pod that is led to itself has to be masqueraded', () => {
+    const listing = rulesetOf('ip', viewOf(both))
+    const text = told('web', clusterOf(), { ...listing, elements: new Map(listing.elements).set('hairpin', new Map()) })
+    expect(text.split('\n')[0]).toBe('Kernel and API disagree: web-a is led to itself by 10.96.0.1:80/TCP, and the rules of node1 do not masquerade that: it gets no answer.')
+    expect(lineOf(text, 'from web-a')).toBe('from web-a    to itself, keeps its address')
+    const elsewhere = told('web', clusterOf({ slices: [slice({ '10.244.1.2': {} })] }), rulesetOf('ip', viewOf([endpointView('10.244.1.2')])))
+    expect(elsewhere).not.toContain('itself')
   })
 
   test('shares are those of the slots, and said where they are not the same', () => {
@@ -319,10 +331,12 @@ describe('the iptables mode', () => {
                   10.244.1.3:8080  no pod  node2
   from node1    to one of the same 3, seen as node1
   from outside  to one of the same 3, seen as node1
+  from web-a    to itself, seen as node1
   by  nat WHERRY-STRANGERS   -j MARK --set-xmark 0x4000/0x4000
       nat WHERRY-A-01-00     -d 10.96.0.1/32 -p tcp -m tcp --dport 80 -m comment --comment "default/web:http" -m statistic --mode random --probability 0.33333333349 -j DNAT --to-destination 10.244.0.2:8080  and 2 more
       nat WHERRY-MASQUERADE  -j MARK --set-xmark 0x4000/0x0
       nat WHERRY-MASQUERADE  -j MASQUERADE --random-fully
+      nat WHERRY-H-02-00     -s 10.244.0.2/32 -d 10.244.0.2/32 -j MASQUERADE --random-fully
 `)
   })
 
@@ -363,10 +377,13 @@ describe('the IPVS mode', () => {
                   10.244.1.2:8080  web-b  node2
   from node1    to one of the same 2, seen as node1
   from outside  to one of the same 2, seen as node1
+  from web-a    to itself, seen as node1
   by  services        10.96.0.1 . tcp . 80 : goto cluster-ip
       cluster-ip      ip saddr != @pod-ranges meta mark set meta mark | 0x00004000
       virtual server  tcp 10.96.0.1:80 rr -> 10.244.0.2:8080  and 1 more
       postrouting     meta mark & 0x00004000 != 0x00000000 meta mark set meta mark ^ 0x00004000 masquerade fully-random
+      postrouting     ip saddr . ip daddr @hairpin masquerade fully-random
+      hairpin         10.244.0.2 . 10.244.0.2
 `)
   })
 

@@ -3,11 +3,12 @@ import { keyOf, type Node, type Service } from '../../api/objects.ts'
 import { type Cluster, revisionOf } from '../cluster.ts'
 import { disagreementsOf } from './disagreements.ts'
 import { endpointsOf, isLocalOnly, type KnownEndpoint, reasonAgainst, selectionOf } from './endpoints.ts'
-import { type Front, frontsOf, frontText, nobody, type Question } from './fronts.ts'
+import { type Front, frontsOf, frontText, nobody, nodeAddresses, type Question } from './fronts.ts'
 import type { KernelRules } from './kernel.ts'
 import { hostOf, isKeptOut, packetOf, type Sender, sendersOf } from './senders.ts'
 import type { Target } from './target.ts'
 import { decisionsOf, type Decision, type Ending, endingsOf } from './visits.ts'
+import { choiceIn } from './ways.ts'
 
 export interface Visit {
   readonly sender: Sender
@@ -23,6 +24,8 @@ export interface FrontStory {
   readonly owner?: string
   readonly endpoints: readonly KnownEndpoint[]
   readonly visits: readonly Visit[]
+  /** Of a cluster IP: what becomes of a pod of the node that is led to itself. Absent where that cannot happen. */
+  readonly itself?: Visit
 }
 
 export interface Unused {
@@ -48,9 +51,15 @@ export interface Scene {
   readonly kernel: KernelRules
 }
 
+interface Stage extends Scene {
+  /** Of services that ask for one address and port the oldest has it. */
+  owner(front: Front): string | undefined
+}
+
 /** @throws CliError STORE_NOT_FOUND where neither the API nor the kernel has anything of the target; RULES_UNREADABLE */
 export function explain(scene: Scene, questions: readonly Question[], target: Target): readonly Explanation[] {
-  const all = questions.map((question) => explainQuestion(scene, question))
+  const stage: Stage = { ...scene, owner: ownersIn(scene) }
+  const all = questions.map((question) => explainQuestion(stage, question))
   const silent = all.every(({ service, fronts }) => service === undefined && fronts.every(({ visits }) => visits.every(({ endings }) => endings.every(isPassed))))
   if (silent && target.kind !== 'service') throw nobody(scene.cluster, target)
   return all
@@ -58,7 +67,7 @@ export function explain(scene: Scene, questions: readonly Question[], target: Ta
 
 const isPassed = ({ fate }: Ending): boolean => fate.kind === 'passed'
 
-function explainQuestion(scene: Scene, { service, fronts }: Question): Explanation {
+function explainQuestion(scene: Stage, { service, fronts }: Question): Explanation {
   const { cluster, node } = scene
   const stories = fronts.map((front) => storyOf(scene, front, service))
   const served = fronts.some(({ portName }) => portName !== undefined)
@@ -74,16 +83,29 @@ function explainQuestion(scene: Scene, { service, fronts }: Question): Explanati
   }
 }
 
-function storyOf(scene: Scene, front: Front, service: Service | undefined): FrontStory {
+function storyOf(scene: Stage, front: Front, service: Service | undefined): FrontStory {
   const { cluster, node } = scene
-  const owner = service && ownerOf(scene, front)
+  const owner = service && scene.owner(front)
   const endpoints = service && front.portName !== undefined ? endpointsOf(cluster, service, front, node) : []
+  const itself = meetingItself(scene, front, endpoints)
   return {
     front,
     ...(owner !== undefined && service && owner !== keyOf(service) && { owner }),
     endpoints,
     visits: sendersOf(cluster, node, front, service).map((sender) => visitOf(scene, { front, service, endpoints, sender })),
+    ...(itself && { itself }),
   }
+}
+
+function meetingItself({ node, kernel }: Scene, front: Front, endpoints: readonly KnownEndpoint[]): Visit | undefined {
+  const own = nodeAddresses(node)
+  const endpoint = front.kind === 'cluster-ip' ? endpoints.find(({ node: place, address, pod }) => place === 'here' && pod !== undefined && !own.includes(address)) : undefined
+  if (!endpoint) return undefined
+  const sender: Sender = { kind: 'pod', name: endpoint.pod!, source: endpoint.address }
+  const ways = kernel.ways(hostOf(node), packetOf(sender, front, kernel)).filter(({ fate }) => fate.kind === 'translated' && fate.address === sender.source)
+  // Which endpoint it was is told of the other senders.
+  const chosen = new Set(ways.map(({ steps }) => choiceIn(steps)?.text))
+  return ways.length === 0 ? undefined : { sender, endings: endingsOf(ways), decisions: decisionsOf(ways).filter(({ text }) => !chosen.has(text)) }
 }
 
 interface Asked {
@@ -113,13 +135,16 @@ function reasonFor({ front, service, endpoints, sender }: Asked, { kind, isOwn, 
   return `the ${front.kind === 'cluster-ip' ? 'internal' : 'external'} traffic policy is Local, and ${node} has no endpoint`
 }
 
-/** Of services that ask for one address and port the oldest has it. */
-function ownerOf({ cluster, node }: Scene, front: Front): string | undefined {
-  const text = frontText(front)
-  const rivals = cluster.services.filter((service) => frontsOf(service, node).some((other) => frontText(other) === text))
+function ownersIn({ cluster, node }: Scene): Stage['owner'] {
   const age = (service: Service): string => `${service.metadata.creationTimestamp} ${keyOf(service)}`
-  const [oldest] = rivals.toSorted((a, b) => (age(a) < age(b) ? -1 : 1))
-  return oldest && keyOf(oldest)
+  const owners = new Map<string, Service>()
+  for (const service of cluster.services.toSorted((a, b) => (age(a) < age(b) ? 1 : -1))) {
+    for (const front of frontsOf(service, node)) owners.set(frontText(front), service)
+  }
+  return (front) => {
+    const owner = owners.get(frontText(front))
+    return owner && keyOf(owner)
+  }
 }
 
 /** Endpoints of the API that no sender can be given on any front. */

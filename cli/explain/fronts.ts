@@ -3,7 +3,7 @@ import type { Node, Service, ServicePort } from '../../api/objects.ts'
 import { keyOf } from '../../api/objects.ts'
 import { canonicalAddress, familyOf } from '../../rules/address.ts'
 import type { Protocol } from '../../rules/model.ts'
-import { addressOf, type Cluster, clusterIPsOf } from '../cluster.ts'
+import { addressOf, type Cluster, clusterIPsOf, podIPsOf } from '../cluster.ts'
 import { CliError } from '../error.ts'
 import type { Target } from './target.ts'
 
@@ -125,7 +125,7 @@ export function nobody(cluster: Cluster, target: Exclude<Target, { kind: 'servic
     const known = services.flatMap((service) => (service.spec?.ports ?? []).flatMap(({ nodePort }) => (nodePort ? `${nodePort} (${keyOf(service)})` : [])))
     return new CliError('STORE_NOT_FOUND', `no service has the node port ${target.port}`, known.length > 0 ? `those that there are: ${few([...new Set(known)])}` : 'no service has node ports')
   }
-  const pod = pods.find(({ status }) => status?.podIP === target.address)
+  const pod = pods.find((candidate) => podIPsOf(candidate).includes(target.address))
   const node = nodes.find((candidate) => nodeAddresses(candidate).includes(target.address))
   const text = target.port === undefined ? target.address : socketText(target.address, target.port)
   const advice = node

@@ -9,6 +9,8 @@ import type { KernelRules } from './kernel.ts'
 
 export interface Sender {
   readonly kind: 'pod' | 'node' | 'stranger'
+  /** Of a certain pod. */
+  readonly name?: string
   /** Of a stranger: the source range that lets it in, or that no source range has it. Absent where everyone may enter. */
   readonly range?: { readonly kind: 'inside'; readonly cidr: string } | { readonly kind: 'outside' }
   readonly source: string

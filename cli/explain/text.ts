@@ -39,11 +39,12 @@ function termsOf(service: Service): string {
 /** Which endpoints were listed already, and under which front. */
 type Groups = Map<string, string>
 
-function storyText({ front, owner, endpoints, visits }: FrontStory, node: string, groups: Groups): string {
+function storyText({ front, owner, endpoints, visits, itself }: FrontStory, node: string, groups: Groups): string {
   const name = front.portName === undefined ? ', a port that no service has' : front.portName === '' ? '' : `, port ${front.portName}`
   const alike = isAlike(visits)
   const names = alike ? ['from anyone'] : visits.map((visit) => senderText(visit, node))
-  const width = Math.max(...names.map((text) => text.length), 0)
+  const self = itself?.sender.name === undefined ? '' : `from ${itself.sender.name}`
+  const width = Math.max(...[...names, self].map((text) => text.length), 0)
   const told = (alike ? visits.slice(0, 1) : visits).map((visit, i) => {
     const group = groupOf(visit.endings, endpoints)
     const before = groups.get(group.key)
@@ -53,11 +54,12 @@ function storyText({ front, owner, endpoints, visits }: FrontStory, node: string
     const outcome = outcomeText(visit, node, before === undefined ? 'new' : { where })
     return `  ${names[i]!.padEnd(width)}  ${outcome}\n${listing}`
   })
-  const decisions = decisionRows(visits)
+  const decisions = decisionRows(itself ? [...visits, itself] : visits)
   return [
     `${frontText(front)}  ${kinds[front.kind]}${name}\n`,
     ...(owner === undefined ? [] : [`  ${owner} is older and has this address and port; what follows is its traffic\n`]),
     ...told,
+    ...(itself ? [`  ${self.padEnd(width)}  to itself, ${itself.endings.every(({ masqueraded }) => masqueraded) ? `seen as ${node}` : 'keeps its address'}\n`] : []),
     ...(decisions.length === 0 ? [] : [formatTable(decisions[0]!, decisions.slice(1), '  ')]),
   ].join('')
 }
