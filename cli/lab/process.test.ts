@@ -18,7 +18,7 @@ afterEach(() => rmSync(dir, { recursive: true, force: true }))
 describe('who a process is', () => {
   test('the line of /proc/PID/stat, with blanks and brackets in the command', () => {
     const rest = Array.from({ length: 30 }, (_, i) => `${i + 4}`).join(' ')
-    expect(parseStat(`4711 (a) b (c) S ${rest}\n`)).toEqual({ pid: 4711, command: 'a) b (c', state: 'S', startTicks: 22 })
+    expect(parseStat(`4711 (a) b (c) S ${rest}\n`)).toEqual({ pid: 4711, command: 'a) b (c', state: 'S', threads: 20, startTicks: 22 })
   })
 
   test('the same id with another start is another process', () => {
@@ -28,10 +28,11 @@ describe('who a process is', () => {
     expect(processes.isAlive({ ...me, boot: 'an earlier one' })).toBe(false)
   })
 
-  test('a zombie does not live', () => {
+  test('a zombie does not live, unless one of its threads still does', () => {
     expect(createProcesses(dir).identify(1)).toBeUndefined()
     expect(createProcesses(procWith('Z')).identify(7)).toBeUndefined()
     expect(createProcesses(procWith('S')).identify(7)).toEqual({ pid: 7, startTicks: 1, boot: 'b' })
+    expect(createProcesses(procWith('Z', 2)).identify(7)).toEqual({ pid: 7, startTicks: 1, boot: 'b' })
   })
 
   test('never signals a process that only has the same id', async () => {
@@ -43,11 +44,11 @@ describe('who a process is', () => {
     expect(await child.ended).toBe('SIGKILL')
   })
 
-  function procWith(state: string): string {
+  function procWith(state: string, threads = 1): string {
     const proc = mkdtempSync(join(dir, 'proc-'))
     for (const path of ['sys/kernel/random', '7']) mkdirSync(join(proc, path), { recursive: true })
     writeFileSync(join(proc, 'sys/kernel/random/boot_id'), 'b\n')
-    writeFileSync(join(proc, '7/stat'), `7 (x) ${state} ${Array.from({ length: 30 }, () => '1').join(' ')}`)
+    writeFileSync(join(proc, '7/stat'), `7 (x) ${state} ${Array.from({ length: 30 }, (_, i) => (i + 4 === 20 ? threads : 1)).join(' ')}`)
     return proc
   }
 })

@@ -15,6 +15,8 @@ export interface Stat {
   readonly command: string
   /** One letter; `Z` and `X` are dead. */
   readonly state: string
+  /** Field 20, proc(5). */
+  readonly threads: number
   readonly startTicks: number
 }
 
@@ -27,13 +29,14 @@ export function parseStat(text: string): Stat {
     pid: Number(text.slice(0, open)),
     command: text.slice(open + 1, close),
     state: rest[0] ?? 'X',
+    threads: Number(rest[17] ?? Number.NaN),
     startTicks: Number(rest[19] ?? Number.NaN),
   }
 }
 
 /** The process table as this room needs it. */
 export interface Processes {
-  /** Undefined where no such process lives. A zombie does not live. */
+  /** Undefined where no such process lives. A zombie does not live, but while one of its threads ends its files are open. */
   identify(pid: number): Identity | undefined
   /** Whether the very same process still lives. */
   isAlive(identity: Identity): boolean
@@ -51,8 +54,8 @@ export function createProcesses(proc = '/proc'): Processes {
   const identify = (pid: number): Identity | undefined => {
     const text = quietly(() => readFileSync(`${proc}/${pid}/stat`, 'utf8'))
     if (text === undefined) return undefined
-    const stat = parseStat(text)
-    return stat.state === 'Z' || stat.state === 'X' ? undefined : { pid, startTicks: stat.startTicks, boot: boot() }
+    const { state, threads, startTicks } = parseStat(text)
+    return state === 'X' || (state === 'Z' && threads <= 1) ? undefined : { pid, startTicks, boot: boot() }
   }
   const isAlive = (identity: Identity): boolean => {
     const now = identify(identity.pid)
