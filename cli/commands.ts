@@ -6,7 +6,7 @@ import { join } from 'node:path'
 import type { Clock } from '../api/clock.ts'
 import { hubPaths, type KeyChange } from '../api/hub.ts'
 import type { Log } from '../api/log.ts'
-import { describeCluster, readCluster } from './cluster.ts'
+import { describeCluster, marksOf, readCluster } from './cluster.ts'
 import type { CliConfig } from './config.ts'
 import { CliError } from './error.ts'
 import type { Exec } from './exec.ts'
@@ -23,8 +23,9 @@ import { requireRoot } from './lab/preflight.ts'
 import type { Processes } from './lab/process.ts'
 import type { Farewell } from './lab/supervisor.ts'
 import { echoImage, labUp } from './lab/up.ts'
+import { serviceNamed } from './named.ts'
 import { createSteps } from './progress.ts'
-import { nodeRules, serviceMarks } from './rules.ts'
+import { nodeRules } from './rules.ts'
 import { onlyService } from './ruleset/only.ts'
 import { fetchSnapshot } from './snapshot.ts'
 import { createJoinToken } from './token.ts'
@@ -91,11 +92,12 @@ export function commands(deps: CommandDeps) {
       await withHub(wish, async (hub) => write(describeCluster(await readCluster(hub, signal), hub.server)))
     },
 
-    async rules(node: string | undefined, wish: ClusterWish & { readonly service?: string }): Promise<void> {
+    async rules(node: string | undefined, { service, ...wish }: ClusterWish & { readonly service?: string }): Promise<void> {
       await withHub(wish, async (hub) => {
-        const name = node ?? (await readCluster(hub, signal)).nodes[0]?.metadata.name
+        const cluster = node !== undefined && service === undefined ? undefined : await readCluster(hub, signal)
+        const name = node ?? cluster?.nodes[0]?.metadata.name
         if (name === undefined) throw new CliError('USAGE', 'this cluster has no nodes yet', 'join one: wherry join --help')
-        const marks = wish.service === undefined ? undefined : serviceMarks(await readCluster(hub, signal), wish.service)
+        const marks = cluster && service !== undefined ? marksOf(cluster, serviceNamed(cluster, service)) : undefined
         const rules = await nodeRules(hub, name, signal)
         write(marks ? onlyService(rules, marks) : rules)
       })

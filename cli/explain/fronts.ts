@@ -5,6 +5,7 @@ import { canonicalAddress, familyOf } from '../../rules/address.ts'
 import type { Protocol } from '../../rules/model.ts'
 import { addressOf, type Cluster, clusterIPsOf, podIPsOf } from '../cluster.ts'
 import { CliError } from '../error.ts'
+import { few, listed, serviceNamed } from '../named.ts'
 import type { Target } from './target.ts'
 
 export interface Front {
@@ -44,7 +45,7 @@ export function nodeAddresses(node: Node): readonly string[] {
  */
 export function questionsOf(cluster: Cluster, target: Target, node: Node): readonly Question[] {
   if (target.kind === 'service') {
-    const service = serviceNamed(cluster, target)
+    const service = serviceNamed(cluster, target.namespace === undefined ? target.name : `${target.namespace}/${target.name}`)
     const fronts = frontsOf(service, node)
     if (fronts.length === 0) throw noVirtualIP(service)
     return [{ service, fronts }]
@@ -101,14 +102,6 @@ function unlisted(cluster: Cluster, { address, port }: { readonly address: strin
   return [{ ...(owner && kind !== 'node-port' && { service: owner.service }), fronts }]
 }
 
-function serviceNamed({ services }: Cluster, { namespace, name }: Extract<Target, { kind: 'service' }>): Service {
-  const key = `${namespace ?? 'default'}/${name}`
-  const service = services.find((candidate) => keyOf(candidate) === key)
-  if (service) return service
-  const alike = services.filter(({ metadata }) => metadata.name === name)
-  throw new CliError('USAGE', `there is no service ${key}`, `name one of ${listed(alike.length > 0 ? alike : services)}`)
-}
-
 function noVirtualIP(service: Service): CliError {
   const { type, externalName } = service.spec ?? {}
   if (type === 'ExternalName')
@@ -135,10 +128,3 @@ export function nobody(cluster: Cluster, target: Exclude<Target, { kind: 'servic
       : `those that there are: ${listed(services)}`
   return new CliError('STORE_NOT_FOUND', `no service has ${text}`, advice)
 }
-
-function listed(services: readonly Service[]): string {
-  if (services.length === 0) return 'those that you make first'
-  return few(services.map((service) => [keyOf(service), clusterIPsOf(service).join(',')].filter(Boolean).join(' ')))
-}
-
-const few = (texts: readonly string[]): string => (texts.length > 8 ? `${texts.slice(0, 8).join(', ')} and ${texts.length - 8} more` : texts.join(', '))
