@@ -25,6 +25,8 @@ const root = resolve(import.meta.dirname, '../..')
 const flags = ['--experimental-ffi', '--disable-warning=ExperimentalWarning']
 /** Emulated machines are slow; what a fault keeps from happening is not waited for so long. */
 const [patienceMs, faultPatienceMs] = [40_000, 8_000]
+/** To load the program, cold, where the processor is emulated. */
+const startMs = 180_000
 const keptLines = 25
 
 /** @param fault of faults.ts, to be planted in it */
@@ -39,7 +41,7 @@ export function startAgent(node: Netns, mode: ModeName, fault?: string): AgentPr
   const closed = once(child, 'close')
   const lines: string[] = []
   let told: Told = { applied: 0, passes: 0, busy: true }
-  let isOver = false
+  let [isOver, isHeard] = [false, false]
   let waiting: (() => void)[] = []
   const ring = (): void => {
     const woken = waiting
@@ -48,6 +50,7 @@ export function startAgent(node: Netns, mode: ModeName, fault?: string): AgentPr
   }
   createInterface({ input: child.stdout }).on('line', (line) => {
     told = JSON.parse(line) as Told
+    isHeard = true
     ring()
   })
   createInterface({ input: child.stderr }).on('line', (line) => {
@@ -60,14 +63,18 @@ export function startAgent(node: Netns, mode: ModeName, fault?: string): AgentPr
   })
   child.stdin.on('error', () => {})
 
-  const until = async (what: string, reached: () => boolean): Promise<void> => {
-    const timeout = AbortSignal.timeout(deadlineMs)
+  const within = async (ms: number, what: string, reached: () => boolean): Promise<void> => {
+    const timeout = AbortSignal.timeout(ms)
     timeout.addEventListener('abort', ring, { once: true })
     while (!reached()) {
       if (isOver || timeout.aborted || told.failed !== undefined)
-        throw new Error(`${what}: ${isOver ? 'the process ended' : (told.failed ?? `not within ${deadlineMs} ms`)}. It said:\n${lines.join('\n')}`)
+        throw new Error(`${what}: ${isOver ? 'the process ended' : (told.failed ?? `not within ${ms} ms`)}. It said:\n${lines.join('\n')}`)
       await new Promise<void>((go) => void waiting.push(go))
     }
+  }
+  const until = async (what: string, reached: () => boolean): Promise<void> => {
+    await within(startMs, 'its start was waited for', () => isHeard)
+    await within(deadlineMs, what, reached)
   }
   const order = (given: Order): void => void child.stdin.write(`${JSON.stringify(given)}\n`)
   const passAfter: AgentProcess['passAfter'] = async (cause) => {

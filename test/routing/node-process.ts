@@ -1,7 +1,7 @@
 /**
  * The service half of an agent, wired as in production, for one mode; runs in the network namespace of node1. It takes JSON
- * lines: frames of a hub, another configuration, the end; it says how far it is after each pass and each look at connection
- * tracking. usage: node-process.ts MODE [FAULT]
+ * lines: frames of a hub, another configuration, the end; it says how far it is when it has begun, and after each pass and each look at
+ * connection tracking. usage: node-process.ts MODE [FAULT]
  */
 import { createInterface } from 'node:readline'
 import { createConntrack, type Conntrack } from '../../agent/kernel/flows/conntrack.ts'
@@ -96,6 +96,7 @@ const services = createServices({
   log,
 })
 const running = services.run(stop.signal)
+say()
 
 async function end(cleanUp: boolean): Promise<never> {
   stop.abort()

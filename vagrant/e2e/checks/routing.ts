@@ -39,7 +39,7 @@ async function bring(cluster: Cluster): Promise<string> {
 async function suite(cluster: Cluster, mode: Mode, machine: Machine): Promise<string> {
   const report = `${place}/${mode}.json`
   const vitest = `${node} --disable-warning=ExperimentalWarning node_modules/vitest/vitest.mjs run --config vagrant/e2e/suite.config.ts`
-  const command = `${vitest} --reporter=json --outputFile=${report} test/routing/${files[mode]} >${place}/${mode}.log 2>&1; touch ${place}/${mode}.done`
+  const command = `${vitest} --reporter=default --reporter=json --outputFile.json=${report} test/routing/${files[mode]} >${place}/${mode}.log 2>&1; touch ${place}/${mode}.done`
   await cluster.ssh(machine, `sudo rm -f ${place}/${mode}.done; sudo systemd-run -q --unit wherry-suite-${mode} --collect --working-directory=${place} sh -c '${command}'`)
   await cluster.until(`the suite of ${mode} on ${machine.name} to end`, patienceSeconds, async () => {
     const asked = await cluster.trySsh(machine, `test -e ${place}/${mode}.done`)
