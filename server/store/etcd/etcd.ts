@@ -18,6 +18,8 @@ export type { EtcdTls }
 export const etcdLimits = {
   /** Changes in memory that can be watched afterwards. */
   tail: 50_000,
+  /** Of these, those that a hub reads before it serves: 7,000 a second. Whoever is further behind begins anew. */
+  atStart: 20_000,
   /** How long etcd keeps history, as long as kube-apiserver has it keep its own. */
   historyMs: 5 * 60_000,
 } as const
@@ -58,7 +60,7 @@ export async function openEtcdStore(options: EtcdStoreOptions): Promise<EtcdStor
   const client = createEtcdClient(options)
   const ending = new AbortController()
   try {
-    const beginning = await loadBeginning(client, tail, ending.signal)
+    const beginning = await loadBeginning(client, Math.min(tail, etcdLimits.atStart), ending.signal)
     const cache = createCache({ clock, log, tail, seal })
     cache.load(beginning.rows, beginning.revision)
     const { clusterId } = beginning
