@@ -18,11 +18,11 @@ export function chainsOf(text: string, marks: ServiceMarks): string {
 
 function tableText([head, ...lines]: readonly string[], marks: ServiceMarks): string {
   const declared = new Map(lines.flatMap((line) => (line.startsWith(':') ? [[line.slice(1).split(' ')[0]!, line]] : [])))
-  const rules = lines.filter((line) => nameIn(line) !== undefined)
-  const names = new Set([...declared.keys(), ...rules.map((rule) => nameIn(rule)!)])
+  const rules = Map.groupBy(lines, nameIn)
+  const names = new Set([...declared.keys(), ...rules.keys()].filter((name) => name !== undefined))
   const chains = [...names].map((name): Chain => {
     const line = declared.get(name)
-    return { name, ...(line !== undefined && { declared: line }), rules: rules.filter((rule) => nameIn(rule) === name && !isOthers(rule, marks)) }
+    return { name, ...(line !== undefined && { declared: line }), rules: (rules.get(name) ?? []).filter((rule) => !isOthers(rule, marks)) }
   })
   const kept = reached(withRules(chains))
   return [head, ...kept.flatMap((chain) => chain.declared ?? []), ...kept.flatMap((chain) => chain.rules), 'COMMIT', ''].join('\n')

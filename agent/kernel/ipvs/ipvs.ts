@@ -6,7 +6,7 @@ import type { Clock } from '../../../api/clock.ts'
 import { isWherryError } from '../../../api/errors.ts'
 import type { Log } from '../../../api/log.ts'
 import {
-  createImage, deviceName, isRecorded, parseServers, printedText, render, renderStep, selectServers, tableName,
+  createImage, deviceName, isRecorded, listingOf, parseServers, printedText, render, renderStep, selectServers, tableName,
   type Image, type Listing, type Step, type Transaction,
 } from '../../../rules/ipvs/index.ts'
 import type { Family } from '../../../rules/model.ts'
@@ -112,11 +112,11 @@ function createIpvsKernel(deps: Deps): Kernel<Listing, Transaction> {
         return listing
       }),
     async print(signal) {
-      const listing = await look(signal)
       const table = await listed(rules, { family, name: tableName }, 'people', signal)
       if (table === undefined) return ''
-      const ours = (text: string): string => selectServers(text, family, (key) => isRecorded(listing, key))
       const [addresses, servers, counts] = await Promise.all([tools.addresses(family, signal), tools.servers(signal), tools.counts(signal)])
+      const listing = listingOf({ family, table, addresses, servers })
+      const ours = (text: string): string => selectServers(text, family, (key) => isRecorded(listing, key))
       return printedText({ table, addresses, servers: ours(servers), counts: ours(counts) })
     },
     watch(tell, signal) {
