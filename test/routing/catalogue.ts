@@ -29,7 +29,12 @@ export const elsewhere: readonly Elsewhere[] = [
   { row: 'U11', says: 'comments stay and what is stale goes at once, whatever the size', tests: ['rules/iptables/plan.test.ts'] },
   { row: 'R3', says: 'another mode takes over, and nothing of the one before is left', tests: ['agent/modes.test.ts'] },
   { row: 'R5', says: '--init-only makes settings and ends', tests: ['agent/proxy/config/config.test.ts'] },
+  {
+    row: 'R7', says: 'a service has no chain of its own, so none goes stale; where a chain is wrong, the table is made anew in one transaction',
+    tests: ['rules/nft/plan.test.ts'],
+  },
   { row: 'F3', says: 'a family that the kernel lacks is left out, unless it is the node\'s own', tests: ['agent/proxy/mode.test.ts'] },
+  { row: 'F4', says: 'every behaviour that does not name a family holds in both', tests: ['test/routing/kernel-nftables.test.ts', 'test/routing/kernel-iptables.test.ts', 'test/routing/kernel-ipvs.vm.test.ts'] },
   { row: 'R6', says: 'a proxy whose configuration file was changed ends', tests: [proxy] },
 ]
 
@@ -40,13 +45,7 @@ const areas: Readonly<Record<string, string>> = {
 
 /** The page, in Markdown. */
 export function cataloguePage(): string {
-  const said = new Map<string, string[]>()
-  const say = (row: string, text: string): void => void said.set(row, [...(said.get(row) ?? []), text])
-  for (const { rows, title, except, on } of Object.values(behaviours).flat()) {
-    const but = Object.entries(except ?? {}).map(([mode, why]) => `; not in ${mode}: ${why}`)
-    for (const row of rows) say(row, `${title}${but.join('')}${on === 'kernel' ? ' (packets only)' : ''}`)
-  }
-  for (const { row, says, tests } of elsewhere) say(row, `${says}: ${tests.map((file) => `\`${file}\``).join(', ')}`)
+  const said = sayings()
   const number = (row: string): number => Number(row.slice(1))
   const sections = Object.entries(areas).map(([letter, title]) => {
     const rows = [...said.keys()].filter((row) => row.startsWith(letter)).toSorted((a, b) => number(a) - number(b))
@@ -58,4 +57,16 @@ traced in every mode and family, and run with packets over nftables and iptables
 machine of \`test/vm\`. For each of these rows a fault is planted that must be noticed (\`test/routing/faults.ts\`). This page is
 written by \`test/routing/catalogue.ts\`.\n
 ${sections.join('\n')}`
+}
+
+/** What is said of each row. */
+export function sayings(): ReadonlyMap<string, readonly string[]> {
+  const said = new Map<string, string[]>()
+  const say = (row: string, text: string): void => void said.set(row, [...(said.get(row) ?? []), text])
+  for (const { rows, title, except, on } of Object.values(behaviours).flat()) {
+    const but = Object.entries(except ?? {}).map(([mode, why]) => `; not in ${mode}: ${why}`)
+    for (const row of rows) say(row, `${title}${but.join('')}${on === 'kernel' ? ' (packets only)' : ''}`)
+  }
+  for (const { row, says, tests } of elsewhere) say(row, `${says}: ${tests.map((file) => `\`${file}\``).join(', ')}`)
+  return said
 }

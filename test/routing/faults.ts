@@ -68,6 +68,7 @@ export const viewFaults: Readonly<Record<string, Fault>> = {
   'no service is known': { view: services(() => undefined), rows: 'A1 A2 A3 A4 A8 D1 D2 D3 E8 U1 U4 I10' },
   'every port is another one': { view: ports(({ port }) => ({ port: port + 1 })), rows: 'A5 A6 U3 I4 I11' },
   'TCP and UDP are mixed up': { view: ports(({ protocol }) => ({ protocol: protocol === 'tcp' ? 'udp' : 'tcp' })), rows: 'I4 I11 N1 A8' },
+  'SCTP is taken for UDP': { view: ports(({ protocol }) => (protocol === 'sctp' ? { protocol: 'udp' } : {})), rows: 'I11' },
   'an endpoint is forgotten': { view: ports(({ endpoints: known }) => ({ endpoints: known.slice(1) })), rows: 'D1 D2 E8 I5 I6 U1 U2 I3 I12' },
   'labels are not read': { object: withoutLabels, rows: 'I1 I2' },
   'types are not read': { object: specs('Service', { type: 'LoadBalancer' }), rows: 'I1 U5' },

@@ -3,16 +3,18 @@
  * main thread is in the namespace, so that no further process is needed.
  *
  * A hand answers `NAME PORT ADDRESS`: who it is, on which port it was reached, and from which address; on a TCP connection at
- * once and then for every line, on UDP for every datagram.
+ * once and then for every line, on UDP for every datagram, on an SCTP association at once.
  */
 import dgram from 'node:dgram'
 import { once } from 'node:events'
 import net from 'node:net'
+import type { Protocol } from '../../rules/model.ts'
 import { inNamespace, type Netns } from '../kit/netns.ts'
+import { createSctpHands } from './sctp.ts'
 import type { Connection } from './stage.ts'
 
 export interface Errand {
-  readonly protocol: 'tcp' | 'udp'
+  readonly protocol: Protocol
   readonly to: string
   readonly port: number
   /** The addresses from which it is asked; `undefined` for whatever the kernel takes. One attempt for each. */
@@ -23,7 +25,7 @@ export interface Errand {
 }
 
 export interface Hands {
-  /** Answers from now on, on TCP and UDP. */
+  /** Answers from now on, on TCP, UDP and SCTP. */
   answer(netns: Netns, name: string, ports: readonly number[]): Promise<void>
   /** One for each attempt, all at once: the line that was answered, `refused`, `silent`, or the code of another error. */
   ask(netns: Netns, errand: Errand): Promise<readonly string[]>
@@ -37,6 +39,7 @@ const ignore = (): void => {}
 export function createHands(): Hands {
   const servers: (net.Server | dgram.Socket)[] = []
   const accepted = new Set<net.Socket>()
+  const sctp = createSctpHands()
   let turn: Promise<unknown> = Promise.resolve()
   const localPort = createPorts()
   /** One at a time: there is one main thread. */
@@ -69,8 +72,10 @@ export function createHands(): Hands {
           udp.bind(port, '::')
           await Promise.all([once(tcp, 'listening'), once(udp, 'listening')])
         }
+        sctp.answer(name, ports)
       }),
     async ask(netns, errand) {
+      if (errand.protocol === 'sctp') return (await inside(netns, () => sctp.open(errand, localPort)))()
       const asked = await inside(netns, () => (errand.protocol === 'tcp' ? askTcp(errand, localPort) : askUdp(errand)))
       return Promise.all(asked.map((attempt) => attempt()))
     },
@@ -81,6 +86,7 @@ export function createHands(): Hands {
     close() {
       for (const server of servers) server.close()
       for (const socket of accepted) socket.destroy()
+      sctp.close()
     },
   }
 }

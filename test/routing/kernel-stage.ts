@@ -123,7 +123,6 @@ export function openKernelNode(lab: Lab, mode: ModeName, fault?: string): Kernel
 
 async function meet(lab: Lab, at: Ground, probe: One, expected: Expected): Promise<void> {
   const { from, protocol = 'tcp', to, port, again, client } = probe
-  if (protocol === 'sctp') throw new TypeError('this kernel stage has no hands for SCTP')
   const isSticky = typeof expected === 'object' && 'sticky' in expected
   const source = client === undefined ? undefined : at.client(client)
   const isSilence = expected === 'dropped' || expected === 'untouched'

@@ -31,7 +31,7 @@ export function kernelSuite(mode: ModeName): void {
         for (const behaviour of list) {
           const title = `${behaviour.title} (${behaviour.rows.join(' ')})`
           const reason = reasonAgainst(behaviour, mode, family)
-          if (reason === 'not for this family' || behaviour.on === 'tracer') continue
+          if (reason === 'not for this family') continue
           if (reason === undefined) test(title, () => behaviour.run(node.stage(family)), behaviourMs)
           else test.skip(`${title}; ${reason}`)
         }
@@ -40,8 +40,7 @@ export function kernelSuite(mode: ModeName): void {
   })
 }
 
-function reasonAgainst({ except, families, needs }: Behaviour, mode: ModeName, family: Family): string | undefined {
+function reasonAgainst({ except, families }: Behaviour, mode: ModeName, family: Family): string | undefined {
   if (!(families?.includes(family) ?? true)) return 'not for this family'
-  if (except?.[mode] !== undefined) return `not so in mode ${mode}: ${except[mode]}`
-  return needs === 'sctp' ? 'the hands of this lab do not speak SCTP; the tracers say what becomes of it' : undefined
+  return except?.[mode] === undefined ? undefined : `not so in mode ${mode}: ${except[mode]}`
 }

@@ -102,20 +102,18 @@ interface Described {
   /** Modes in which it is not so, and why. */
   readonly except?: Readonly<Partial<Record<ModeName, string>>>
   readonly families?: readonly Family[]
-  /** What a kernel must have beside the mode. */
-  readonly needs?: 'sctp'
 }
 
 export type Behaviour = Described &
   (
-    | { readonly on: 'everywhere' | 'tracer'; readonly run: (stage: Stage) => Promise<void> }
+    | { readonly on: 'everywhere'; readonly run: (stage: Stage) => Promise<void> }
     /** It is about state that only packets make, or about the life of the process. */
     | { readonly on: 'kernel'; readonly run: (stage: KernelStage) => Promise<void> }
   )
 
 type Part = Partial<Omit<Described, 'rows' | 'title'>>
 
-export function behaviour(rows: string, title: string, run: (stage: Stage) => Promise<void>, part: Part & { readonly on?: 'tracer' } = {}): Behaviour {
+export function behaviour(rows: string, title: string, run: (stage: Stage) => Promise<void>, part: Part = {}): Behaviour {
   return { rows: rows.split(' '), title, run, on: 'everywhere', ...part }
 }
 

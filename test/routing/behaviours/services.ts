@@ -133,7 +133,10 @@ export const serviceBehaviours: readonly Behaviour[] = [
     await s.expect({ from: 'pod', protocol: 'sctp', to, port: 80 }, { answer: ['b1', 'b3'], source: 'kept', port: 9090 })
     await s.expect({ from: 'outside', protocol: 'sctp', to: s.at.places.node, port: nodePort }, { answer: ['b1', 'b3'], source: 'hidden', port: 9090 })
     await s.expect({ from: 'pod', to, port: 80 }, { answer: ['b1', 'b3'], port: 8080 })
-  }, { needs: 'sctp' }),
+    await s.expect({ from: 'pod', protocol: 'sctp', to, port: 81 }, 'refused')
+    await setEndpoints(s)
+    await s.expect({ from: ['pod', 'node'], protocol: 'sctp', to, port: 80 }, 'refused')
+  }),
   behaviour('I12', 'the longest names do not clash', async (s) => {
     const [one, two] = ['a', 'b'].map((last) => `${'x'.repeat(62)}${last}`) as [string, string]
     const long = (last: string): string => `${'y'.repeat(252)}${last}`
