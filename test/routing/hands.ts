@@ -183,7 +183,7 @@ async function connectionOver(socket: net.Socket, patienceMs: number): Promise<C
   socket.on('end', end)
   socket.on('close', end)
   const listen = (ms: number): Promise<string> => within(ms, new Promise((resolve) => (heard = resolve)))
-  const greeting = await listen(Math.max(patienceMs, 5_000))
+  const greeting = await listen(patienceMs)
   if (greeting === 'silent' || greeting === 'closed') throw new Error(`a connection that was to be opened is ${greeting}`)
   return {
     async ask() {

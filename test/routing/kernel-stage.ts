@@ -85,7 +85,7 @@ export function openKernelNode(lab: Lab, mode: ModeName, fault?: string): Kernel
     },
     async open(probe) {
       const { from, to, port } = single(probe)[0]!
-      const connection = await lab.hands.open(lab.at(from), { to, port, patienceMs: 2 * lab.patienceMs })
+      const connection = await lab.hands.open(lab.at(from), { to, port, patienceMs: answerMs })
       undo.push(async () => connection.close())
       return connection
     },
