@@ -1,4 +1,5 @@
 import { expect, test } from 'vitest'
+import { customResourceDefinition } from '../../test/kit/custom.ts'
 import * as kit from '../../test/kit/objects.ts'
 import { wordsOf } from './words.ts'
 
@@ -15,6 +16,13 @@ test.each([
 ])('a service with %s', (_what, spec, words) => {
   const service = { apiVersion: 'v1', kind: 'Service', metadata: kit.service({}).metadata, spec }
   expect(wordsOf('services', service as never)).toEqual(words)
+})
+
+test('a definition with the names that it was given, each once', () => {
+  const acceptedNames = { plural: 'sheep', singular: 'sheep', kind: 'Sheep', listKind: 'SheepList', shortNames: ['sh'] }
+  const words = ['customresources/stable.example.com/sheep', 'customresources/stable.example.com/sh', 'customkinds/stable.example.com/Sheep', 'customkinds/stable.example.com/SheepList']
+  expect(wordsOf('customresourcedefinitions.apiextensions.k8s.io', customResourceDefinition({ status: { acceptedNames } }) as never)).toEqual(words)
+  expect(wordsOf('customresourcedefinitions.apiextensions.k8s.io', customResourceDefinition() as never)).toEqual([])
 })
 
 test('a node with its pod ranges; other kinds hold nothing', () => {

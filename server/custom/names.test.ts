@@ -55,12 +55,6 @@ describe('names', () => {
     expect(namedStatus(moved, [], now).acceptedNames?.shortNames).toEqual(['f'])
   })
 
-  test('that two hubs gave to two at once, both keep', () => {
-    const names = { kind: 'Foo', listKind: 'FooList', shortNames: ['f'] }
-    const [first, second] = [withStatus(defined('foos', names)), withStatus(defined('bars', names))]
-    expect(said(namedStatus(second, [first, second], later))?.[0]).toBe('NamesAccepted=True:NoConflicts')
-  })
-
   test('another storage version is added to those that objects may have', () => {
     const first = withStatus(defined('foos'))
     const versions = first.spec.versions.map((v) => ({ ...v, storage: !v.storage }))

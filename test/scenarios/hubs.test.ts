@@ -8,7 +8,7 @@ import { promisify } from 'node:util'
 import { execa } from 'execa'
 import { afterAll, beforeAll, describe, expect, test } from 'vitest'
 import type { ClusterStatus } from '../../api/hub.ts'
-import type { KubeObject, Lease, Service } from '../../api/objects.ts'
+import type { CustomResourceDefinition, KubeObject, Lease, Service } from '../../api/objects.ts'
 import { groups } from '../../server/auth/auth.ts'
 import { issue, makeKey } from '../../server/auth/certificate.ts'
 import { failureOf } from '../kit/api.ts'
@@ -71,6 +71,22 @@ describe.skipIf(noEtcd)(`two hubs on one etcd${noEtcd && ` (skipped: ${noEtcd})`
     expect((await events.next()).value).toMatchObject({ type: 'DELETED' })
     expect((await events.next()).done).toBe(true)
     await waitFor('the definition to go', async () => (await other.api.send('GET', crontabs)).code === 404)
+  })
+
+  test('of two kinds of one name that both hubs are given at once, one gets it', async () => {
+    const definitions = '/apis/apiextensions.k8s.io/v1/customresourcedefinitions'
+    const accepted = async (plural: string): Promise<string | undefined> => {
+      const { status } = await hubs[0].api.get<CustomResourceDefinition>(`${definitions}/${plural}.stable.example.com`)
+      return status?.conditions?.find(({ type }) => type === 'NamesAccepted')?.status
+    }
+    for (let round = 0; round < 10; round++) {
+      const plurals = [`herds${round}`, `flocks${round}`]
+      await Promise.all(plurals.map((plural, i) => {
+        const names = { plural, singular: plural, kind: `Herd${round}`, listKind: `Herd${round}List`, shortNames: [] }
+        return hubs[i]!.api.create(definitions, customResourceDefinition({ metadata: { name: `${plural}.stable.example.com` }, spec: { names } }))
+      }))
+      expect(new Set(await Promise.all(plurals.map(accepted))), `round ${round}`).toEqual(new Set(['True', 'False']))
+    }
   })
 
   test('a secret, a token and a role of one hub count at the other', async () => {
