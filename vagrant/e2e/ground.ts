@@ -2,7 +2,7 @@
  * What virtual machines stand on, on a machine without hardware virtualisation and without a network: libvirt with QEMU's software
  * emulation, and every bridge, every packet and Vagrant itself inside one network namespace.
  */
-import { chmodSync, copyFileSync, existsSync, mkdirSync, readFileSync, readdirSync, renameSync, rmSync, writeFileSync } from 'node:fs'
+import { chmodSync, existsSync, mkdirSync, readFileSync, readdirSync, rmSync, writeFileSync } from 'node:fs'
 import { join } from 'node:path'
 import type { Clock } from '../../api/clock.ts'
 import type { Exec, RunResult } from '../../cli/exec.ts'
@@ -49,7 +49,6 @@ exec -a qemu-system-x86_64 /usr/bin/qemu-system-x86_64 "\${a[@]}"
 `
 
 const pool = 'wherry-e2e'
-const conf = '/etc/libvirt/qemu.conf'
 
 export function createGround({ config, exec, clock, signal }: GroundDeps): Ground {
   const { work, namespace } = config
@@ -68,10 +67,12 @@ export function createGround({ config, exec, clock, signal }: GroundDeps): Groun
     if (daemon() === undefined) {
       // A libvirtd of the machine would make its bridges in the machine's own network.
       if ((await virsh('version')).exitCode === 0) throw new CheckError('a libvirtd runs on this machine already: stop it first')
-      if (existsSync(conf) && !existsSync(`${conf}.before-wherry`)) copyFileSync(conf, `${conf}.before-wherry`)
-      writeFileSync(conf, qemuConf, { mode: 0o600 })
-      for (const name of listed('/etc/libvirt/qemu/networks/autostart')) rmSync(join('/etc/libvirt/qemu/networks/autostart', name))
-      await exec.run(inside(['setsid', '/usr/sbin/libvirtd', '-d', '--pid-file', pidFile]), quick)
+      // Settings and state of its own: the machine's networks and machines are not seen, let alone touched.
+      const own = [['etc', '/etc/libvirt'], ['lib', '/var/lib/libvirt']].map(([name, place]) => [join(work, 'libvirt', name!), place!] as const)
+      for (const [folder] of own) mkdirSync(folder, { recursive: true })
+      writeFileSync(join(work, 'libvirt/etc/qemu.conf'), qemuConf, { mode: 0o600 })
+      const mounts = own.map(([folder, place]) => `mount --bind ${folder} ${place} && `).join('')
+      await exec.run(inside(['setsid', 'unshare', '--mount', 'sh', '-c', `${mounts}exec /usr/sbin/libvirtd -d --pid-file ${pidFile}`]), quick)
     }
     await waitFor('libvirtd', async () => ((await virsh('list')).exitCode === 0 ? {} : undefined), { clock, signal, timeoutMs: 60_000, advice: 'journal of libvirtd' })
   }
@@ -151,7 +152,6 @@ async function takeDown({ config, exec, clock, daemon }: DownDeps): Promise<read
     const options = { clock, signal: free.signal, timeoutMs: 30_000, advice: `kill ${pid}` }
     await waitFor('libvirtd to end', async () => (daemon() === undefined ? {} : undefined), options)
   }
-  if (existsSync(`${conf}.before-wherry`)) renameSync(`${conf}.before-wherry`, conf)
   if (!existsSync(`/run/netns/${namespace}`)) return []
   const inNamespace = async (): Promise<readonly string[]> =>
     words((await exec.run(['ip', 'netns', 'pids', namespace], free)).stdout).filter((id) => !isDefunct(id))

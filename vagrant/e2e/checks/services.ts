@@ -142,6 +142,17 @@ async function refused(cluster: Cluster): Promise<string> {
   return spec.clusterIP
 }
 
+/** On whatever kernel: every pod is named, with what the API says and what the rules do in accord. */
+async function explained(cluster: Cluster): Promise<string> {
+  const pods = await probes(cluster)
+  for (const { name } of cluster.machines) {
+    const text = await cluster.ssh(cluster.hub, `sudo wherry explain probe --node ${name} --kubeconfig /root/.kube/config`)
+    const missing = pods.filter((pod) => !text.includes(pod.metadata.name))
+    must(text.includes(`as the kernel of ${name} has it`) && missing.length === 0 && !text.includes('disagree'), `explained of ${name}: ${text}`)
+  }
+  return `${pods.length} pods in the kernels of ${cluster.machines.length} machines`
+}
+
 /** What is asked in every mode. @param part names the mode */
 export const questions = (part: string, prefix = ''): readonly Check[] => [
   { part, what: `${prefix}ClusterIP from every machine meets the pods of every node`, run: fromMachines },
@@ -149,6 +160,7 @@ export const questions = (part: string, prefix = ''): readonly Check[] => [
   { part, what: `${prefix}NodePort of every node from everywhere`, run: nodePorts },
   { part, what: `${prefix}names from every pod and every machine`, run: names },
   { part, what: `${prefix}a service without endpoints refuses at once`, run: refused },
+  { part, what: `${prefix}what wherry explain says of every kernel names every pod`, run: explained },
 ]
 
 export const services: readonly Check[] = [
