@@ -2,7 +2,7 @@
 import { parseArgs } from 'node:util'
 import { WherryError } from '../api/errors.ts'
 import type { LogLevel } from '../api/log.ts'
-import type { ModeName } from '../rules/mode.ts'
+import { modeNames, type ModeName } from '../rules/mode.ts'
 import { defaultDnsAddress, dnsSettings, type DnsSettings } from './dns/settings.ts'
 
 export interface AgentConfig {
@@ -87,7 +87,7 @@ export function parseConfig(argv: readonly string[], env: Readonly<Record<string
     containerdAddress: values['containerd-address'],
     cgroupRoot: values['cgroup-root'],
     clusterCIDRs: values['cluster-cidr'].split(','),
-    proxyMode: oneOf('proxy-mode', values['proxy-mode'], ['nftables', 'iptables', 'ipvs']),
+    proxyMode: oneOf('proxy-mode', values['proxy-mode'], modeNames),
     serviceCIDR: values['service-cidr'],
     usageFrom: oneOf('usage-from', values['usage-from'], ['machine', 'cgroup']),
     netnsPrefix: values['netns-prefix'] ?? `wherry-${node}-`,

@@ -37,8 +37,8 @@ describe('the commands', () => {
   test.each([
     [['up'], ['up', {}]],
     [
-      ['up', '--nodes', '2', '--port', '7443', '--name', 'second'],
-      ['up', { nodes: 2, port: 7443, name: 'second' }],
+      ['up', '--nodes', '2', '--port', '7443', '--proxy-mode', 'iptables', '--name', 'second'],
+      ['up', { nodes: 2, port: 7443, proxyMode: 'iptables', name: 'second' }],
     ],
     [
       ['down', '--name', 'second'],
@@ -107,6 +107,7 @@ describe('the commands', () => {
 
   test.each([
     [['up', '--nodes', 'many'], '--nodes'],
+    [['up', '--proxy-mode', 'ebpf'], 'nftables, iptables, ipvs'],
     [['restore', '/f'], '--data'],
     [['snapshot'], 'file'],
     [['exec', 'node1'], 'command'],

@@ -1,5 +1,6 @@
 /** The commands of `wherry` and their help. What they do is in the files that they call. */
 import { Command, InvalidArgumentError, Option } from 'commander'
+import { modeNames } from '../rules/mode.ts'
 import type { ClusterWish, commands, ExplainWish, JoinWish, TokenWish } from './commands.ts'
 import type { LabWish } from './lab/memory.ts'
 
@@ -12,6 +13,8 @@ own containerd. Nothing of it is in the machine's own network but the API on 127
 
 Examples:
   wherry up                    build the lab, run the demo on it, and show that every virtual IP answers
+  wherry up --proxy-mode iptables
+                               the same by other rules; a lab that runs changes over
   wherry status                nodes, their measured load, services, and on how many kernels each one is live
   wherry explain web           who gets a service's connections, and the rules that decide it
   wherry rules node1           the nftables rules by which node1 routes services
@@ -64,6 +67,7 @@ function addLabCommands(program: Command, actions: Actions): void {
     .description('build the lab, or repair what is missing of it; run the demo and check every answer')
     .option('--nodes <count>', 'how many nodes (default: 3, or as many as there are)', wholeNumber)
     .option('--port <port>', "the API's port on 127.0.0.1 (default: 6443)", wholeNumber)
+    .addOption(new Option('--proxy-mode <mode>', 'how nodes program their kernels (default: nftables, or as it was)').choices(modeNames))
     .addHelpText(
       'after',
       '\nPrints each step with its time, a table of who asked whom and which pod answered, and the rules that did it.\n' +

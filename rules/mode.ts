@@ -1,7 +1,8 @@
 /** What a mode is: one way to make a kernel do what a `NodeView` says. The sync loop knows modes by this alone. */
 import type { Family, NodeView, Problem, ServiceKey } from './model.ts'
 
-export type ModeName = 'nftables' | 'iptables' | 'ipvs'
+export const modeNames = ['nftables', 'iptables', 'ipvs'] as const
+export type ModeName = (typeof modeNames)[number]
 
 /** What the kernel should do next, and what is to be remembered once it did. A mode's own plan carries more. */
 export interface Plan<Transaction> {

@@ -104,6 +104,7 @@ function agentOf(plan: LabPlan, node: NodePlan, { node: program, root }: ChildOp
       'cgroup-root': node.cgroup,
       'cluster-cidr': plan.clusterCIDR,
       'service-cidr': plan.serviceCIDR,
+      'proxy-mode': plan.proxyMode,
       'usage-from': 'cgroup',
       'netns-prefix': `${node.namespace}-`,
     }),

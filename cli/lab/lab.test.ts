@@ -188,6 +188,16 @@ describeAsRoot('a lab on the real kernel', () => {
     expect(await restartStrays(plan, deps)).toEqual([])
   })
 
+  test('processes that would have another command now are started with it', async () => {
+    const before = pidOf('agent-node1')
+    const others = standIns(plan, dir, config.node).map((child) => (child.name === 'agent-node1' ? { ...child, argv: child.argv.with(-1, '599') } : child))
+    await startSupervisor(plan, others, deps)
+    expect(await restartStrays(plan, deps)).toEqual(['agent-node1'])
+    await another('agent-node1', before)
+    expect(processes.command(pidOf('agent-node1'))?.at(-1)).toBe('599')
+    expect(await restartStrays(plan, deps)).toEqual([])
+  })
+
   test('asked to end, the supervisor ends every child; containers go on', async () => {
     const records = recordsOf(plan.runDir)
     const known = ['supervisor', 'hub', 'containerd-node1', 'agent-node1', 'agent-node2'].map((name) => records.read(name)!)

@@ -5,7 +5,7 @@ import { afterEach, beforeEach, describe, expect, test } from 'vitest'
 import { mountsBelow } from '../../api/mountinfo.ts'
 import { rootDifferences } from './leftovers.ts'
 import { recallPlan, writeMemory } from './memory.ts'
-import { createLabPlan } from './plan.ts'
+import { createLabPlan, labDefaults } from './plan.ts'
 import { findProgram, requirePrograms, requireRoot } from './preflight.ts'
 
 describe('what may be left of a lab', () => {
@@ -16,7 +16,7 @@ describe('what may be left of a lab', () => {
   })
 
   test("links and tables of the machine that came with the lab and are the lab's", () => {
-    const plan = createLabPlan({ name: 'wherry', nodes: 1, port: 6443 })
+    const plan = createLabPlan({ ...labDefaults, nodes: 1 })
     const before = { links: ['lo', 'eth0'], tables: ['table ip filter'] }
     const now = { links: ['lo', 'eth0', 'node1', 'docker0'], tables: ['table ip filter', 'table ip wherry', 'table inet other'] }
     expect(rootDifferences(plan, before, now)).toEqual([
@@ -53,6 +53,7 @@ describe('what the machine must have', () => {
 
   test('programs on the path; all that are missing are named at once', () => {
     expect(findProgram('sh', '/nowhere:/bin')).toBe('/bin/sh')
-    expect(() => requirePrograms('/nowhere')).toThrow(/lacks ip, nsenter, nft, .*kubectl/)
+    expect(() => requirePrograms('/nowhere', 'nftables')).toThrow(/lacks ip, nsenter, nft, .*kubectl/)
+    expect(() => requirePrograms('/nowhere', 'ipvs')).toThrow(/ipvsadm/)
   })
 })

@@ -1,6 +1,7 @@
 /** What a lab remembers of itself between commands: the file `lab.json` in its state directory. */
 import { mkdirSync, readFileSync, writeFileSync } from 'node:fs'
 import { join } from 'node:path'
+import type { ModeName } from '../../rules/mode.ts'
 import type { Exec } from '../exec.ts'
 import { CliError } from '../error.ts'
 import { createLabPlan, labDefaults, type LabPlan } from './plan.ts'
@@ -8,6 +9,7 @@ import { createLabPlan, labDefaults, type LabPlan } from './plan.ts'
 export interface LabMemory {
   readonly nodes: number
   readonly port: number
+  readonly proxyMode: ModeName
   /** What the machine's own network namespace had before the lab: `down` compares. */
   readonly before: RootNetwork
 }
@@ -23,14 +25,15 @@ export interface LabWish {
   readonly name?: string
   readonly nodes?: number
   readonly port?: number
+  readonly proxyMode?: ModeName
   readonly stateDir?: string
   readonly runDir?: string
 }
 
 /** The plan of the lab that is there or would be, for a wish. @throws CliError USAGE if the lab that is there has another shape */
 export function recallPlan(wish: LabWish): { readonly plan: LabPlan; readonly memory: LabMemory | undefined } {
-  const defaults = { ...labDefaults, ...defined(wish) }
-  const first = createLabPlan(defaults)
+  const wished = defined(wish)
+  const first = createLabPlan({ ...labDefaults, ...wished })
   const memory = readMemory(first.stateDir)
   if (!memory) return { plan: first, memory }
   if (wish.port !== undefined && wish.port !== memory.port) {
@@ -47,7 +50,7 @@ export function recallPlan(wish: LabWish): { readonly plan: LabPlan; readonly me
       'run `wherry down` before you choose fewer nodes',
     )
   }
-  return { plan: createLabPlan({ ...defaults, port: memory.port, nodes: wish.nodes ?? memory.nodes }), memory }
+  return { plan: createLabPlan({ ...labDefaults, ...memory, ...wished }), memory }
 }
 
 export function readMemory(stateDir: string): LabMemory | undefined {
@@ -59,7 +62,7 @@ export function readMemory(stateDir: string): LabMemory | undefined {
 }
 
 export function writeMemory(plan: LabPlan, before: RootNetwork): void {
-  const memory: LabMemory = { nodes: plan.nodes.length, port: plan.port, before }
+  const memory: LabMemory = { nodes: plan.nodes.length, port: plan.port, proxyMode: plan.proxyMode, before }
   // containerd's shims are not root's alone: they must be able to pass.
   mkdirSync(plan.stateDir, { recursive: true, mode: 0o711 })
   writeFileSync(join(plan.stateDir, 'lab.json'), `${JSON.stringify(memory, undefined, 2)}\n`, { mode: 0o600 })

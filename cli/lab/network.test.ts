@@ -1,9 +1,9 @@
 import { describe, expect, test } from 'vitest'
 import { parseNamespace } from './namespaces.ts'
 import { type LinkState, type NamespaceState, type NetworkState, planNetwork, planRemoval } from './network.ts'
-import { createLabPlan, type LabPlan } from './plan.ts'
+import { createLabPlan, labDefaults, type LabPlan } from './plan.ts'
 
-const plan = createLabPlan({ name: 'wherry', nodes: 2, port: 6443 })
+const plan = createLabPlan({ ...labDefaults, nodes: 2 })
 const nothing: NetworkState = { namespaces: new Map() }
 
 const link = (address?: string, master?: string): LinkState => ({

@@ -1,9 +1,9 @@
 import { describe, expect, test } from 'vitest'
 import { planChildren } from './children.ts'
 import { containerdConfig } from './containerd.ts'
-import { createLabPlan, inside, isOurNamespace, namespacesOf, nodeOf } from './plan.ts'
+import { createLabPlan, inside, isOurNamespace, labDefaults, namespacesOf, nodeOf } from './plan.ts'
 
-const plan = createLabPlan({ name: 'wherry', nodes: 3, port: 6443 })
+const plan = createLabPlan(labDefaults)
 
 describe('the plan of a lab', () => {
   test('has names, addresses and places of its own', () => {
@@ -22,7 +22,7 @@ describe('the plan of a lab', () => {
   })
 
   test('a second lab shares no path, namespace or group with the first', () => {
-    const second = createLabPlan({ name: 'other', nodes: 3, port: 7443 })
+    const second = createLabPlan({ ...labDefaults, name: 'other', port: 7443 })
     expect([second.stateDir, second.runDir, second.cgroup]).toEqual(['/var/lib/wherry/other', '/run/wherry/other', '/other-lab'])
     expect(namespacesOf(second).filter((name) => isOurNamespace(plan, name))).toEqual([])
     expect(namespacesOf(plan).filter((name) => isOurNamespace(second, name))).toEqual([])
@@ -42,7 +42,7 @@ describe('the plan of a lab', () => {
     [{ nodes: 51 }, '--nodes'],
     [{ port: 65_536 }, '--port'],
   ])('refuses %o', (change, option) => {
-    expect(() => createLabPlan({ name: 'wherry', nodes: 3, port: 6443, ...change })).toThrow(option)
+    expect(() => createLabPlan({ ...labDefaults, ...change })).toThrow(option)
   })
 
   test('names the nodes that there are when asked for another', () => {
@@ -79,7 +79,7 @@ describe('the processes of a lab', () => {
         '--credentials /var/lib/wherry/lab/node2/credentials ' +
         '--state /var/lib/wherry/lab/node2/agent --containerd-address /run/wherry/lab/node2/containerd.sock ' +
         '--cgroup-root /wherry-lab/node2 ' +
-        '--cluster-cidr 10.244.0.0/16 --service-cidr 10.96.0.0/12 --usage-from cgroup --netns-prefix wherry-node2-',
+        '--cluster-cidr 10.244.0.0/16 --service-cidr 10.96.0.0/12 --proxy-mode nftables --usage-from cgroup --netns-prefix wherry-node2-',
     )
   })
 

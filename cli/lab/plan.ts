@@ -1,4 +1,5 @@
 /** What a lab is made of, as a value: names, addresses and places. Everything that acts on a lab takes this. */
+import type { ModeName } from '../../rules/mode.ts'
 import { CliError } from '../error.ts'
 
 export interface LabOptions {
@@ -8,6 +9,8 @@ export interface LabOptions {
   readonly nodes: number
   /** The API's port on the host's 127.0.0.1. */
   readonly port: number
+  /** How agents program the kernel. */
+  readonly proxyMode: ModeName
   /** Where the lab's state is kept; made from the name if absent. */
   readonly stateDir?: string
   /** Where sockets and process records are; made from the name if absent. */
@@ -17,6 +20,7 @@ export interface LabOptions {
 export interface LabPlan {
   readonly name: string
   readonly port: number
+  readonly proxyMode: ModeName
   readonly stateDir: string
   readonly runDir: string
   readonly logDir: string
@@ -63,7 +67,7 @@ export interface NodePlan extends HostPlan {
   }
 }
 
-export const labDefaults = { name: 'wherry', nodes: 3, port: 6443 } as const
+export const labDefaults = { name: 'wherry', nodes: 3, port: 6443, proxyMode: 'nftables' } as const
 
 /** Length of the lab's own network, 198.18.0.0/24 (RFC 2544: for benchmarks, never routed). */
 export const lanLength = 24
@@ -74,7 +78,7 @@ const lan = (host: number): string => `198.18.0.${host}`
 /** @throws CliError USAGE, naming the option */
 export function createLabPlan(options: LabOptions): LabPlan {
   check(options)
-  const { name, port } = options
+  const { name, port, proxyMode } = options
   const place = name === labDefaults.name ? 'lab' : name
   const stateDir = options.stateDir ?? `/var/lib/wherry/${place}`
   const runDir = options.runDir ?? `/run/wherry/${place}`
@@ -82,6 +86,7 @@ export function createLabPlan(options: LabOptions): LabPlan {
   return {
     name,
     port,
+    proxyMode,
     stateDir,
     runDir,
     logDir: `${stateDir}/logs`,

@@ -1,7 +1,9 @@
 /** What the machine must have before anything is changed on it. */
 import { accessSync, constants, existsSync } from 'node:fs'
 import { join } from 'node:path'
+import type { ModeName } from '../../rules/mode.ts'
 import { CliError } from '../error.ts'
+import type { Exec } from '../exec.ts'
 
 /** Every program that a lab runs. `bin/setup` installs the packages that hold them. */
 export const labPrograms = [
@@ -17,6 +19,9 @@ export const labPrograms = [
   'mount',
   'umount',
 ] as const
+
+/** What agents run beside them, by mode. */
+const modePrograms: Readonly<Record<ModeName, readonly string[]>> = { nftables: [], iptables: ['iptables-save', 'iptables-restore'], ipvs: ['ipvsadm'] }
 
 /** Where distributions keep CNI plugins. */
 export const pluginDirs = ['/usr/lib/cni', '/opt/cni/bin'] as const
@@ -39,11 +44,23 @@ export function requireRoot(platform: string, uid: number | undefined): void {
 }
 
 /** @param path search path @throws CliError SETUP naming every missing program */
-export function requirePrograms(path: string): void {
-  const missing: string[] = labPrograms.filter((program) => !findProgram(program, path))
+export function requirePrograms(path: string, mode: ModeName): void {
+  const missing: string[] = [...labPrograms, ...modePrograms[mode]].filter((program) => !findProgram(program, path))
   if (!pluginDirs.some((dir) => existsSync(join(dir, 'ptp')))) missing.push('the CNI plugins')
   if (missing.length === 0) return
   throw new CliError('SETUP', `this machine lacks ${missing.join(', ')}`, 'run `sh bin/setup`, which installs them')
+}
+
+/** @throws CliError SETUP if agents cannot have this mode on this kernel */
+export async function requireMode(mode: ModeName, { exec, signal }: { readonly exec: Exec; readonly signal: AbortSignal }): Promise<void> {
+  if (mode !== 'ipvs') return
+  await exec.tryRun(['modprobe', '-q', 'ip_vs'], { signal, timeoutMs: 10_000 })
+  if (existsSync('/proc/net/ip_vs')) return
+  throw new CliError(
+    'SETUP',
+    '--proxy-mode ipvs: this kernel has no IPVS',
+    'choose nftables or iptables, or use virtual machines, whose kernel has it: WHERRY_MODE=ipvs vagrant up',
+  )
 }
 
 /** Full path of a program, or undefined. */

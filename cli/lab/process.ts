@@ -44,6 +44,8 @@ export interface Processes {
   signal(identity: Identity, name: NodeJS.Signals, to?: 'process' | 'group'): void
   /** Inode of the process's network namespace, e.g. `net:[4026532456]`. */
   network(pid: number): string | undefined
+  /** Its program and arguments. */
+  command(pid: number): readonly string[] | undefined
   /** Every process's id. */
   all(): readonly number[]
 }
@@ -69,6 +71,7 @@ export function createProcesses(proc = '/proc'): Processes {
       quietly(() => process.kill(to === 'group' ? -identity.pid : identity.pid, name))
     },
     network: (pid) => quietly(() => readlinkSync(`${proc}/${pid}/ns/net`)),
+    command: (pid) => quietly(() => readFileSync(`${proc}/${pid}/cmdline`, 'utf8').split('\0').slice(0, -1)),
     all: () =>
       readdirSync(proc)
         .filter((name) => /^\d+$/.test(name))

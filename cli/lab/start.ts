@@ -64,13 +64,19 @@ export async function releaseChildren(plan: LabPlan, deps: LabDeps): Promise<voi
   recordsOf(plan.runDir).drop(supervisorName)
 }
 
-/** Ends children whose namespace somebody deleted and `up` made anew; the supervisor starts them in the right one. */
+/**
+ * Ends children that are not what the plan says: in a namespace that somebody deleted and `up` made anew, or with another command
+ * than they would have now. The supervisor starts them again, as they should be.
+ */
 export async function restartStrays(plan: LabPlan, deps: LabDeps): Promise<readonly string[]> {
   const records = recordsOf(plan.runDir)
   const strays = readCharge(plan.runDir).children.filter((child) => {
     const record = records.read(child.name)
     if (!record || !child.namespace || !deps.processes.isAlive(record)) return false
-    return deps.processes.network(record.pid) !== `net:[${statSync(`/run/netns/${child.namespace}`).ino}]`
+    const command = deps.processes.command(record.pid)?.join(' ') ?? ''
+    const isElsewhere = deps.processes.network(record.pid) !== `net:[${statSync(`/run/netns/${child.namespace}`).ino}]`
+    // Without what put it into its namespace: that is gone once it runs.
+    return isElsewhere || !child.argv.join(' ').endsWith(command)
   })
   await Promise.all(strays.map((child) => endProcess(records.read(child.name)!, { ...deps, graceMs: child.graceMs })))
   return strays.map((child) => child.name)

@@ -15,15 +15,16 @@ import { matrixTable } from './matrix.ts'
 import { type LabWish, observeRoot, recallPlan, writeMemory } from './memory.ts'
 import { buildNetwork } from './namespaces.ts'
 import type { LabPlan } from './plan.ts'
-import { findProgram, requirePrograms, requireRoot } from './preflight.ts'
+import { findProgram, requireMode, requirePrograms, requireRoot } from './preflight.ts'
 import { holdLab } from './records.ts'
 import { joinNodes, type LabDeps, provideImage, reachHub, restartStrays, startSupervisor } from './start.ts'
 
 /** @throws CliError; with EXEC_FAILED if the demo's answers are not all right */
 export async function labUp(wish: LabWish, steps: Steps, deps: LabDeps): Promise<void> {
   requireRoot(process.platform, process.getuid?.())
-  requirePrograms(deps.config.path)
   const { plan, memory } = recallPlan(wish)
+  requirePrograms(deps.config.path, plan.proxyMode)
+  await requireMode(plan.proxyMode, deps)
   const letGo = holdLab(plan.runDir, deps.processes)
   try {
     writeMemory(plan, memory?.before ?? (await observeRoot(deps.exec, deps.signal)))
@@ -60,7 +61,7 @@ async function life(plan: LabPlan, steps: Steps, deps: LabDeps): Promise<HubClie
   await steps.step('supervisor', async () => {
     const how = await startSupervisor(plan, planChildren(plan, deps.config), deps)
     const strays = await restartStrays(plan, deps)
-    return strays.length === 0 ? how : `${how}; restarted ${strays.join(', ')} in their new namespaces`
+    return strays.length === 0 ? how : `${how}; restarted ${strays.join(', ')}, whose namespace or command had changed`
   })
   const hub = await steps.step('hub answers', () => reachHub(plan, deps))
   await steps.step('nodes joined', async () => (await joinNodes(plan, deps)).join(', ') || 'all before')

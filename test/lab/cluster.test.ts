@@ -268,6 +268,23 @@ describe.skipIf(!isRoot)('a cluster on one machine (needs root)', () => {
     for (const node of ['node1', 'node2', 'node3']) expect(await ask(node, vip, 80)).toMatch(/^web-/)
   }, 240_000)
 
+  test('`wherry up --proxy-mode iptables` changes over under traffic, leaves nothing of the mode before, and is remembered', async () => {
+    const tables = async (): Promise<string> => (await inNodeRun('node1', 'nft', 'list', 'tables')).out
+    const load = await traffic('node1', vip, 80)
+    const other = await wherry('up', '--name', name, '--proxy-mode', 'iptables')
+    expect(other.code, other.out + other.err).toBe(0)
+    expect(other.out).toMatch(/restarted agent-node1, agent-node2, agent-node3/)
+    expect(other.out).toContain('-A WHERRY')
+    expect(await load.stop()).toMatchObject({ failed: 0, errors: {} })
+    expect(await tables()).not.toMatch(/ wherry$/m)
+    const again = await wherry('up', '--name', name)
+    expect(again.out).toContain('-A WHERRY')
+    expect(again.out).not.toContain('restarted')
+    const back = await wherry('up', '--name', name, '--proxy-mode', 'nftables')
+    expect(back.code, back.out + back.err).toBe(0)
+    expect(await tables()).toMatch(/ wherry$/m)
+  }, 240_000)
+
   test('kubectl delete removes the pods and their rules', async () => {
     await kubectl('delete -f vagrant/demo/web.yaml --wait=true')
     await waitFor('the pods to be gone', async () => (await pods()).items.length === 0, 60_000)
