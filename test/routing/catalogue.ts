@@ -17,7 +17,6 @@ export const elsewhere: readonly Elsewhere[] = [
   { row: 'H2', says: 'its answer is JSON that names the service and counts its endpoints', tests: [health] },
   { row: 'H3', says: 'addresses count once, endpoints that end do not', tests: ['agent/state/tallies.test.ts', health] },
   { row: 'H4', says: 'ports open, move and close with the service; a port that is taken is told and tried again', tests: [health] },
-  { row: 'H5', says: 'iptables lets health checks in', tests: ['rules/iptables/plan.test.ts'] },
   { row: 'H6', says: '/healthz turns bad when a change of a family waits for too long', tests: [health, proxy] },
   { row: 'H7', says: '/livez does so, too, whatever becomes of the node', tests: [health] },
   { row: 'H8', says: '/metrics, /proxyMode and /configz', tests: [health, proxy] },
@@ -27,7 +26,7 @@ export const elsewhere: readonly Elsewhere[] = [
   { row: 'U9', says: 'a pass writes what differs, and nothing else', tests: ['rules/nft/plan.test.ts', 'rules/iptables/plan.test.ts', 'rules/ipvs/plan.test.ts'] },
   { row: 'U10', says: 'what fails is tried again from what the kernel has', tests: ['agent/sync/loop.test.ts'] },
   { row: 'U11', says: 'comments stay and what is stale goes at once, whatever the size', tests: ['rules/iptables/plan.test.ts'] },
-  { row: 'R3', says: 'another mode takes over, and nothing of the one before is left', tests: ['agent/modes.test.ts'] },
+  { row: 'R3', says: 'another mode takes over, and nothing of the one before is left, under traffic', tests: ['agent/modes.test.ts', 'test/lab/cluster.test.ts'] },
   { row: 'R5', says: '--init-only makes settings and ends', tests: ['agent/proxy/config/config.test.ts'] },
   {
     row: 'R7', says: 'a service has no chain of its own, so none goes stale; where a chain is wrong, the table is made anew in one transaction',

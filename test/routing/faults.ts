@@ -4,12 +4,15 @@
  */
 import type { Expected } from '../../agent/kernel/flows/conntrack.ts'
 import type { KubeObject } from '../../api/objects.ts'
+import type { ModeName } from '../../rules/mode.ts'
 import type { EndpointView, Family, NodeConfig, NodeView, ServicePortView, ServiceView } from '../../rules/model.ts'
 import type { Journey, Packet } from '../../rules/packet.ts'
 
 export interface Fault {
   /** Rows of which a behaviour is missed, each of them. */
   readonly rows: string
+  /** In which mode it is planted where packets are sent, if not the first. */
+  readonly mode?: ModeName
   /** What the API says is altered. */
   readonly object?: (object: KubeObject) => KubeObject
   /** What is asked of the mode is altered. */
@@ -119,7 +122,11 @@ export const processFaults: Readonly<Record<string, Fault>> = {
   'affinity is everywhere': { view: affinity(10_000), rows: 'S6' },
   'affinity never ends': { view: services(({ affinitySeconds }) => (affinitySeconds === undefined ? {} : { affinitySeconds: 10_000 })), rows: 'S2' },
   'who is remembered may not be chosen': { view: endpoints(() => ({ ready: true })), rows: 'S3' },
-  'what is masqueraded is not let through': { spoils: ['nft', 'flush', 'chain', 'ip', 'wherry', 'filter-forward'], blind: true, rows: 'M10' },
+  'what is masqueraded is not let through': {
+    // The other family may be first.
+    mode: 'iptables', spoils: ['sh', '-c', 'iptables -w -F WHERRY-FORWARD || true'], blind: true, rows: 'M10',
+  },
+  'health checks are not known': { mode: 'iptables', view: services(() => ({ healthCheckNodePort: undefined })), rows: 'H5' },
   'other hands are not noticed': { blind: true, rows: 'U12' },
   'cleaning up does nothing': { leavesRules: true, rows: 'R4' },
   'who ends takes the rules along': { takesAlong: true, rows: 'R1' },

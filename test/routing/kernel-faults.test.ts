@@ -1,4 +1,4 @@
-/** What is planted in the process of node1 is noticed by behaviours with packets. In the first mode and in IPv4. */
+/** What is planted in the process of node1 is noticed by behaviours with packets. In IPv4, and in the first mode that shows it. */
 import { afterAll, beforeAll, expect, test } from 'vitest'
 import { describeAsRoot } from '../kit/netns.ts'
 import { behaviours } from './behaviours/index.ts'
@@ -17,12 +17,12 @@ describeAsRoot('a fault in the process is noticed', () => {
   afterAll(() => open.close())
 
   /** The rows of behaviours that go wrong, among those that a fault names. */
-  async function missed(name: string, { rows }: Fault): Promise<readonly string[]> {
+  async function missed(name: string, { rows, mode = 'nftables' }: Fault): Promise<readonly string[]> {
     const found = new Set<string>()
     const concerned = Object.values(behaviours).flat().filter((behaviour) => behaviour.rows.some((row) => rows.split(' ').includes(row)))
-    for (const { run, rows: covered, families } of concerned) {
-      if (!(families?.includes('ip') ?? true) || covered.every((row) => found.has(row))) continue
-      const node = openKernelNode(lab, 'nftables', name)
+    for (const { run, rows: covered, families, except } of concerned) {
+      if (!(families?.includes('ip') ?? true) || except?.[mode] !== undefined || covered.every((row) => found.has(row))) continue
+      const node = openKernelNode(lab, mode, name)
       try {
         await node.clear()
         await run(node.stage('ip'))

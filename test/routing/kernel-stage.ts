@@ -150,10 +150,10 @@ function seen(at: Ground, outcomes: readonly string[], { from, to }: One, expect
   const kinds = new Set(outcomes.map((outcome) => (outcome.includes(' ') ? 'answer' : outcome)))
   if (kinds.size > 1) return [...kinds].toSorted()
   const [kind] = kinds
-  // Virtual addresses that nobody serves lead to a host that says nothing.
-  if (kind === 'silent') return expected === 'untouched' ? 'untouched' : 'dropped'
   // At an address of a host there may be a closed port, or a program of that host.
   const isHosts = expected === 'untouched' && isOfHost(at, to)
+  // Virtual addresses that nobody serves lead to a host that says nothing.
+  if (kind === 'silent') return expected === 'untouched' && !isHosts ? 'untouched' : 'dropped'
   if (kind === 'refused') return isHosts ? 'untouched' : 'refused'
   if (kind !== 'answer') return kind
   const answers = outcomes.map((line) => line.split(' ') as [Backend, string, string])
