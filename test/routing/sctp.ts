@@ -3,7 +3,7 @@
  * them are looked at in turn for as long as anybody asks.
  */
 import { setTimeout as rest } from 'node:timers/promises'
-import type { Family } from '../../rules/model.ts'
+import { familyOf } from '../../rules/address.ts'
 import { openRawSocket, type RawSocket } from '../kit/raw-socket.ts'
 import type { Errand } from './hands.ts'
 import { createClient, decode, encode, reply, type SctpPacket } from './sctp-messages.ts'
@@ -56,8 +56,7 @@ export function createSctpHands(): SctpHands {
       for (const family of ['ip', 'ip6'] as const) servers.push({ socket: openRawSocket(family, 'sctp'), name, ports })
     },
     open(errand, localPort) {
-      const family: Family = errand.to.includes(':') ? 'ip6' : 'ip'
-      const sockets = errand.sources.map((source) => openRawSocket(family, 'sctp', { source, to: errand.to }))
+      const sockets = errand.sources.map((source) => openRawSocket(familyOf(errand.to), 'sctp', { source, to: errand.to }))
       return async () => {
         const outcomes: string[] = []
         for (const socket of sockets) outcomes.push(await exchange(socket, errand, errand.sourcePort ?? localPort()))

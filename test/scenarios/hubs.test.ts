@@ -31,6 +31,7 @@ function issueNode(pki: string, node: string) {
 const kubectl = (process.env['PATH'] ?? '').split(delimiter).map((dir) => join(dir, 'kubectl')).find((path) => existsSync(path))
 const services = '/api/v1/namespaces/default/services'
 const configmaps = '/api/v1/namespaces/default/configmaps'
+const definitions = '/apis/apiextensions.k8s.io/v1/customresourcedefinitions'
 const leasePath = '/apis/coordination.k8s.io/v1/namespaces/kube-system/leases/wherry-controllers'
 
 describe.skipIf(noEtcd)(`two hubs on one etcd${noEtcd && ` (skipped: ${noEtcd})`}`, { timeout: 90_000 }, () => {
@@ -59,7 +60,6 @@ describe.skipIf(noEtcd)(`two hubs on one etcd${noEtcd && ` (skipped: ${noEtcd})`
 
   test('a kind that is defined at one hub is served by both, and ends at both', async () => {
     const [one, other] = hubs
-    const definitions = '/apis/apiextensions.k8s.io/v1/customresourcedefinitions'
     const crontabs = '/apis/stable.example.com/v1/namespaces/default/crontabs'
     const at = `${definitions}/crontabs.stable.example.com`
     await one.api.create(definitions, customResourceDefinition())
@@ -74,7 +74,6 @@ describe.skipIf(noEtcd)(`two hubs on one etcd${noEtcd && ` (skipped: ${noEtcd})`
   })
 
   test('of two kinds of one name that both hubs are given at once, one gets it', async () => {
-    const definitions = '/apis/apiextensions.k8s.io/v1/customresourcedefinitions'
     const accepted = async (plural: string): Promise<string | undefined> => {
       const { status } = await hubs[0].api.get<CustomResourceDefinition>(`${definitions}/${plural}.stable.example.com`)
       return status?.conditions?.find(({ type }) => type === 'NamesAccepted')?.status

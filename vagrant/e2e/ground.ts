@@ -68,11 +68,11 @@ export function createGround({ config, exec, clock, signal }: GroundDeps): Groun
       // A libvirtd of the machine would make its bridges in the machine's own network.
       if ((await virsh('version')).exitCode === 0) throw new CheckError('a libvirtd runs on this machine already: stop it first')
       // Settings and state of its own: the machine's networks and machines are not seen, let alone touched.
-      const own = [['etc', '/etc/libvirt'], ['lib', '/var/lib/libvirt']].map(([name, place]) => [join(work, 'libvirt', name!), place!] as const)
-      for (const [folder] of own) mkdirSync(folder, { recursive: true })
-      writeFileSync(join(work, 'libvirt/etc/qemu.conf'), qemuConf, { mode: 0o600 })
-      const mounts = own.map(([folder, place]) => `mount --bind ${folder} ${place} && `).join('')
-      await exec.run(inside(['setsid', 'unshare', '--mount', 'sh', '-c', `${mounts}exec /usr/sbin/libvirtd -d --pid-file ${pidFile}`]), quick)
+      const [settings, state] = [join(work, 'libvirt/etc'), join(work, 'libvirt/lib')]
+      for (const folder of [settings, state]) mkdirSync(folder, { recursive: true })
+      writeFileSync(join(settings, 'qemu.conf'), qemuConf, { mode: 0o600 })
+      const start = `mount --bind ${settings} /etc/libvirt && mount --bind ${state} /var/lib/libvirt && exec /usr/sbin/libvirtd -d --pid-file ${pidFile}`
+      await exec.run(inside(['setsid', 'unshare', '--mount', 'sh', '-c', start]), quick)
     }
     await waitFor('libvirtd', async () => ((await virsh('list')).exitCode === 0 ? {} : undefined), { clock, signal, timeoutMs: 60_000, advice: 'journal of libvirtd' })
   }

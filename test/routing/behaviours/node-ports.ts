@@ -1,9 +1,8 @@
 /** NodePorts: section 7 of the catalogue. */
 import { service, slice } from '../objects.ts'
-import { behaviour, onKernel, type Behaviour } from '../stage.ts'
+import { behaviour, type Behaviour } from '../stage.ts'
 import { all, everyone, web } from './fronts.ts'
 
-const overruled = 'a table of one\'s own cannot overrule another\'s rules'
 const closed = 'IPVS takes NodePorts on the addresses that the node had when they were looked at'
 
 export const nodePortBehaviours: readonly Behaviour[] = [
@@ -74,15 +73,4 @@ export const nodePortBehaviours: readonly Behaviour[] = [
     await s.apply(slice(s.at, 'web', []))
     await s.expect({ from: everyone, to, port }, 'refused')
   }),
-  onKernel('H5', 'a host that lets nobody in lets those in who ask for the health of a load balancer', async (s) => {
-    // A program of the host listens there.
-    const healthCheckNodePort = 9090
-    const spec = { type: 'LoadBalancer', externalTrafficPolicy: 'Local', healthCheckNodePort }
-    await s.apply(service('web', s.at.vip(), { spec }), slice(s.at, 'web', ['b1']))
-    const tool = s.family === 'ip' ? 'iptables' : 'ip6tables'
-    const rule = ['INPUT', '-p', 'tcp', '-j', 'DROP']
-    await s.host([tool, '-A', ...rule], [tool, '-D', ...rule])
-    await s.expect({ from: 'outside', to: s.at.places.node, port: healthCheckNodePort }, 'untouched')
-    await s.expect({ from: 'outside', to: s.at.places.node, port: 8080 }, 'dropped')
-  }, { except: { nftables: overruled, ipvs: overruled } }),
 ]

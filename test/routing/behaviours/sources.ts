@@ -1,10 +1,12 @@
-/** Who goes where, and whom the endpoint sees: sections 4 and 5 of the catalogue. */
-import { slice } from '../objects.ts'
+/** Who goes where, whom the endpoint sees, and whom a closed firewall lets through: sections 4 and 5 of the catalogue, and H5. */
+import { service, slice } from '../objects.ts'
 import { behaviour, onKernel, type Behaviour } from '../stage.ts'
 import { all, everyone, externals, setEndpoints, web } from './fronts.ts'
 
 const here = ['b1', 'b2'] as const
 const local = { externalTrafficPolicy: 'Local' }
+const overruled = 'a table of one\'s own cannot overrule another\'s policy'
+const notOverruled = { nftables: overruled, ipvs: overruled }
 
 export const sourceBehaviours: readonly Behaviour[] = [
   behaviour('D1', 'a pod reaches all endpoints of a cluster IP and keeps its address', async (s) => {
@@ -135,5 +137,16 @@ export const sourceBehaviours: readonly Behaviour[] = [
     await s.host([tool, '-P', 'FORWARD', 'DROP'], [tool, '-P', 'FORWARD', 'ACCEPT'])
     await s.expect({ from: 'outside', to: externals(fronts), port: 80 }, { answer: all, source: 'hidden' })
     await s.expect({ from: 'outside', to: s.at.backends.b3, port: 8080 }, 'dropped')
-  }, { except: { nftables: 'a table of one\'s own cannot overrule another\'s policy', ipvs: 'a table of one\'s own cannot overrule another\'s policy' } }),
+  }, { except: notOverruled }),
+  onKernel('H5', 'a host that lets nobody in lets those in who ask for the health of a load balancer', async (s) => {
+    // A program of the host listens there.
+    const healthCheckNodePort = 9090
+    const spec = { type: 'LoadBalancer', externalTrafficPolicy: 'Local', healthCheckNodePort }
+    await s.apply(service('web', s.at.vip(), { spec }), slice(s.at, 'web', ['b1']))
+    const tool = s.family === 'ip' ? 'iptables' : 'ip6tables'
+    const rule = ['INPUT', '-p', 'tcp', '-j', 'DROP']
+    await s.host([tool, '-A', ...rule], [tool, '-D', ...rule])
+    await s.expect({ from: 'outside', to: s.at.places.node, port: healthCheckNodePort }, 'untouched')
+    await s.expect({ from: 'outside', to: s.at.places.node, port: 8080 }, 'dropped')
+  }, { except: notOverruled }),
 ]
