@@ -23,9 +23,8 @@ test('a port that nobody has is refused', () => {
 })
 
 test('a cookie counts for the association that it was made for', () => {
-  const [client, other] = [createClient(10_001, 9090), createClient(10_001, 9090)]
-  const [cookie] = [client, other].map((each) => each.take(over(reply(over(each.opening), [9090], line)!))!.say!)
-  const stolen = over(reply(over({ ...cookie!, tag: cookie!.tag ^ 1 }), [9090], line)!)
+  const [own, foreign] = [createClient(10_001, 9090), createClient(10_001, 9090)].map((each) => each.take(over(reply(over(each.opening), [9090], line)!))!.say!)
+  const stolen = over(reply(over({ ...own!, tag: foreign!.tag }), [9090], line)!)
   expect(stolen.chunks).toMatchObject([{ type: 6, flags: 1 }])
 })
 
