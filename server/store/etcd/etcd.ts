@@ -18,7 +18,10 @@ export type { EtcdTls }
 export const etcdLimits = {
   /** Changes in memory that can be watched afterwards. */
   tail: 50_000,
-  /** Of these, those that a hub reads before it serves: 7,000 a second. Whoever is further behind begins anew. */
+  /**
+   * Of these, those that a hub reads before it serves: 7,000 a second, since etcd tells history a thousand revisions at a time and
+   * rests 100 ms after each. Whoever is further behind begins anew.
+   */
   atStart: 20_000,
   /** How long etcd keeps history, as long as kube-apiserver has it keep its own. */
   historyMs: 5 * 60_000,
