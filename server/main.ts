@@ -9,6 +9,7 @@ import { systemClock } from '../api/clock.ts'
 import { isWherryError } from '../api/errors.ts'
 import { createLog, errorKeys, type Log } from '../api/log.ts'
 import { openMemory } from '../api/memory.ts'
+import { writePrivateFile } from '../api/private-file.ts'
 import { createRegistry as createMetrics, type Registry as Metrics } from '../api/prometheus.ts'
 import { version } from '../api/version.ts'
 import { createAllocators } from './admit/allocators.ts'
@@ -25,7 +26,6 @@ import { kubeconfig } from './auth/kubeconfig.ts'
 import { createNodeAuthorizer } from './auth/node-authorize.ts'
 import { nodeRestriction } from './auth/node-restriction.ts'
 import { adminName, openPki, type Pki } from './auth/pki.ts'
-import { writePrivateFile } from '../api/private-file.ts'
 import { openToken } from './auth/tokens.ts'
 import { bootstrap, hubAddress, isReachable, leadTo } from './bootstrap.ts'
 import { createChecks } from './checks.ts'
@@ -270,7 +270,6 @@ async function serve(config: HubConfig, pki: Pki, { rest, hub, authenticate }: D
   return servers
 }
 
-/** Forgets old history and renews certificates. @returns the way to stop */
 interface Upkeep {
   readonly config: HubConfig
   readonly store: OpenStore
@@ -278,6 +277,7 @@ interface Upkeep {
   readonly log: Log
 }
 
+/** Forgets old history and renews certificates. @returns the way to stop */
 async function keepUp({ config, store, servers, log }: Upkeep): Promise<() => void> {
   // Node keeps what it compiled at its end, which one that is killed never comes to; without it a start takes 30 MB more.
   flushCompileCache()
