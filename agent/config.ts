@@ -29,6 +29,8 @@ export interface AgentConfig {
   /** How this node answers its pods about names; absent: not at all. */
   readonly dns?: DnsSettings
   readonly kernel: 'auto' | 'libnftables' | 'process'
+  /** Where Node keeps what it compiled; absent: nowhere. */
+  readonly compileCache?: string | undefined
   readonly logLevel: LogLevel
 }
 
@@ -98,6 +100,7 @@ export function parseConfig(argv: readonly string[], env: Readonly<Record<string
       upstream: values['dns-upstream'],
     }),
     kernel: oneOf('kernel', values.kernel, ['auto', 'libnftables', 'process']),
+    compileCache: env['NODE_COMPILE_CACHE'],
     logLevel: oneOf('log-level', values['log-level'] ?? env['WHERRY_LOG'] ?? 'info', ['error', 'warn', 'info', 'debug', 'trace']),
   }
 }

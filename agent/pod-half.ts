@@ -53,6 +53,7 @@ export function createPodHalf({ config, address, exec, tables, log, send, tls, c
     address: config.containerdAddress,
     stateDir: join(config.state, 'runtime'),
     node: process.execPath,
+    compileCache: config.compileCache,
     architecture: goArchitecture(),
   })
   const network = createPodNetwork({ exec, netnsPrefix: config.netnsPrefix, dir: join(config.state, 'net'), pluginDir, mtu })

@@ -1,7 +1,7 @@
-import { existsSync, mkdirSync, readFileSync, writeFileSync } from 'node:fs'
+import { existsSync, mkdirSync, readdirSync, readFileSync, rmSync, writeFileSync } from 'node:fs'
 import { join } from 'node:path'
 import { execPath, pid } from 'node:process'
-import { afterAll, beforeAll, describe, expect, test } from 'vitest'
+import { afterAll, beforeAll, describe, expect, test, vi } from 'vitest'
 import { systemClock } from '../../api/clock.ts'
 import { silentLog } from '../../api/log.ts'
 import { goArchitecture } from '../../agent/metrics/node-facts.ts'
@@ -73,6 +73,7 @@ describe.skipIf(noContainerd)(`containerd${noContainerd ? ` (skipped: ${noContai
       stateDir: join(containerd.dir, 'runtime'),
       runcRoot: join(containerd.dir, 'runc'),
       node: execPath,
+      compileCache: join(containerd.dir, 'compiled'),
       architecture: goArchitecture(),
     })
   const spec = (id: string, program: Program, more: Partial<ContainerSpec> = {}): ContainerSpec =>
@@ -114,6 +115,18 @@ describe.skipIf(noContainerd)(`containerd${noContainerd ? ` (skipped: ${noContai
     })
     expect(said.split('\n').filter((l) => !l.startsWith('touch'))).toEqual(['my-pod', 'x y=z,"q"', '/etc', 'mounted', 'read-only'])
     expect(existsSync(join(containerd.dir, 'runtime', 'uts', 'asks'))).toBe(false)
+  })
+
+  test('what a logger compiled is kept for those to come, while its container still runs', async () => {
+    const compiled = join(containerd.dir, 'compiled')
+    rmSync(compiled, { recursive: true, force: true })
+    await runtime.run(spec('compiles', { kind: 'serve' }), deadline())
+    const files = (): readonly string[] => (existsSync(compiled) ? readdirSync(compiled, { recursive: true, encoding: 'utf8' }) : [])
+    await vi.waitUntil(() => files().length > 1, { timeout: 20_000 })
+    expect((await runtime.list(deadline())).find((c) => c.id === 'compiles')).toMatchObject({ phase: 'running' })
+    await runtime.kill('compiles', 'SIGKILL', deadline())
+    await until(runtime, 'compiles', (c) => c?.phase === 'exited')
+    await runtime.remove('compiles', deadline())
   })
 
   test('args alone keep the entry point of the image', async () => {

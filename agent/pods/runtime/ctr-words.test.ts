@@ -1,4 +1,8 @@
 /** What is said to `ctr` and what it says. The outputs are containerd 1.6.20's. */
+import { execFileSync } from 'node:child_process'
+import { mkdtempDisposableSync, writeFileSync } from 'node:fs'
+import { tmpdir } from 'node:os'
+import { join } from 'node:path'
 import { describe, expect, test } from 'vitest'
 import { createArgs, processArgs, runArgs } from './ctr-args.ts'
 import * as output from './ctr-output.ts'
@@ -72,12 +76,16 @@ describe('a container as arguments', () => {
     expect(processArgs({ command, args }, around.image)).toEqual(all)
   })
 
-  test('the logger gets its script and its plan as its two arguments', () => {
-    const plan = { log: '/logs/a&b=c/0.log', live: '/live/1', tty: false, stdin: { pipe: '/stdin/"1"/pipe', once: true } }
-    const uri = new URL(loggerUri('/opt/no de/node', '/w/logger.ts', plan))
-    expect(decodeURI(uri.pathname)).toBe('/opt/no de/node')
-    const [[script, argument] = [], ...more] = [...uri.searchParams]
-    expect([script, readLoggerPlan(argument ?? ''), more]).toEqual(['/w/logger.ts', plan, []])
+  test.each([['/cache/it\'s $HOME'], [undefined]])('the logger gets its script, its plan, and %j as the cache of Node', (compileCache) => {
+    using folder = mkdtempDisposableSync(join(tmpdir(), "no de's "))
+    const node = join(folder.path, 'node')
+    writeFileSync(node, '#!/bin/sh\nprintf "%s\\n" "${NODE_COMPILE_CACHE-none}" "$@"\n', { mode: 0o700 })
+    const plan = { log: '/logs/a&b=c/0.log', live: '/live/1', tty: false, stdin: { pipe: `/stdin/"1"/it's/pipe`, once: true } }
+    const uri = new URL(loggerUri({ node, script: '/w/logger.ts', compileCache }, plan))
+    const [argument = [], ...more] = [...uri.searchParams]
+    expect(more).toEqual([])
+    const [cache, script, told = '', ...rest] = execFileSync(uri.pathname, argument, { env: {} }).toString().trimEnd().split('\n')
+    expect([cache, script, readLoggerPlan(told), rest]).toEqual([compileCache ?? 'none', '/w/logger.ts', plan, []])
   })
 })
 

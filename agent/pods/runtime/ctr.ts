@@ -46,8 +46,9 @@ export interface CtrOptions {
    * containerds on one machine would otherwise meet in one folder. By default a folder of this socket's own below /run.
    */
   readonly runcRoot?: string
-  /** What runs `logger.ts`: a program, whose first argument is a script. */
+  /** Node and its cache, to run `logger.ts` with. */
   readonly node: string
+  readonly compileCache?: string | undefined
   /** As Go names it: amd64, arm64. */
   readonly architecture: string
 }
@@ -150,8 +151,9 @@ async function surroundings(spec: ContainerSpec, { hostNames, stdinPipes, option
   const uts = spec.netns === undefined ? undefined : await hostNames.make(id, spec.hostname, signal)
   const pipe = reads ? await stdinPipes.make(id, signal) : undefined
   const stdin = pipe === undefined ? {} : { stdin: { pipe, once: stdinOnce && !tty } }
+  const logger = { node: options.node, script: join(import.meta.dirname, 'logger.ts'), compileCache: options.compileCache }
   return {
-    logUri: loggerUri(options.node, join(import.meta.dirname, 'logger.ts'), { log: spec.logPath, live: livePath(options.stateDir, id), tty, ...stdin }),
+    logUri: loggerUri(logger, { log: spec.logPath, live: livePath(options.stateDir, id), tty, ...stdin }),
     runcRoot: options.runcRoot ?? defaultRuncRoot(options.address),
     ...(uts !== undefined && { uts }),
     ...(pipe !== undefined && { stdin: pipe, runc: stdinPipes.launcher(id) }),

@@ -1,4 +1,5 @@
-/** What the process beside a container is told when it is started. Pure. */
+/** How the process beside a container is started, and what it is told. Pure. */
+import { shellQuoted } from './shell-quoted.ts'
 
 export interface LoggerPlan {
   /** Path of the log. */
@@ -15,12 +16,22 @@ export interface LoggerPlan {
   readonly tty: boolean
 }
 
+export interface LoggerProgram {
+  readonly node: string
+  /** Path of `logger.ts`. */
+  readonly script: string
+  /** Where Node keeps what it compiled: a logger that finds it has no need of a compiler, and takes 13 MB of memory instead of 28. */
+  readonly compileCache?: string | undefined
+}
+
 /**
  * As a URI of containerd's shim. It starts the program with one query key and its value as arguments, and with nothing of the
  * environment. (It reads the query into a hash map, so more than one pair would come in any order.)
  */
-export function loggerUri(node: string, script: string, plan: LoggerPlan): string {
-  return `binary://${encodeURI(node)}?${encodeURIComponent(script)}=${encodeURIComponent(JSON.stringify(plan))}`
+export function loggerUri({ node, script, compileCache }: LoggerProgram, plan: LoggerPlan): string {
+  const cached = compileCache === undefined ? '' : `export NODE_COMPILE_CACHE=${shellQuoted(compileCache)}; `
+  const command = `${cached}exec ${[node, script, JSON.stringify(plan)].map(shellQuoted).join(' ')}`
+  return `binary:///bin/sh?-c=${encodeURIComponent(command)}`
 }
 
 export function readLoggerPlan(argument: string): LoggerPlan {

@@ -4,6 +4,7 @@
  * outputs open, whatever happens to the agent. Its one argument is a `LoggerPlan` in JSON.
  */
 import { closeSync, createReadStream } from 'node:fs'
+import { flushCompileCache } from 'node:module'
 import { argv } from 'node:process'
 import type { LogStream } from './log-format.ts'
 import { createLive } from './live.ts'
@@ -42,3 +43,5 @@ for (const [fd, stream] of streams) {
     .on('error', end)
 }
 closeSync(5)
+// Loggers to come find what this one compiled.
+flushCompileCache()

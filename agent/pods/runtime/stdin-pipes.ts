@@ -9,6 +9,7 @@
 import { mkdirSync, readdirSync, rmSync, writeFileSync } from 'node:fs'
 import { join } from 'node:path'
 import type { Exec } from '../../kernel/exec.ts'
+import { shellQuoted } from './shell-quoted.ts'
 
 export interface StdinPipes {
   /** @returns the path of a fresh pipe. @throws ExecError */
@@ -57,11 +58,10 @@ function idsIn(dir: string): readonly string[] {
 
 /** In a shell, since it is to be quick, and to work whatever becomes of the Node that this agent was started with. */
 function launcherText(pipe: string): string {
-  const quoted = `'${pipe.replaceAll("'", String.raw`'\''`)}'`
   return `#!/bin/sh
 # Runs runc; the process of the container that it creates has its stdin from a named pipe.
 case " $* " in
-*' create --bundle '*) exec runc "$@" <${quoted} ;;
+*' create --bundle '*) exec runc "$@" <${shellQuoted(pipe)} ;;
 esac
 exec runc "$@"
 `

@@ -27,7 +27,17 @@ interface Report {
   readonly testResults: readonly { readonly message?: string; readonly assertionResults: readonly { readonly fullName: string; readonly status: string }[] }[]
 }
 
+/** The suite takes the memory that pods had: short of it, a machine reads its programs from disk again and again. */
+async function clear(cluster: Cluster): Promise<void> {
+  await cluster.kubectl('delete', 'deployments', '--all')
+  await cluster.until('the pods to end', 900, async () => {
+    const { items } = await cluster.kubectlJson<{ readonly items: readonly object[] }>('get', 'pods')
+    return items.length === 0 ? items : `${items.length} are there`
+  })
+}
+
 async function bring(cluster: Cluster): Promise<string> {
+  await clear(cluster)
   const archive = await cluster.pack('suite.tar.gz', parts, spared.map((name) => `node_modules/${name}`))
   const machine = cluster.workers[0]!
   await cluster.send(machine, archive, '/var/tmp/suite.tar.gz')
@@ -39,7 +49,7 @@ async function bring(cluster: Cluster): Promise<string> {
 async function suite(cluster: Cluster, mode: Mode, machine: Machine): Promise<string> {
   const report = `${place}/${mode}.json`
   const vitest = `${node} --disable-warning=ExperimentalWarning node_modules/vitest/vitest.mjs run --config vagrant/e2e/suite.config.ts`
-  const command = `${vitest} --reporter=default --reporter=json --outputFile.json=${report} test/routing/${files[mode]} >${place}/${mode}.log 2>&1; touch ${place}/${mode}.done`
+  const command = `${vitest} --reporter=verbose --reporter=json --outputFile.json=${report} test/routing/${files[mode]} >${place}/${mode}.log 2>&1; touch ${place}/${mode}.done`
   await cluster.ssh(machine, `sudo rm -f ${place}/${mode}.done; sudo systemd-run -q --unit wherry-suite-${mode} --collect --working-directory=${place} sh -c '${command}'`)
   await cluster.until(`the suite of ${mode} on ${machine.name} to end`, patienceSeconds, async () => {
     const asked = await cluster.trySsh(machine, `test -e ${place}/${mode}.done`)
