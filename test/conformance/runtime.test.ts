@@ -4,6 +4,7 @@ import { execPath, pid } from 'node:process'
 import { afterAll, beforeAll, describe, expect, test, vi } from 'vitest'
 import { systemClock } from '../../api/clock.ts'
 import { silentLog } from '../../api/log.ts'
+import type { Exec } from '../../agent/kernel/exec.ts'
 import { goArchitecture } from '../../agent/metrics/node-facts.ts'
 import { createCtrRuntime } from '../../agent/pods/runtime/ctr.ts'
 import { createFakeRuntime } from '../../agent/pods/runtime/fake.ts'
@@ -63,9 +64,9 @@ describe.skipIf(noContainerd)(`containerd${noContainerd ? ` (skipped: ${noContai
   let runtime: Runtime
 
   /** As an agent does when it starts. */
-  const newRuntime = (): Runtime =>
+  const newRuntime = (exec: Exec = containerd.exec): Runtime =>
     createCtrRuntime({
-      exec: containerd.exec,
+      exec,
       clock: systemClock,
       log: silentLog,
       address: containerd.address,
@@ -127,6 +128,22 @@ describe.skipIf(noContainerd)(`containerd${noContainerd ? ` (skipped: ${noContai
     await runtime.kill('compiles', 'SIGKILL', deadline())
     await until(runtime, 'compiles', (c) => c?.phase === 'exited')
     await runtime.remove('compiles', deadline())
+  })
+
+  test('an end before the events are heard is told when they are', async () => {
+    await runtime.run(spec('early', { kind: 'serve' }), deadline())
+    const slow: Exec = {
+      ...containerd.exec,
+      stream: ({ command, args }, onLine, signal) => containerd.exec.stream({ command: '/bin/sh', args: ['-c', 'sleep 2; exec "$@"', 'sh', command, ...args] }, onLine, signal),
+    }
+    let calls = 0
+    const stop = newRuntime(slow).watch(() => calls++)
+    await runtime.kill('early', 'SIGKILL', deadline())
+    await vi.waitUntil(async () => (await runtime.list(deadline())).some((c) => c.id === 'early' && c.phase === 'exited'), { timeout: 20_000 })
+    const before = calls
+    await vi.waitUntil(() => calls > before, { timeout: 20_000 })
+    stop()
+    await runtime.remove('early', deadline())
   })
 
   test('args alone keep the entry point of the image', async () => {

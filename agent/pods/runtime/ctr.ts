@@ -104,6 +104,7 @@ export function createCtrRuntime(options: CtrOptions): Runtime {
     watch(onChange) {
       return followCtrEvents({
         ...target,
+        grpc,
         clock,
         log,
         onGap: onChange,
