@@ -27,7 +27,8 @@ export interface CtrEventsOptions extends CtrTarget {
 const publish = {
   path: '/containerd.services.events.v1.Events/Publish',
   body: written({ 1: '/wherry/listens', 2: written({ 1: 'containerd.events.NamespaceUpdate', 2: written({ 1: 'wherry' }) }) }),
-  everyMs: 100,
+  firstMs: 50,
+  longestMs: 10_000,
 } as const
 
 /** @returns the way to stop */
@@ -58,9 +59,9 @@ export function followCtrEvents(options: CtrEventsOptions): () => void {
   }
   /** A containerd that does not answer ends the process, too. */
   const callOut = async (until: AbortSignal): Promise<void> => {
-    while (!until.aborted) {
+    for (let waitMs: number = publish.firstMs; !until.aborted; waitMs = Math.min(publish.longestMs, 2 * waitMs)) {
       await grpc.ask(publish.path, publish.body, until).catch(() => {})
-      await sleep(clock, publish.everyMs, until).catch(() => {})
+      await sleep(clock, waitMs, until).catch(() => {})
     }
   }
   const follow = async (): Promise<void> => {
