@@ -84,6 +84,11 @@ describe.skipIf(noContainerd)(`containerd${noContainerd ? ` (skipped: ${noContai
       logPath: join(containerd.dir, 'logs', `${id}.log`),
       ...more,
     })
+  const away = async (id: string): Promise<void> => {
+    await runtime.kill(id, 'SIGKILL', deadline())
+    await until(runtime, id, (c) => c?.phase === 'exited')
+    await runtime.remove(id, deadline())
+  }
   /** Runs a line of shell to its end; gives what it wrote, without time and stream. */
   const output = async (id: string, line: string, more: Partial<ContainerSpec> = {}): Promise<string> => {
     await runtime.run(spec(id, { kind: 'serve' }, { command: ['/bin/sh', '-c', line], ...more }), deadline())
@@ -125,9 +130,7 @@ describe.skipIf(noContainerd)(`containerd${noContainerd ? ` (skipped: ${noContai
     const files = (): readonly string[] => (existsSync(compiled) ? readdirSync(compiled, { recursive: true, encoding: 'utf8' }) : [])
     await vi.waitUntil(() => files().length > 1, { timeout: 20_000 })
     expect((await runtime.list(deadline())).find((c) => c.id === 'compiles')).toMatchObject({ phase: 'running' })
-    await runtime.kill('compiles', 'SIGKILL', deadline())
-    await until(runtime, 'compiles', (c) => c?.phase === 'exited')
-    await runtime.remove('compiles', deadline())
+    await away('compiles')
   })
 
   test('an end before the events are heard is told when they are', async () => {
@@ -138,11 +141,14 @@ describe.skipIf(noContainerd)(`containerd${noContainerd ? ` (skipped: ${noContai
     }
     let calls = 0
     const stop = newRuntime(slow).watch(() => calls++)
-    await runtime.kill('early', 'SIGKILL', deadline())
-    await vi.waitUntil(async () => (await runtime.list(deadline())).some((c) => c.id === 'early' && c.phase === 'exited'), { timeout: 20_000 })
-    const before = calls
-    await vi.waitUntil(() => calls > before, { timeout: 20_000 })
-    stop()
+    try {
+      await runtime.kill('early', 'SIGKILL', deadline())
+      await until(runtime, 'early', (c) => c?.phase === 'exited')
+      const before = calls
+      await vi.waitUntil(() => calls > before, { timeout: 20_000 })
+    } finally {
+      stop()
+    }
     await runtime.remove('early', deadline())
   })
 
@@ -151,9 +157,7 @@ describe.skipIf(noContainerd)(`containerd${noContainerd ? ` (skipped: ${noContai
     await runtime.run(spec(id, { kind: 'serve' }, { args: ['more'] }), deadline())
     const ps = await containerd.exec.run({ command: 'ctr', args: ['-a', containerd.address, '-n', 'laws', 'c', 'info', id] }, deadline())
     expect((JSON.parse(ps.stdout) as { Spec: { process: { args: string[] } } }).Spec.process.args).toEqual(['/bin/echo-server', 'more'])
-    await runtime.kill(id, 'SIGKILL', deadline())
-    await until(runtime, id, (c) => c?.phase === 'exited')
-    await runtime.remove(id, deadline())
+    await away(id)
   })
 
   test('rights are dropped as asked, and the file system can be read-only', async () => {
@@ -174,9 +178,7 @@ describe.skipIf(noContainerd)(`containerd${noContainerd ? ` (skipped: ${noContai
       const args = ['-a', other.address, '-n', 'laws', 'run', '-d', '--net-host', '--cgroup', `${other.cgroup}/same`, echoImageName, same]
       await other.exec.run({ command: 'ctr', args }, deadline())
       await runtime.run(spec(same, { kind: 'serve' }), deadline())
-      await runtime.kill(same, 'SIGKILL', deadline())
-      await until(runtime, same, (c) => c?.phase === 'exited')
-      await runtime.remove(same, deadline())
+      await away(same)
       const left = await other.exec.run({ command: 'ctr', args: ['-a', other.address, '-n', 'laws', 'tasks', 'ls'] }, deadline())
       expect(left.stdout).toMatch(new RegExp(`^${same} +\\d+ +RUNNING`, 'm'))
     } finally {

@@ -9,6 +9,7 @@ import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import { createInterface } from 'node:readline'
 import { createExec } from '../../agent/kernel/exec.ts'
+import { shellQuoted } from '../../agent/pods/runtime/shell-quoted.ts'
 import { silentLog } from '../../api/log.ts'
 import { initramfs } from './initramfs.ts'
 import { checkout, findProgram, searchPath, type Kernel } from './kernel.ts'
@@ -133,14 +134,12 @@ function writeJob(directory: string, { kernel, job }: MachineOptions): void {
   const environment = Object.entries({ ...job.env, PATH: searchPath(job.env?.PATH), TMPDIR: '/tmp' })
   const script = [
     // Names that a shell does not take cannot have been meant for the job.
-    ...environment.filter(([name, value]) => value !== undefined && /^[A-Za-z_]\w*$/.test(name)).map(([name, value]) => `export ${name}=${quote(value!)}`),
-    `cd ${quote(job.cwd ?? checkout)}`,
-    `exec ${[job.command, ...job.args].map(quote).join(' ')}`,
+    ...environment.filter(([name, value]) => value !== undefined && /^[A-Za-z_]\w*$/.test(name)).map(([name, value]) => `export ${name}=${shellQuoted(value!)}`),
+    `cd ${shellQuoted(job.cwd ?? checkout)}`,
+    `exec ${[job.command, ...job.args].map(shellQuoted).join(' ')}`,
   ]
   writeFileSync(join(directory, 'start'), `${script.join('\n')}\n`)
 }
-
-const quote = (word: string): string => `'${word.replaceAll("'", `'\\''`)}'`
 
 async function runQemu(options: MachineOptions, directory: string, stopped: AbortSignal): Promise<MachineEnd> {
   const { deadlineMs = 3_000_000 } = options
