@@ -10,8 +10,8 @@ export const offsets = { length: 0, type: 4, flags: 6, sender: 12, family: 16, a
 /** NLMSG_ERROR and NLMSG_DONE. */
 export const [errorMessage, doneMessage] = [2, 3]
 
-/** NLM_F_REQUEST, NLM_F_ACK, NLM_F_DUMP. */
-export const flags = { request: 1, acknowledge: 4, dump: 0x300 } as const
+/** NLM_F_REQUEST, NLM_F_ACK, NLM_F_DUMP, NLM_F_CREATE. */
+export const flags = { request: 1, acknowledge: 4, dump: 0x300, create: 0x400 } as const
 
 export const errno = { notFound: 2, busy: 16 } as const
 

@@ -38,6 +38,7 @@ const c = {
   socketLevel: 1,
   error: 4,
   attachFilter: 26,
+  sendBufferForce: 32,
   receiveBufferForce: 33,
   netlinkLevel: 270,
   addMembership: 1,
@@ -47,7 +48,10 @@ const c = {
 
 /** Questions to a part of the kernel and its answers (netlink(7)), in this process. */
 export interface NetlinkTalk {
-  /** Sends one message. What the kernel does for it is done when this comes back, but for the parts of a listing. */
+  /**
+   * Sends one message, or several in a row. What the kernel does for it is done when this comes back, but for the parts of a listing.
+   * @throws KernelError SETUP if it was not taken
+   */
   ask(message: Buffer): void
   /** The next datagram of the answer, in the same buffer each time; undefined if there is none, or it was lost. Never waits. */
   answer(): Buffer | undefined
@@ -64,8 +68,13 @@ export async function openNetlinkTalk(): Promise<NetlinkTalk> {
     throw refused('a socket got no address')
   }
   const datagram = Buffer.alloc(datagramBytes)
+  let mostSent = defaultSendBytes
   return {
     ask(message) {
+      if (message.length > mostSent) {
+        mostSent = 2 * message.length
+        libc.setsockopt(fd, c.socketLevel, c.sendBufferForce, number(mostSent), 4)
+      }
       if (Number(libc.send(fd, message, BigInt(message.length), 0)) < 0) throw refused('a question was refused')
     },
     answer() {
@@ -76,8 +85,12 @@ export async function openNetlinkTalk(): Promise<NetlinkTalk> {
   }
 }
 
+const number = (value: number): Buffer => Buffer.from(new Int32Array([value]).buffer)
+
 const refused = (what: string): KernelError => new KernelError('SETUP', `netlink: ${what}; run as root`)
 
+/** What a socket takes in one piece without being asked (net.core.wmem_default), or less. */
+const defaultSendBytes = 64 << 10
 /** What may wait between two looks: some 250,000 elements of other programs. Memory is taken only while they wait. */
 const receiveBufferBytes = 16 << 20
 /** The kernel puts messages together until a page is full; a single message may be larger. */
@@ -90,8 +103,6 @@ export async function openNetlinkSocket(bufferBytes: number = receiveBufferBytes
   if (fd < 0) throw refused('no socket could be opened')
   const set = (level: number, option: number, value: Buffer): boolean =>
     libc.setsockopt(fd, level, option, value, value.length) === 0
-  const number = (value: number): Buffer => Buffer.from(new Int32Array([value]).buffer)
-
   set(c.socketLevel, c.receiveBufferForce, number(bufferBytes))
   const asking = libc.socket(c.afNetlink, c.raw | c.nonBlocking | c.closeOnExec, c.netfilter)
   const close = (): void => {

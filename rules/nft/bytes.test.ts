@@ -7,6 +7,15 @@ import { nodeConfigOf } from '../../test/kit/views.ts'
 const set = (type: string, kind: SetDeclaration['kind'] = 'set'): SetDeclaration => ({ name: 'some', kind, type })
 const bytes = (hex: string): Uint8Array => Buffer.from(hex.replaceAll(' ', ''), 'hex')
 
+/** What is written for a text, between bytes that nobody may touch; undefined if it is refused. */
+function written(type: string, text: string): string | undefined {
+  const { key } = elementForm(set(type))!
+  const into = Buffer.alloc(key.length + 4)
+  if (!key.write(text, into, 2)) return undefined
+  expect([into.readUInt16LE(), into.readUInt16LE(key.length + 2)]).toEqual([0, 0])
+  return into.toString('hex', 2, key.length + 2)
+}
+
 describe('keys and values as bytes', () => {
   test.each([
     ['type ipv4_addr;', '0a600001', '10.96.0.1'],
@@ -26,6 +35,7 @@ describe('keys and values as bytes', () => {
     const form = elementForm(set(type))!
     expect(form.key.length).toBe(bytes(hex).length)
     expect(form.key.text(bytes(`ffff${hex}`), 2)).toBe(text)
+    expect(written(type, text)).toBe(hex.replaceAll(' ', ''))
   })
 
   test.each([
@@ -41,6 +51,36 @@ describe('keys and values as bytes', () => {
     ['00010000000000040000000000070008', '1::4:0:0:7:8'],
   ])('the IPv6 address %s is %s', (hex, text) => {
     expect(elementForm(set('type ipv6_addr;'))!.key.text(bytes(hex), 0)).toBe(text)
+    expect(written('type ipv6_addr;', text)).toBe(text.includes('.') ? undefined : hex)
+  })
+
+  test.each([
+    ['type ipv4_addr;', ''],
+    ['type ipv4_addr;', '10.0.0'],
+    ['type ipv4_addr;', '10.0.0.256'],
+    ['type ipv4_addr;', '10.0.0.01'],
+    ['type ipv4_addr;', '10.0.0.1.2'],
+    ['type ipv4_addr;', '10.0.0.1 '],
+    ['type ipv4_addr;', '10.0.0.0/24'],
+    ['type ipv4_addr;', '10.0.0.1-10.0.0.2'],
+    ['type ipv4_addr;', 'fd00::1'],
+    ['type ipv6_addr;', '10.0.0.1'],
+    ['type ipv6_addr;', 'fe80::1%eth0'],
+    ['type ipv6_addr;', 'fd00::/64'],
+    ['type inet_service;', '65536'],
+    ['type inet_service;', '-1'],
+    ['type inet_service;', 'http'],
+    ['type inet_proto;', '256'],
+    ['type inet_proto;', 'icmpv9'],
+    ['type inet_proto;', '6x'],
+    ['type classid;', '10000:1'],
+    ['type classid;', 'rooted'],
+    ['typeof numgen random mod 3;', '4294967296'],
+    ['type ipv4_addr . inet_service;', '10.0.0.1'],
+    ['type ipv4_addr . inet_service;', '10.0.0.1 , 80'],
+    ['type ipv4_addr . inet_service;', '10.0.0.1 . 80 . 1'],
+  ])('%s does not take %j', (type, text) => {
+    expect(written(type, text)).toBeUndefined()
   })
 
   test.each([

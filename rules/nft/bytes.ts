@@ -1,13 +1,16 @@
 /**
- * Keys and values of elements as the kernel holds them, as the text in which `parse` gives them. What packets carry is
- * big-endian; what the kernel counts by itself is in the order of the machine, which is taken to be little-endian.
+ * Keys and values of elements, from the bytes that the kernel holds to the text in which `parse` gives them, and back. What packets
+ * carry is big-endian; what the kernel counts by itself is in the order of the machine, which is taken to be little-endian.
  */
+import ipaddr from 'ipaddr.js'
 import type { SetDeclaration } from './model.ts'
 
 /** A key, or what it leads to: so many bytes, and how they read. */
 export interface Datum {
   readonly length: number
   text(bytes: Uint8Array, at: number): string
+  /** Writes what `text` would read, over zeros. @returns false for another text; some of it is written then */
+  write(text: string, into: Uint8Array, at: number): boolean
 }
 
 export interface ElementForm {
@@ -43,6 +46,8 @@ interface Field {
   readonly mostCharacters: number
   /** Writes the text of what stands at `at`. @returns where the text ends */
   put(bytes: Uint8Array, at: number, text: Uint8Array, to: number): number
+  /** Writes the bytes of a text. @returns where the text of the field ends; -1 if it is none */
+  take(text: string, from: number, into: Uint8Array, at: number): number
 }
 
 function datumOf(words: string): Datum | undefined {
@@ -65,10 +70,27 @@ function datumOf(words: string): Datum | undefined {
       }
       return room.toString('latin1', 0, end)
     },
+    write(text, into, start) {
+      let end = 0
+      for (const { at, field } of places) {
+        if (end > 0) {
+          if (!text.startsWith(between, end)) return false
+          end += between.length
+        }
+        end = field.take(text, end, into, start + at)
+        if (end < 0) return false
+      }
+      return end === text.length
+    },
   }
 }
 
 const between = ' . '
+/** Where a word ends. */
+function wordEnd(text: string, from: number): number {
+  const end = text.indexOf(' ', from)
+  return end < 0 ? text.length : end
+}
 
 function putText(text: string, into: Uint8Array, to: number): number {
   for (let i = 0; i < text.length; i++) into[to++] = text.charCodeAt(i)
@@ -95,25 +117,93 @@ function put4(bytes: Uint8Array, at: number, into: Uint8Array, to: number): numb
 
 const dot = 46
 
-const address4: Field = { length: 4, mostCharacters: 15, put: put4 }
-const address6: Field = { length: 16, mostCharacters: 45, put: (bytes, at, into, to) => putText(address6Text(bytes, at), into, to) }
+/** What `takeDecimal` read: a number in decimal without zeros in front, and where it ends. One for all calls, as there may be a million. */
+const decimal = { value: 0, end: 0 }
+
+function takeDecimal(text: string, from: number, most: number): boolean {
+  let value = 0
+  let at = from
+  for (; at < text.length; at++) {
+    const digit = text.charCodeAt(at) - 48
+    if (digit < 0 || digit > 9) break
+    if (at > from && value === 0) return false
+    value = value * 10 + digit
+    if (value > most) return false
+  }
+  decimal.value = value
+  decimal.end = at
+  return at > from
+}
+
+function take4(text: string, from: number, into: Uint8Array, to: number): number {
+  let at = from
+  for (let i = 0; i < 4; i++) {
+    if (i > 0 && text.charCodeAt(at++) !== dot) return -1
+    if (!takeDecimal(text, at, 255)) return -1
+    into[to + i] = decimal.value
+    at = decimal.end
+  }
+  return at
+}
+
+function take6(text: string, from: number, into: Uint8Array, to: number): number {
+  const end = wordEnd(text, from)
+  const address = text.slice(from, end)
+  // With a zone it is more than an address; what ends in an IPv4 address the library reads as if that were mapped.
+  if (/[.%]/.test(address) || !ipaddr.IPv6.isValid(address)) return -1
+  into.set(ipaddr.IPv6.parse(address).toByteArray(), to)
+  return end
+}
+
+const address4: Field = { length: 4, mostCharacters: 15, put: put4, take: take4 }
+const address6: Field = { length: 16, mostCharacters: 45, put: (bytes, at, into, to) => putText(address6Text(bytes, at), into, to), take: take6 }
 
 /** By their numbers; of others the number is canonical. */
 export const protocolNames: Readonly<Partial<Record<number, string>>> = { 6: 'tcp', 17: 'udp', 132: 'sctp' }
+const protocolNumbers = new Map(Object.entries(protocolNames).map(([number, name]) => [name, Number(number)]))
 const protocol: Field = {
   length: 1,
   mostCharacters: 4,
+  take(text, from, into, to) {
+    const end = wordEnd(text, from)
+    const number = protocolNumbers.get(text.slice(from, end))
+    if (number === undefined && !(takeDecimal(text, from, 255) && decimal.end === end)) return -1
+    into[to] = number ?? decimal.value
+    return end
+  },
   put(bytes, at, into, to) {
     const name = protocolNames[bytes[at]!]
     return name === undefined ? putNumber(bytes[at]!, into, to) : putText(name, into, to)
   },
 }
 
-const port: Field = { length: 2, mostCharacters: 5, put: (bytes, at, into, to) => putNumber(bytes[at]! * 256 + bytes[at + 1]!, into, to) }
+const port: Field = {
+  length: 2,
+  mostCharacters: 5,
+  put: (bytes, at, into, to) => putNumber(bytes[at]! * 256 + bytes[at + 1]!, into, to),
+  take(text, from, into, to) {
+    if (!takeDecimal(text, from, 0xffff)) return -1
+    into[to] = decimal.value >>> 8
+    into[to + 1] = decimal.value & 255
+    return decimal.end
+  },
+}
 
 const ownNumberAt = (bytes: Uint8Array, at: number): number =>
   (bytes[at]! | (bytes[at + 1]! << 8) | (bytes[at + 2]! << 16) | (bytes[at + 3]! << 24)) >>> 0
-const ownNumber: Field = { length: 4, mostCharacters: 10, put: (bytes, at, into, to) => putNumber(ownNumberAt(bytes, at), into, to) }
+function putOwnNumber(value: number, into: Uint8Array, to: number): void {
+  for (let i = 0; i < 4; i++) into[to + i] = (value >>> (8 * i)) & 255
+}
+const ownNumber: Field = {
+  length: 4,
+  mostCharacters: 10,
+  put: (bytes, at, into, to) => putNumber(ownNumberAt(bytes, at), into, to),
+  take(text, from, into, to) {
+    if (!takeDecimal(text, from, 0xffff_ffff)) return -1
+    putOwnNumber(decimal.value, into, to)
+    return decimal.end
+  },
+}
 
 /** Two numbers of 16 bits, but for two values with names (tc(8)). */
 const classId: Field = {
@@ -123,6 +213,13 @@ const classId: Field = {
     const value = ownNumberAt(bytes, at)
     const name = value === 0 ? 'none' : value === 0xffff_ffff ? 'root' : `${(value >>> 16).toString(16)}:${(value & 0xffff).toString(16)}`
     return putText(name, into, to)
+  },
+  take(text, from, into, to) {
+    const end = wordEnd(text, from)
+    const [, name, major = '', minor = ''] = /^(?:(none|root)|([0-9a-f]{1,4}):([0-9a-f]{1,4}))$/.exec(text.slice(from, end)) ?? []
+    if (name === undefined && major === '') return -1
+    putOwnNumber(name === 'none' ? 0 : name === 'root' ? 0xffff_ffff : parseInt(major, 16) * 65_536 + parseInt(minor, 16), into, to)
+    return end
   },
 }
 

@@ -1,5 +1,5 @@
 /** Whether a table that was read back has the chains, rules and sets that it should have; then only elements are compared. */
-import { extensionParts, type Layout } from './layout.ts'
+import { declarationOf, extensionParts, type Layout } from './layout.ts'
 import type { ChainName, Listing, Rule } from './model.ts'
 import { extensionOf, type Extension } from './names.ts'
 
@@ -11,7 +11,7 @@ export function fits(listing: Listing, layout: Layout): boolean {
   let spare = 0
   for (const set of listing.sets.values()) {
     const extension = extensionOf(set.name)
-    const wanted = layout.sets.get(set.name) ?? (extension && extensionParts(layout.family, extension).set)
+    const wanted = declarationOf(layout.family, set.name)
     if (wanted?.type !== set.type || wanted.kind !== set.kind) return false
     if (extension) extensions.push(extension)
     if (extension && !listing.elements.get(set.name)?.size) spare++

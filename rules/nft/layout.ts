@@ -9,7 +9,7 @@ import { anyAddress, canonicalCIDR, disjointCIDRs } from '../address.ts'
 import type { Family, NodeConfig, Problem } from '../model.ts'
 import { durationText, portMask } from './affinity.ts'
 import type { Chain, ChainName, Element, Rule, SetDeclaration, SetName } from './model.ts'
-import { chainNames as chain, extensionName, setNames as set, words, type Extension } from './names.ts'
+import { chainNames as chain, extensionName, extensionOf, setNames as set, words, type Extension } from './names.ts'
 
 export interface Layout {
   readonly family: Family
@@ -236,6 +236,12 @@ function filterChains(t: Texts): readonly Chain[] {
     baseChain(chain.filterInput, 'filter hook input priority 0',
       family === 'ip' && config.localhostNodePorts ? ['ct status dnat accept', 'ip daddr 127.0.0.0/8 iifname != "lo" drop'] : []),
   ]
+}
+
+/** What a set of the layout, or of an extension, was declared as; undefined for a name that is neither. */
+export function declarationOf(family: Family, name: SetName): SetDeclaration | undefined {
+  const extension = extensionOf(name)
+  return extension ? extensionParts(family, extension).set : fixedSets(family).find((each) => each.name === name)
 }
 
 function fixedSets(family: Family): readonly SetDeclaration[] {

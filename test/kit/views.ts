@@ -1,6 +1,6 @@
 /** Builders of what the rules room takes: views of services, frozen through and through. */
 import fc from 'fast-check'
-import type { EndpointView, NodeConfig, NodeView, PodSources, ServiceKey, ServicePortView, ServiceView } from '../../rules/model.ts'
+import type { EndpointView, Family, NodeConfig, NodeView, PodSources, ServiceKey, ServicePortView, ServiceView } from '../../rules/model.ts'
 
 /** An endpoint that is ready, remote, on port 8080. */
 export function endpointView(address: string, part: Partial<EndpointView> = {}): EndpointView {
@@ -46,6 +46,46 @@ export const nodeConfig: NodeConfig = nodeConfigOf()
 
 export function nodeView(services: readonly ServiceView[], config: NodeConfig = nodeConfig): NodeView {
   return Object.freeze({ config: frozen(config), services: frozenMap(services.map((service) => [service.key, service] as const)) })
+}
+
+/** Everything that a service can ask for, in all protocols. */
+export function fullView(family: Family): NodeView {
+  const is4 = family === 'ip'
+  const address = (four: string, six: string): string => (is4 ? four : six)
+  const pod = (n: number) => endpointView(address(`10.244.${n >> 8}.${n & 255}`, `fd00:244::${n.toString(16)}`), { node: n % 3 === 0 ? 'here' : 'elsewhere' })
+  const pods = (count: number, first = 1) => Array.from({ length: count }, (_, n) => pod(first + n))
+  const services = [
+    serviceView({
+      key: `${'n'.repeat(63)}/${'s'.repeat(63)}`,
+      clusterIPs: [address('10.96.0.1', 'fd00:10:96::1'), address('10.96.0.2', 'fd00:10:96:0:1::2')],
+      externalIPs: [address('198.18.0.1', '2001:db8:1::5')],
+      loadBalancerIPs: [address('203.0.113.1', '2001:db8:2:3:4:5:6:7')],
+      sourceRanges: address('0.0.0.0/0 198.51.100.0/24', '::/0 2001:db8::/32 2001:db8:9::1/128').split(' '),
+      externalPolicy: 'Local',
+      affinitySeconds: 86_399,
+      ports: (['tcp', 'udp', 'sctp'] as const).flatMap((protocol, i) => [
+        portView({ name: 'p'.repeat(63), protocol, nodePort: 30_000 + i, endpoints: pods(1 + i * 10) }),
+        portView({ name: '', protocol, port: 81, nodePort: 30_100 + i }),
+      ]),
+    }),
+    ...Array.from({ length: 40 }, (_, n) =>
+      serviceView({
+        key: `default/s${n}`,
+        clusterIPs: [address(`10.97.0.${n}`, `fd00:10:97::${n.toString(16)}`)],
+        ...(n % 5 === 0 && { externalIPs: [address(`198.18.1.${n}`, `2001:db8:3::${n.toString(16)}`)] }),
+        internalPolicy: n % 4 === 0 ? 'Local' : 'Cluster',
+        ...(n % 2 === 0 && { affinitySeconds: 10_800 + (n % 8) }),
+        ports: [portView({ port: 1 + n * 1_600, endpoints: pods(n % 7, n) })],
+      }),
+    ),
+  ]
+  return nodeView(
+    services,
+    nodeConfigOf({
+      pods: { kind: 'cidrs', cidrs: address('10.244.0.0/16 10.9.8.7 10.9.8.16/30', 'fd00:244::/64 fd00:9::7').split(' ') },
+      nodePortAddresses: [address('0.0.0.0/0', '::/0')],
+    }),
+  )
 }
 
 /** A map that throws when it is written to. */

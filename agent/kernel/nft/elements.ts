@@ -21,9 +21,9 @@ import { typeOf, type Table } from './messages.ts'
 /** NFT_MSG_NEWSETELEM, NFT_MSG_GETSETELEM */
 const [newElements, getElements] = [typeOf(12), typeOf(13)]
 /** enum nft_set_elem_list_attributes, enum nft_list_attributes */
-const list = { table: 1, set: 2, elements: 3, element: 1 } as const
+export const list = { table: 1, set: 2, elements: 3, element: 1 } as const
 /** enum nft_set_elem_attributes, enum nft_data_attributes, enum nft_expr_attributes; of a comment in libnftnl/udata.h */
-const attribute = { key: 1, data: 2, userData: 6, expression: 7, value: 1, expressionName: 1, comment: 0 } as const
+export const attribute = { key: 1, data: 2, userData: 6, expression: 7, value: 1, expressionName: 1, comment: 0 } as const
 
 /** Asks for all elements of a set. */
 export function elementsQuestion({ family, name }: Table, set: SetName): Buffer {

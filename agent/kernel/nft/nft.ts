@@ -4,7 +4,7 @@ import type { Log } from '../../../api/log.ts'
 import { errorKeys } from '../../../api/log.ts'
 import { isWherryError } from '../../../api/errors.ts'
 import type { Family } from '../../../rules/model.ts'
-import { render, tableName, type Listing, type Transaction } from '../../../rules/nft/index.ts'
+import { render, tableName, type Listing, type Operation, type Transaction } from '../../../rules/nft/index.ts'
 import type { Door } from './door.ts'
 import { KernelError } from '../errors.ts'
 import { ExecError, type Exec } from '../exec.ts'
@@ -15,6 +15,7 @@ import { createMonitor, type Monitor } from './monitor.ts'
 import { openNetlinkSocket, openNetlinkTalk, type NetlinkSocket, type NetlinkTalk } from '../netlink.ts'
 import { openNftProcess } from './process.ts'
 import { createTableReader, listed, type ReadDeps } from './read.ts'
+import { createElementWriter, type ElementWriter } from './write.ts'
 
 /** `auto`: in process where that works, else as a process. */
 export type NftDoor = 'libnftables' | 'process' | 'auto'
@@ -42,7 +43,7 @@ export async function openNftKernel(options: NftKernelOptions, signal: AbortSign
   const hands = options.hands ?? createOwnHands()
   const door = await openDoor({ ...options, hands }, signal)
   log.info('The kernel is reached.', { how: door.how, family })
-  return createNftKernel({ door, family, log, hands, openTalk })
+  return createNftKernel({ door, family, log, hands, openTalk, writes: options.prefer === 'process' ? 'text' : 'messages' })
 }
 
 async function openDoor(
@@ -107,6 +108,8 @@ async function attempt(opening: Promise<Door>): Promise<Attempt> {
 }
 
 export interface NftKernelDeps extends ReadDeps {
+  /** How elements are written: as text through the door, as by default, or as messages through what `openTalk` opens. */
+  readonly writes?: 'text' | 'messages'
   /** The same that the door tells of its processes. */
   readonly hands?: OwnHands
   /** Opens what tells of changes; the real one by default. */
@@ -118,15 +121,22 @@ export function createNftKernel(deps: NftKernelDeps): Kernel<Listing, Transactio
   const table = { family, name: tableName }
   const monitors = new Set<Monitor>()
   const reader = createTableReader(deps)
-  const run = async (payload: string, signal: AbortSignal): Promise<void> => {
-    const resumes = payload.length < largePayload ? [] : [...monitors].map((monitor) => monitor.pause())
+  const asOurs = async <T>(isLarge: boolean, change: () => T): Promise<Awaited<T>> => {
+    const resumes = isLarge ? [...monitors].map((monitor) => monitor.pause()) : []
     const end = hands.begin()
     try {
-      await door.run(payload, signal)
+      return await change()
     } finally {
       for (const resume of resumes) resume()
       end()
     }
+  }
+  const run = (payload: string, signal: AbortSignal): Promise<void> => asOurs(payload.length >= largePayload, () => door.run(payload, signal))
+  const writing = createWriting(deps)
+  const bring = async (step: Transaction, writer: ElementWriter | undefined, signal: AbortSignal): Promise<void> => {
+    const isTaken = writer !== undefined && isOfElements(step) && (await asOurs(elementsIn(step) >= largeSet, () => writer.write(step)))
+    // What the kernel refused it refuses once more, with a word to it from nft.
+    if (!isTaken) await run(render(step), signal)
   }
   return {
     how: door.how,
@@ -138,9 +148,10 @@ export function createNftKernel(deps: NftKernelDeps): Kernel<Listing, Transactio
         )
       }
       if (transaction.operations.length === 0) return
-      const text = render(transaction)
-      log.trace('A transaction goes to the kernel.', { how: door.how, text })
-      await run(text, signal)
+      log.trace('A transaction goes to the kernel.', { how: door.how, get text() { return render(transaction) } })
+      const writer = await writing.writer()
+      signal.throwIfAborted()
+      for (const step of writer ? stepsOf(transaction, writer) : [transaction]) await bring(step, writer, signal)
     },
     prepare: (signal) => reader.prepare(signal),
     read: (signal) => reader.read(signal),
@@ -150,8 +161,50 @@ export function createNftKernel(deps: NftKernelDeps): Kernel<Listing, Transactio
     },
     watch: (tell, signal) => watch({ ...deps, hands }, monitors, tell, signal),
     print: async (signal) => (await listed(door, table, 'people', signal)) ?? '',
-    close: () => door.close(),
+    close() {
+      writing.close()
+      door.close()
+    },
   }
+}
+
+/** Opens a way for elements when it is first asked for. */
+function createWriting({ family, log, writes = 'text', openTalk }: NftKernelDeps) {
+  let talk: NetlinkTalk | undefined
+  let opening: Promise<ElementWriter | undefined> | undefined
+  const open = async (): Promise<ElementWriter | undefined> => {
+    if (writes === 'text' || !openTalk) return undefined
+    try {
+      talk = await openTalk()
+      return createElementWriter(family, talk)
+    } catch (e) {
+      if (!(e instanceof KernelError)) throw e
+      log.warn('Each change of elements goes through nft, which is slower than messages of our own.', errorKeys(e))
+      return undefined
+    }
+  }
+  return {
+    writer: () => (opening ??= open()),
+    close: () => talk?.close(),
+  }
+}
+
+const isOfElements = ({ operations }: Transaction): boolean => operations.every(({ kind }) => kind === 'add-elements' || kind === 'delete-elements')
+
+function elementsIn({ operations }: Transaction): number {
+  return operations.reduce((sum, operation) => sum + ('elements' in operation ? operation.elements.length : 'keys' in operation ? operation.keys.length : 0), 0)
+}
+
+/**
+ * A table that comes where there was none is laid out first and filled after that, in two transactions: an empty one does nothing to
+ * packets, and most of what fills it goes faster without it. Any other transaction is one.
+ */
+function stepsOf(transaction: Transaction, writer: ElementWriter): readonly Transaction[] {
+  const { family, operations } = transaction
+  if (operations[0]?.kind !== 'add-table') return [transaction]
+  const isFilling = (operation: Operation): boolean => operation.kind === 'add-elements' && writer.knows(operation.set)
+  const { filling = [], layout = [] } = Object.groupBy(operations, (operation) => (isFilling(operation) ? 'filling' : 'layout'))
+  return [layout, filling].filter((part) => part.length > 0).map((part) => ({ family, operations: part }))
 }
 
 type WatchDeps = Omit<NftKernelDeps, 'hands'> & { readonly hands: OwnHands }
