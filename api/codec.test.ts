@@ -1,9 +1,9 @@
 import fc from 'fast-check'
 import { Packr } from 'msgpackr'
 import { describe, expect, test } from 'vitest'
-import { CodecError, decodeAgentFrame, decodeHubFrame, encode } from './codec.ts'
+import { CodecError, decodeAgentFrame, decodeHubFrame, encode, encodeSeveral } from './codec.ts'
 import type { ErrorCode } from './errors.ts'
-import { agentResources, limits, type AgentFrame, type Frame, type HubFrame } from './frames.ts'
+import { agentResources, limits, type AgentFrame, type Frame, type HubFrame, type StreamFrame } from './frames.ts'
 import { maxDepth } from './msgpack.ts'
 
 const count = fc.nat(Number.MAX_SAFE_INTEGER)
@@ -50,8 +50,7 @@ const streams = { namespace: name, pod: name, container: name, stdin: flag, stdo
 const forward = fc.record({ method: fc.constant('forward'), namespace: name, pod: name, port: count, to: fc.constantFrom('loopback', 'address') })
 const attach = fc.record({ method: fc.constant('attach'), ...streams })
 const exec = fc.record({ method: fc.constant('exec'), ...streams, command: fc.array(text) })
-const hubFrames = {
-  welcome: fc.record({ kind: fc.constant('welcome'), version: count, node: name, history: name, revision: count, resumed: flag, time: count, hub: name }, { requiredKeys: ['kind', 'version', 'node', 'history', 'revision', 'resumed', 'time'] }),
+const streamFrames = {
   set: fc.record({ kind: fc.constant('set'), resource, revision: count, object }),
   endpoints: fc.record(
     { kind: fc.constant('endpoints'), revision: count, key: name, from: count, edits: fc.array(fc.record({ at: count, gone: count, come: fc.array(map, { maxLength: 3 }) }), { maxLength: 3 }), trigger: text },
@@ -60,6 +59,11 @@ const hubFrames = {
   delete: fc.record({ kind: fc.constant('delete'), resource, revision: count, key: name }),
   sync: fc.record({ kind: fc.constant('sync'), revision: count }),
   reset: fc.record({ kind: fc.constant('reset') }),
+} satisfies Record<StreamFrame['kind'], unknown>
+const hubFrames = {
+  welcome: fc.record({ kind: fc.constant('welcome'), version: count, node: name, history: name, revision: count, resumed: flag, time: count, hub: name }, { requiredKeys: ['kind', 'version', 'node', 'history', 'revision', 'resumed', 'time'] }),
+  ...streamFrames,
+  several: fc.record({ kind: fc.constant('several'), frames: fc.array(fc.oneof(...Object.values(streamFrames)), { maxLength: 3 }) }),
   call: fc.record({ kind: fc.constant('call'), id: count, call: fc.oneof(logs, exec, attach, forward, fc.record({ method: fc.constant('rules') })) }),
   cancel: fc.record({ kind: fc.constant('cancel'), id: count }),
   input: fc.record({ kind: fc.constant('input'), id: count, bytes: fc.uint8Array({ maxLength: 300 }) }),
@@ -128,6 +132,14 @@ describe('round trip', () => {
     fc.assert(fc.property(agentFrame, (frame) => same(decodeAgentFrame(encode(frame)), frame)), { numRuns: 400 })
   })
 
+  test('frames that were encoded one by one go together as they are', () => {
+    fc.assert(
+      fc.property(fc.array(fc.oneof(...Object.values(streamFrames)) as unknown as fc.Arbitrary<StreamFrame>, { maxLength: 40 }), (frames) => {
+        same(decodeHubFrame(encodeSeveral(frames.map(encode))), { kind: 'several', frames })
+      }),
+    )
+  })
+
   test('encoded frames stand alone: neither the order nor what came before matters', () => {
     fc.assert(
       fc.property(fc.array(hubFrame, { maxLength: 8 }), (frames) => {
@@ -184,6 +196,10 @@ describe('what a peer may not send', () => {
     ['an unknown call', { ...call, call: { method: 'tea' } }, 'call: call.method must be one of attach, exec, forward, logs, rules'],
     ['a command that is no list', { ...call, call: { ...execCall, command: 'ls' } }, 'call: call.command must be a list'],
     ['a command with a number', { ...call, call: { ...execCall, command: ['ls', 1] } }, 'call: call.command[1] must be text'],
+    ['several that are no list', { kind: 'several', frames: {} }, 'several: frames must be a list'],
+    ['a call among several', { kind: 'several', frames: [set, call] }, 'several: frames[1].kind must be one of set, endpoints, delete, sync, reset'],
+    ['several among several', { kind: 'several', frames: [{ kind: 'several', frames: [] }] }, 'several: frames[0].kind must be one of'],
+    ['a bad frame among several', { kind: 'several', frames: [{ kind: 'sync', revision: -1 }] }, 'several: frames[0].revision must be a whole number'],
     ['half a call', { ...call, call: { method: 'logs', namespace: 'a' } }, 'call: call.pod is missing'],
   ])('hub: %s', (_title, frame, message) => {
     expect(refusal(decodeHubFrame, raw.pack(dropped(frame)))).toEqual(malformed(message))

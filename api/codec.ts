@@ -26,6 +26,21 @@ export function encode(frame: Frame): Uint8Array {
   return bytes
 }
 
+/** A `several` frame of encoded ones of the stream: their bytes as they are, which are kept for many agents. */
+export function encodeSeveral(frames: readonly Uint8Array[]): Uint8Array {
+  const length = Buffer.alloc(5)
+  length[0] = list32
+  length.writeUInt32BE(frames.length, 1)
+  const bytes = Buffer.concat([severalHead, length, ...frames])
+  checkSize(bytes, 'frame several')
+  return bytes
+}
+
+/** A list whose length has 32 bits (msgpack). */
+const list32 = 0xdd
+/** All of such a frame up to its list, for which an empty one stands here with its one byte. */
+const severalHead = encode({ kind: 'several', frames: [] }).slice(0, -1)
+
 /** For the agent. @throws CodecError FRAME_MALFORMED, FRAME_TOO_LARGE */
 export function decodeHubFrame(bytes: Uint8Array): HubFrame {
   return decode(bytes, hubShapes, { shapes: agentShapes, way: 'from an agent to the hub' }) as HubFrame

@@ -1,5 +1,5 @@
 /** The fields of each frame, as checks on decoded bytes. Fields that are not named here are let through unread. */
-import { agentResources, type AgentFrame, type HubFrame, type NodeCall, type NodeReport } from './frames.ts'
+import { agentResources, type AgentFrame, type HubFrame, type NodeCall, type NodeReport, type StreamFrame } from './frames.ts'
 
 /** Says what is wrong with the value at this path, or undefined. */
 export type Check = (value: unknown, path: string) => string | undefined
@@ -134,13 +134,18 @@ const resource = oneOf(...agentResources)
 
 const edit = map({ at: count, gone: count, come: listOf(anyMap) })
 
-export const hubShapes: Readonly<Record<HubFrame['kind'], Check>> = {
-  welcome: map({ version: count, node: name, history: name, revision: count, resumed: flag, time: count, hub: optional(name) }),
+const stream = {
   set: map({ resource, revision: count, object }),
   endpoints: map({ revision: count, key: name, from: count, edits: listOf(edit), trigger: optional(text) }),
   delete: map({ resource, revision: count, key: name }),
   sync: map({ revision: count }),
   reset: map({}),
+} satisfies Readonly<Record<StreamFrame['kind'], Check>>
+
+export const hubShapes: Readonly<Record<HubFrame['kind'], Check>> = {
+  welcome: map({ version: count, node: name, history: name, revision: count, resumed: flag, time: count, hub: optional(name) }),
+  ...stream,
+  several: map({ frames: listOf(union('kind', stream)) }),
   call: map({ id: count, call: union('method', calls) }),
   cancel: map({ id: count }),
   input: map({ id: count, bytes }),

@@ -9,7 +9,7 @@ import type { ContainerStatus, EndpointSlice, KubeObject, NodeStatus, PodStatus 
 import type { Resource } from './resources.ts'
 
 /** Raised with every change that an older peer would misread. */
-export const protocolVersion = 4
+export const protocolVersion = 5
 
 /** Bounds that both sides hold. Bytes, except where the name says otherwise. */
 export const limits = {
@@ -106,6 +106,14 @@ export interface ResetFrame {
   readonly kind: 'reset'
 }
 /**
+ * Frames of the stream in a row, as if each had come by itself: of a whole state there are so many that a message for each would cost
+ * both sides more than what is in it.
+ */
+export interface SeveralFrame {
+  readonly kind: 'several'
+  readonly frames: readonly StreamFrame[]
+}
+/**
  * The hub asks the node for something; the answer is any number of `data` frames and one `end` with the same id. Some calls
  * have input too. Either side sends only as much as the other has room for (`call-flow.ts`).
  */
@@ -189,7 +197,7 @@ export type NodeCall =
 /** What the hub tells of objects. */
 export type StreamFrame = SetFrame | EndpointsFrame | DeleteFrame | SyncFrame | ResetFrame
 
-export type HubFrame = WelcomeFrame | StreamFrame | CallFrame | CancelFrame | InputFrame | InputEndFrame | ResizeFrame | RoomFrame
+export type HubFrame = WelcomeFrame | StreamFrame | SeveralFrame | CallFrame | CancelFrame | InputFrame | InputEndFrame | ResizeFrame | RoomFrame
 
 // ── agent to hub ────────────────────────────────────────────────────────────
 

@@ -148,6 +148,8 @@ export function deliver(frame: HubFrame, { welcomedAt }: { readonly welcomedAt?:
     case 'resize':
     case 'room':
       return to.calls(frame)
+    case 'several':
+      return frame.frames.forEach((each) => to.stream(each))
     case 'reset':
     case 'set':
     case 'endpoints':

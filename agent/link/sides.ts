@@ -1,4 +1,5 @@
 /** The side links of an agent: one to each hub that it knows of, apart from the hub of its session. */
+import { aborted } from '../../api/clock.ts'
 import type { AckFrame, ReportFrame } from '../../api/frames.ts'
 import { createSide, type Side, type SideDeps } from './side.ts'
 
@@ -102,7 +103,3 @@ export function createSides(deps: SidesDeps): Sides {
 }
 
 const originOf = (url: string): string => new URL(url).origin
-
-function aborted(signal: AbortSignal): Promise<void> {
-  return new Promise((resolve) => (signal.aborted ? resolve() : signal.addEventListener('abort', () => resolve(), { once: true })))
-}

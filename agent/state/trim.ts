@@ -116,8 +116,14 @@ const shortestSlice = 13
 
 /** A text that keeps nothing but itself. What should be a text and is none stays what it is: who reads it says so. */
 function copy<T extends string | undefined>(text: T): T {
-  return typeof text === 'string' && text.length >= shortestSlice ? (Buffer.from(text).toString() as T) : text
+  if (typeof text !== 'string' || text.length < shortestSlice) return text
+  // A buffer for each of a hundred thousand texts would be most of the work.
+  return (text.length <= mostCopied ? room.toString('utf8', 0, room.write(text)) : Buffer.from(text).toString()) as T
 }
+
+const mostCopied = 256
+/** A character takes three bytes at most. */
+const room = Buffer.alloc(3 * mostCopied)
 
 /** What the absence of conditions says, too. */
 function isPlainlyReady({ ready, serving, terminating }: NonNullable<NonNullable<EndpointSlice['endpoints']>[number]['conditions']>): boolean {

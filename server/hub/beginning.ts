@@ -3,6 +3,7 @@ import { isWherryError } from '../../api/errors.ts'
 import { agentResources, type AgentResource } from '../../api/frames.ts'
 import type { KubeObject } from '../../api/objects.ts'
 import type { Change, Store } from '../store/store.ts'
+import { encodeSeveral } from '../../api/codec.ts'
 import type { Encoder } from './encoder.ts'
 import { isAgentChange, wanted } from './interest.ts'
 
@@ -57,6 +58,11 @@ function history(store: Store, from: number, upTo: number): readonly Change[] {
 }
 
 function* missedFrames(node: string, changes: readonly Change[], encoder: Encoder, revision: number): Generator<Uint8Array> {
+  yield* inGroups(changeFrames(node, changes, encoder))
+  yield encoder.sync(revision)
+}
+
+function* changeFrames(node: string, changes: readonly Change[], encoder: Encoder): Generator<Uint8Array> {
   for (const change of changes) {
     if (!isAgentChange(change)) continue
     const kind = wanted(node, change)
@@ -64,7 +70,6 @@ function* missedFrames(node: string, changes: readonly Change[], encoder: Encode
     const bytes = kind === 'set' ? encoder.change(change) : encoder.remove(change)
     if (bytes) yield bytes
   }
-  yield encoder.sync(revision)
 }
 
 interface Row {
@@ -87,9 +92,33 @@ function everything(store: Store, node: string): readonly Row[] {
 
 function* stateFrames(rows: readonly Row[], revision: number, encoder: Encoder): Generator<Uint8Array> {
   yield encoder.frame({ kind: 'reset' })
+  yield* inGroups(setFrames(rows, encoder))
+  yield encoder.sync(revision)
+}
+
+function* setFrames(rows: readonly Row[], encoder: Encoder): Generator<Uint8Array> {
   for (const { resource, object } of rows) {
     const bytes = encoder.set(resource, object)
     if (bytes) yield bytes
   }
-  yield encoder.sync(revision)
+}
+
+/** From this size on a message costs next to nothing beside what is in it. Bytes. */
+const groupBytes = 32 * 1024
+
+/** As few messages as it takes; one that is alone stays as it is. */
+function* inGroups(frames: Iterable<Uint8Array>): Generator<Uint8Array> {
+  let group: Uint8Array[] = []
+  let size = 0
+  const grouped = (): Uint8Array => (group.length === 1 ? group[0]! : encodeSeveral(group))
+  for (const frame of frames) {
+    if (group.length > 0 && size + frame.byteLength > groupBytes) {
+      yield grouped()
+      group = []
+      size = 0
+    }
+    group.push(frame)
+    size += frame.byteLength
+  }
+  if (group.length > 0) yield grouped()
 }

@@ -3,6 +3,7 @@ import { isDeepStrictEqual } from 'node:util'
 import { triggerAnnotation, type EndpointsFrame } from '../../api/frames.ts'
 import { keyOf, type EndpointSlice, type KubeObject } from '../../api/objects.ts'
 import type { AgentChange } from './interest.ts'
+import { endpointFor } from './project.ts'
 
 /** The change as edits of the endpoints that an agent holds; undefined for every other change. */
 export function endpointsChange({ type, resource, revision, object, previous }: AgentChange): EndpointsFrame | undefined {
@@ -15,7 +16,7 @@ export function endpointsChange({ type, resource, revision, object, previous }: 
 
 type Endpoints = NonNullable<EndpointSlice['endpoints']>
 
-const endpointsOf = (object: KubeObject): Endpoints => (object as unknown as EndpointSlice).endpoints ?? []
+const endpointsOf = (object: KubeObject): Endpoints => ((object as unknown as EndpointSlice).endpoints ?? []).map(endpointFor)
 
 /** What must be the same: all but the endpoints, and what the store and the managers of fields note with each change. */
 function besides(object: KubeObject): object {

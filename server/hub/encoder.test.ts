@@ -7,6 +7,7 @@ import { createFakeClock } from '../../test/kit/clock.ts'
 import * as kit from '../../test/kit/objects.ts'
 import { createEncoder } from './encoder.ts'
 import type { AgentChange } from './interest.ts'
+import { project } from './project.ts'
 
 function counting() {
   const frames: HubFrame[] = []
@@ -27,14 +28,14 @@ test('encodes an object, a deletion and a marker once each', () => {
   expect(encoder.remove(change)).toBe(encoder.remove(change))
   expect(encoder.sync(9)).toBe(encoder.sync(9))
   expect(frames).toHaveLength(3)
-  expect(decodeHubFrame(encoder.set('services', object)!)).toEqual({ kind: 'set', resource: 'services', revision: 7, object })
+  expect(decodeHubFrame(encoder.set('services', object)!)).toEqual({ kind: 'set', resource: 'services', revision: 7, object: project('services', object) })
   expect(decodeHubFrame(encoder.remove(change))).toEqual({ kind: 'delete', resource: 'services', revision: 9, key: 'default/web' })
   expect(decodeHubFrame(encoder.sync(10))).toEqual({ kind: 'sync', revision: 10 })
 })
 
 test('of a slice it encodes the endpoints that changed, once, unless the agent cannot have the state before', () => {
   const { frames, encoder } = counting()
-  const slice = (resourceVersion: string, address: string, note = '') => kit.stored(kit.endpointSlice({ metadata: { annotations: { note } }, endpoints: [{ addresses: [address] }] }), { resourceVersion })
+  const slice = (resourceVersion: string, address: string, name = 'http') => kit.stored(kit.endpointSlice({ ports: [{ name, port: 8080 }], endpoints: [{ addresses: [address] }] }), { resourceVersion })
   const change = (previous: KubeObject, object: KubeObject): AgentChange => ({ revision: 9, type: 'MODIFIED', resource: 'endpointslices.discovery.k8s.io', object, previous })
   const small = change(slice('7', '10.0.0.1'), slice('9', '10.0.0.2'))
   expect(encoder.change(small)).toBe(encoder.change(small))
@@ -43,13 +44,13 @@ test('of a slice it encodes the endpoints that changed, once, unless the agent c
   const huge = slice('7', '10.0.0.1', 'x'.repeat(9_000_000))
   expect(encoder.set('endpointslices.discovery.k8s.io', huge)).toBeUndefined()
   const known = frames.length
-  encoder.change(change(huge, slice('9', '10.0.0.2', huge.metadata.annotations!['note'])))
+  encoder.change(change(huge, slice('9', '10.0.0.2', 'x'.repeat(9_000_000))))
   expect(frames.slice(known).map((f) => f.kind)).toEqual(['set'])
 })
 
 test('says once of an object that it does not fit, and goes on', () => {
   const { frames, lines, encoder } = counting()
-  const huge = kit.stored(kit.service({ metadata: { annotations: { note: 'x'.repeat(9_000_000) } } }))
+  const huge = kit.stored(kit.service({ spec: { externalName: 'x'.repeat(9_000_000) } }))
   expect([encoder.set('services', huge), encoder.set('services', huge)]).toEqual([undefined, undefined])
   expect(frames).toHaveLength(1)
   expect(lines.of('an object cannot be sent to the agents')).toMatchObject([{ key: 'default/web', code: 'FRAME_TOO_LARGE' }])

@@ -1,5 +1,6 @@
 import { expect, test } from 'vitest'
 import { encode } from '../../api/codec.ts'
+import type { KubeObject } from '../../api/objects.ts'
 import * as kit from '../../test/kit/objects.ts'
 import { project } from './project.ts'
 
@@ -7,15 +8,15 @@ const lastApplied = 'kubectl.kubernetes.io/last-applied-configuration'
 const managedFields = [{ manager: 'kubectl', operation: 'Update', apiVersion: 'v1', time: '2026-01-01T00:00:00Z', fieldsType: 'FieldsV1' }]
 
 test('leaves out field managers and what kubectl remembers, and keeps the other annotations', () => {
-  const plain = kit.stored(kit.service({ metadata: { annotations: { team: 'a' } } }))
-  const full = kit.stored(kit.service({ metadata: { annotations: { team: 'a', [lastApplied]: '{}' }, managedFields } }))
-  expect(project('services', full)).toEqual(plain)
+  const plain = kit.stored(kit.pod({ metadata: { annotations: { team: 'a' } } }))
+  const full = kit.stored(kit.pod({ metadata: { annotations: { team: 'a', [lastApplied]: '{}' }, managedFields } }))
+  expect(project('pods', full)).toEqual(plain)
   expect(full.metadata.managedFields).toHaveLength(1)
 })
 
 test('leaves no empty annotations behind', () => {
-  const full = kit.stored(kit.service({ metadata: { annotations: { [lastApplied]: '' } } }))
-  expect(project('services', full).metadata).not.toHaveProperty('annotations')
+  const full = kit.stored(kit.pod({ metadata: { annotations: { [lastApplied]: '' } } }))
+  expect(project('pods', full).metadata).not.toHaveProperty('annotations')
 })
 
 test('leaves out the images of a node, and nothing else of it', () => {
@@ -24,8 +25,22 @@ test('leaves out the images of a node, and nothing else of it', () => {
   expect(project('nodes', node)).toEqual(kit.stored(kit.node({ status: { capacity: { cpu: '2' } } })))
 })
 
+test('of services and slices, leaves out what only controllers and people read', () => {
+  const spec = { type: 'LoadBalancer', selector: { app: 'web' }, ipFamilies: ['IPv4'], ipFamilyPolicy: 'SingleStack', allocateLoadBalancerNodePorts: true, clusterIP: '10.96.0.1', clusterIPs: ['10.96.0.1'], ports: [{ name: 'http', port: 80, targetPort: 8080, appProtocol: 'http' }] } as const
+  const read = { type: 'LoadBalancer', clusterIP: '10.96.0.1', ports: [{ name: 'http', port: 80 }] }
+  const ingress = [{ ip: '203.0.113.1' }]
+  const { metadata } = kit.stored(kit.service())
+  const service = (part: object) => ({ apiVersion: 'v1', kind: 'Service', metadata, ...part }) as KubeObject
+  expect(project('services', service({ spec, status: { loadBalancer: { ingress }, conditions: [] } }))).toEqual(service({ spec: read, status: { loadBalancer: { ingress } } }))
+  expect(project('services', service({ spec: { clusterIPs: ['10.96.0.1', 'fd00::1'] }, status: { loadBalancer: {} } }))).toEqual(service({ spec: { clusterIPs: ['10.96.0.1', 'fd00::1'] } }))
+  const endpoint = { addresses: ['10.244.1.2'], conditions: { ready: true }, nodeName: 'node1', hints: { forZones: [{ name: 'a' }] } }
+  const slice = (part: object) => ({ apiVersion: 'discovery.k8s.io/v1', kind: 'EndpointSlice', metadata, addressType: 'IPv4', ...part }) as KubeObject
+  const full = slice({ endpoints: [{ ...endpoint, targetRef: { kind: 'Pod', name: 'web-1' }, zone: 'a' }], ports: [{ port: 8080, appProtocol: 'h2c' }] })
+  expect(project('endpointslices.discovery.k8s.io', full)).toEqual(slice({ endpoints: [endpoint], ports: [{ port: 8080 }] }))
+})
+
 test('keeps the object itself where there is nothing to leave out', () => {
-  for (const [resource, draft] of [['pods', kit.pod()], ['services', kit.service()], ['nodes', kit.node()]] as const) {
+  for (const [resource, draft] of [['pods', kit.pod()], ['nodes', kit.node()]] as const) {
     const object = kit.stored(draft)
     expect(project(resource, object)).toBe(object)
   }

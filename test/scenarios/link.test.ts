@@ -20,7 +20,8 @@ afterEach(() => stage.close())
 const put = (inside: Inside, resource: Ref['resource'], draft: { readonly metadata: { name: string; namespace?: string } }): Promise<unknown> =>
   inside.store.write({ resource, namespace: draft.metadata.namespace ?? '', name: draft.metadata.name }, () => ({ put: kit.stored(draft) }))
 
-const service = (name: string, note = ''): ReturnType<typeof kit.service> => kit.service({ metadata: { name, annotations: { note } } })
+/** @param note in a field that agents are sent */
+const service = (name: string, note = ''): ReturnType<typeof kit.service> => kit.service({ metadata: { name }, spec: { externalName: note } })
 
 /** Writes something that every agent is sent, and waits until this one has it. */
 async function settle(agent: Agent): Promise<void> {
@@ -168,7 +169,7 @@ function randomChange(inside: Inside, random: () => number): Promise<unknown> {
   // Of some slices only the endpoints change, of others more.
   const endpoints = Array.from({ length: Math.floor(random() * 6) }, (_, i) => ({ addresses: [`10.244.1.${i + Math.floor(random() * 3)}`], conditions: { ready: random() < 0.8 } }))
   const [resource, draft] = pick([
-    ['services', kit.service({ metadata: { name, annotations } })],
+    ['services', kit.service({ metadata: { name, annotations }, spec: { externalName: annotations.note + annotations.more } })],
     ['endpointslices.discovery.k8s.io', kit.endpointSlice({ metadata: { name, ...(random() < 0.5 && { annotations }) }, endpoints })],
     ['nodes', kit.node({ metadata: { name, annotations } })],
     ['pods', kit.pod({ metadata: { name, annotations }, ...(nodeName && { spec: { nodeName } }) })],
