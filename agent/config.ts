@@ -11,7 +11,7 @@ export interface AgentConfig {
   readonly hubs: readonly string[]
   /** node.crt, node.key and ca.crt, as `wherry join` writes them. */
   readonly credentials: string
-  /** CNI state, container logs and records. */
+  /** CNI state, container logs and records, and what the kernel was known to hold. */
   readonly state: string
   readonly containerdAddress: string
   /** Pods' cgroups are made under this path. */
@@ -40,7 +40,7 @@ export const usage = `Usage: agent --node NAME --hub URL --credentials DIR [opti
   --hub URL[,URL]               https://HOST:PORT of the hub; of several on one etcd the agent uses one that is there,
                                 and can be asked through all of them
   --credentials DIR             node.crt, node.key and ca.crt (made by: wherry join)
-  --state DIR                   CNI state and container logs (default /var/lib/wherry/agent)
+  --state DIR                   CNI state, container logs, what it noted of its rules (default /var/lib/wherry/agent)
   --containerd-address SOCKET   (default /run/containerd/containerd.sock)
   --cgroup-root PATH            pods' cgroups go below it (default /wherry)
   --cluster-cidr CIDR[,CIDR]    pod addresses (default 10.244.0.0/16); one of each IP family that is to be served

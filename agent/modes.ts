@@ -10,6 +10,7 @@ import type { Exec } from './kernel/exec.ts'
 import type { OwnHands } from './kernel/nft/hands.ts'
 import { openNftKernel, type NftDoor } from './kernel/nft/nft.ts'
 import { createDataplane, type Dataplane } from './sync/dataplane.ts'
+import type { Notebook } from './sync/notebook.ts'
 
 export interface ModeOptions {
   readonly family: Family
@@ -20,6 +21,8 @@ export interface ModeOptions {
   readonly door: NftDoor
   /** Of this process: to be shared by both families, so that neither takes the other one's work for somebody else's. */
   readonly hands?: OwnHands
+  /** What an agent before this one noted, and one after it may recall. */
+  readonly notebook?: Notebook
   readonly ipvs?: { readonly scheduler: string; readonly strictARP: boolean }
 }
 
@@ -29,8 +32,9 @@ type Open = (options: ModeOptions, signal: AbortSignal) => Promise<Dataplane>
 
 /** The default comes with the agent; the code of another mode is loaded with it. */
 const modes: Readonly<Partial<Record<ModeName, Open>>> = {
-  async nftables({ family, exec, log, door, hands }, signal) {
-    return createDataplane(family, nftMode, await openNftKernel({ prefer: door, family, exec, log, hands }, signal))
+  async nftables({ family, exec, log, clock, door, hands, notebook }, signal) {
+    const kernel = await openNftKernel({ prefer: door, family, exec, log, hands }, signal)
+    return createDataplane(family, nftMode, kernel, notebook && { notebook, clock })
   },
   async ipvs({ ipvs = { scheduler: 'rr', strictARP: false }, ...options }, signal) {
     const { createIpvsMode } = await import('../rules/ipvs/index.ts')

@@ -1,5 +1,5 @@
 /** The pod half of the agent: what the hub wishes on this node, and what the node tells of itself. */
-import { sleep, type Clock } from '../api/clock.ts'
+import { aborted, sleep, type Clock } from '../api/clock.ts'
 import type { NodeReport } from '../api/frames.ts'
 import { errorKeys, type Log } from '../api/log.ts'
 import type { NodeStatus } from '../api/objects.ts'
@@ -130,10 +130,6 @@ export function createNode(deps: NodeDeps): NodeHalf {
       await pods.close()
     },
   }
-}
-
-function aborted(signal: AbortSignal): Promise<void> {
-  return new Promise((resolve) => (signal.aborted ? resolve() : signal.addEventListener('abort', () => resolve(), { once: true })))
 }
 
 interface StatusTeller {

@@ -149,7 +149,7 @@ function createLane(deps: ServicesDeps, { dataplane, conntrack, config: initial,
         log.warn('somebody else changed our rules; they are being put back', { family, change: change.what, ...change.by })
         loop.audit()
       }, signal)
-      await Promise.all([loop.run(signal), sweep.run(signal), watching])
+      await Promise.all([loop.run(signal), sweep.run(signal), watching, dataplane.note(signal)])
       cancel()
     },
   }

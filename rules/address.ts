@@ -54,7 +54,8 @@ export function unicastFault(family: Family, text: string): string | undefined {
   if (family === 'ip') {
     const value = bitsOf(text)
     if (value === undefined) return noAddress.ip
-    return ranges.find(({ from, to }) => from <= value && value <= to)?.what
+    for (const { from, to, what } of ranges) if (from <= value && value <= to) return what
+    return undefined
   }
   if (canonicalAddress('ip6', text) !== text) return noAddress.ip6
   return ranges6[ipaddr.IPv6.parse(text).range()]

@@ -32,4 +32,11 @@ export interface Mode<Listing, Accepted, Transaction, P extends Plan<Transaction
   plan(accepted: Accepted, view: NodeView, changed: 'all' | ReadonlySet<ServiceKey>): P
   /** When the kernel has said yes, or there was nothing to do. May update `accepted` in place; gives what counts from now on. */
   commit(accepted: Accepted, plan: P): Accepted
+  /** What is to be kept for `recall`, for a process that comes after this one. Undefined if that is not known yet. */
+  note?(accepted: Accepted): string | undefined
+  /**
+   * In place of `adopt` and `plan`, where the kernel is known to hold what was noted: if that is what the view says and nothing else.
+   * The plan has no transaction, as there is nothing to do. Undefined if it is something else; then the kernel has to be read.
+   */
+  recall?(family: Family, noted: string, view: NodeView): { readonly accepted: Accepted; readonly plan: P } | undefined
 }

@@ -12,6 +12,11 @@ export interface Kernel<Listing, Transaction> {
    * @throws KernelError KERNEL_EXISTS, KERNEL_NOT_FOUND, KERNEL_BUSY or KERNEL_REFUSED, with the tool's words and the payload's line.
    */
   apply(transaction: Transaction, signal: AbortSignal): Promise<void>
+  /**
+   * A text that is another one after whatever changes the rules of this network namespace, of anybody, and on every other machine or
+   * boot. Undefined where that cannot be told, or changes by other hands would not be noticed.
+   */
+  stamp?(): Promise<string | undefined>
   /** Where reading takes long: begins to read what `read` will soon be asked for. What changed since is read again. */
   prepare?(signal: AbortSignal): void
   /** Our part as the kernel holds it now; undefined if it has none. Expensive (seconds at 100,000 elements). */

@@ -40,6 +40,7 @@ const c = {
   attachFilter: 26,
   sendBufferForce: 32,
   receiveBufferForce: 33,
+  namespaceCookie: 71,
   netlinkLevel: 270,
   addMembership: 1,
   dropMembership: 2,
@@ -83,6 +84,21 @@ export async function openNetlinkTalk(): Promise<NetlinkTalk> {
     },
     close: () => closeSync(fd),
   }
+}
+
+/**
+ * A number of this network namespace that no other has had since the machine booted (SO_NETNS_COOKIE).
+ * @returns undefined before Linux 5.14
+ * @throws KernelError SETUP if this Node cannot call foreign functions, or the kernel does not let us
+ */
+export async function namespaceNumber(): Promise<bigint | undefined> {
+  const libc = await load()
+  const fd = libc.socket(c.afNetlink, c.raw | c.closeOnExec, c.netfilter)
+  if (fd < 0) throw refused('no socket could be opened')
+  const [cookie, size] = [Buffer.alloc(8), number(8)]
+  const isTold = libc.getsockopt(fd, c.socketLevel, c.namespaceCookie, cookie, size) === 0
+  closeSync(fd)
+  return isTold ? cookie.readBigUInt64LE() : undefined
 }
 
 const number = (value: number): Buffer => Buffer.from(new Int32Array([value]).buffer)

@@ -1,5 +1,5 @@
 /** The proxy at work: the Kubernetes API to rules in the kernel, with its health and its figures beside it. */
-import type { Clock } from '../../api/clock.ts'
+import { aborted, type Clock } from '../../api/clock.ts'
 import type { AckFrame, SyncFrame } from '../../api/frames.ts'
 import type { Log } from '../../api/log.ts'
 import type { Family, NodeConfig, Problem } from '../../rules/model.ts'
@@ -115,10 +115,6 @@ async function allUntil(signal: AbortSignal, stop: AbortController, work: readon
     ),
   )
   if (failure) throw failure.error
-}
-
-function aborted(signal: AbortSignal): Promise<void> {
-  return new Promise((resolve) => (signal.aborted ? resolve() : signal.addEventListener('abort', () => resolve(), { once: true })))
 }
 
 /** What the services tell, as figures, health and events. */

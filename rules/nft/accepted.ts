@@ -3,6 +3,7 @@ import { RulesError } from '../error.ts'
 import { openLedger, settle, type Ledger, type Reseating } from '../ledger.ts'
 import type { Plan as AnyPlan } from '../mode.ts'
 import type { Family, NodeConfig } from '../model.ts'
+import { noElements, type Digest } from './digest.ts'
 import type { Layout } from './layout.ts'
 import type { Listing, SetName, Transaction } from './model.ts'
 
@@ -29,6 +30,8 @@ export interface Accepted {
   readonly ledger: Ledger
   /** By set and key. */
   readonly shares: Map<string, Share>
+  /** Of all elements; of none before the first commit. */
+  digest: Digest
 }
 
 export interface Plan extends AnyPlan<Transaction> {
@@ -46,11 +49,12 @@ export interface Next {
   /** Those that come; with `rebuild`, all. */
   readonly extensions: ReadonlySet<SetName>
   readonly shares: ReadonlyMap<string, Share>
+  readonly digest: Digest
 }
 
 /** @param listing what `parse` gave; undefined if the kernel has no table of ours */
 export function adopt(family: Family, listing: Listing | undefined): Accepted {
-  return { family, version: 0, held: listing, made: undefined, extensions: new Set(), ledger: openLedger(family), shares: new Map() }
+  return { family, version: 0, held: listing, made: undefined, extensions: new Set(), ledger: openLedger(family), shares: new Map(), digest: noElements }
 }
 
 /**
@@ -76,6 +80,7 @@ export function commit(accepted: Accepted, { next }: Plan): Accepted {
     if (share.count > 0) accepted.shares.set(id, share)
     else accepted.shares.delete(id)
   }
+  accepted.digest = next.digest
   settle(accepted.ledger, next.reseating)
   return accepted
 }

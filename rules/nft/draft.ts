@@ -1,7 +1,8 @@
 /** What changes in the table's sets, as services change one after the other, collected into as few operations as it takes. */
 import type { Share } from './accepted.ts'
+import { createDigestSum, type Digest } from './digest.ts'
 import { slotElement, type Placement, type Slots } from './elements.ts'
-import type { Element, ElementKey, Listing, Operation, PlacedElement, SetName } from './model.ts'
+import { elementOf, type Element, type ElementKey, type Listing, type Operation, type PlacedElement, type SetName } from './model.ts'
 
 export interface Draft {
   /** A service, or the configuration, wants something else than before. */
@@ -17,15 +18,23 @@ export interface Steps {
   readonly deleted: number
   /** Shared elements that are wanted by others than before. */
   readonly shares: ReadonlyMap<string, Share>
+  /** Of all elements that are wanted now. */
+  readonly digest: Digest
 }
 
-/**
- * @param held of a read-back: what is not wanted goes, and everything that is wanted has to be named
- * @param known who wants which shared element up to now
- */
-export function createDraft(held: Listing | undefined, known: ReadonlyMap<string, Share>): Draft {
-  const edits = createEdits(held)
-  const shares = createShares(edits, known)
+/** What a draft begins with. */
+export interface Beginning {
+  /** Of a read-back: what is not wanted goes, and everything that is wanted has to be named. */
+  readonly held: Listing | undefined
+  /** Who wants which shared element up to now. */
+  readonly shares: ReadonlyMap<string, Share>
+  /** Of the elements that were wanted up to now. */
+  readonly digest: Digest
+}
+
+export function createDraft(beginning: Beginning): Draft {
+  const edits = createEdits(beginning)
+  const shares = createShares(edits, beginning.shares)
   return {
     change(before, after) {
       for (const element of before.shared) shares.take(element, -1)
@@ -41,21 +50,27 @@ export function createDraft(held: Listing | undefined, known: ReadonlyMap<string
 }
 
 /** An element whose value or comment differs is deleted and added. */
-function createEdits(held: Listing | undefined) {
+function createEdits({ held, digest }: Pick<Beginning, 'held' | 'digest'>) {
   const adds = new Map<SetName, Element[]>()
   const deletes = new Map<SetName, ElementKey[]>()
   /** Of a read-back: what is wanted, each once. */
   const seen = new Map<SetName, ElementKey[]>()
-  const remove = ({ set, key }: PlacedElement): void => void listed(deletes, set).push(key)
+  const sum = createDigestSum(digest)
+  /** Of what was wanted, as it was. */
+  const remove = (element: PlacedElement): void => {
+    sum.remove(element)
+    listed(deletes, element.set).push(element.key)
+  }
   const add = (element: PlacedElement): void => {
     const { set, key, value, comment } = element
+    sum.add(element)
     const found = held?.elements.get(set)?.get(key)
     if (found) {
       listed(seen, set).push(key)
       if (found.value === value && found.comment === comment) return
-      remove(element)
+      listed(deletes, set).push(key)
     }
-    listed(adds, set).push({ key, ...(value !== undefined && { value }), ...(comment !== undefined && { comment }) })
+    listed(adds, set).push(elementOf(key, value, comment))
   }
   return {
     add,
@@ -71,7 +86,7 @@ function createEdits(held: Listing | undefined) {
         ...[...deletes].map(([set, keys]): Operation => ({ kind: 'delete-elements', set, keys })),
         ...[...adds].map(([set, elements]): Operation => ({ kind: 'add-elements', set, elements })),
       ]
-      return { operations, adds: new Set(adds.keys()), added: total(adds), deleted: total(deletes) }
+      return { operations, adds: new Set(adds.keys()), added: total(adds), deleted: total(deletes), digest: sum.value() }
     },
   }
 }
@@ -102,13 +117,16 @@ function createShares({ add, remove }: Edits, known: ReadonlyMap<string, Share>)
         const now = value ?? before?.value
         if (before && before.value === now && before.count === count) continue
         shares.set(id, count === 1 && now === undefined ? sole : { count, value: now })
-        const { set, key } = element
-        if (before && (count === 0 || before.value !== now)) remove(element)
-        if (count > 0 && (!before || before.value !== now)) add({ set, key, ...(now !== undefined && { value: now }) })
+        if (before && (count === 0 || before.value !== now)) remove(shared(element, before.value))
+        if (count > 0 && (!before || before.value !== now)) add(shared(element, now))
       }
       return shares
     },
   }
+}
+
+function shared({ set, key }: PlacedElement, value: string | undefined): PlacedElement {
+  return { set, key, ...(value !== undefined && { value }) }
 }
 
 function changeOwn({ add, remove }: Edits, before: readonly PlacedElement[], after: readonly PlacedElement[]): void {

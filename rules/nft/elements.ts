@@ -52,7 +52,8 @@ export function placementOf(family: Family, service: ServiceKey, { clusterIPs, r
 /** The first slot tells whose it is; to name the service in each of them would take more room than the addresses. */
 export function slotElement({ set, front, comment, endpoints }: Slots, i: number): PlacedElement {
   const { address, port } = endpoints[i]!
-  return { set, key: `${front} . ${i}`, value: `${address} . ${port}`, ...(i === 0 && { comment }) }
+  const [key, value] = [`${front} . ${i}`, `${address} . ${port}`]
+  return i === 0 ? { set, key, value, comment } : { set, key, value }
 }
 
 /** Endpoints beyond what the slots, or the numbers for affinity, can name. */

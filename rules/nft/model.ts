@@ -14,6 +14,12 @@ export interface Element {
   readonly comment?: string
 }
 
+/** Written out, as there may be a hundred thousand: to put each together from parts would take several times as long. */
+export function elementOf(key: ElementKey, value: string | undefined, comment: string | undefined): Element {
+  if (comment === undefined) return value === undefined ? { key } : { key, value }
+  return value === undefined ? { key, comment } : { key, value, comment }
+}
+
 export interface PlacedElement extends Element {
   readonly set: SetName
 }

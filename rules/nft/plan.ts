@@ -5,6 +5,7 @@
 import { reseat } from '../ledger.ts'
 import type { NodeConfig, NodeView, Problem, ServiceKey } from '../model.ts'
 import type { Accepted, Plan } from './accepted.ts'
+import { noElements } from './digest.ts'
 import { createDraft } from './draft.ts'
 import { excesses, nothing, placementOf, type Placement } from './elements.ts'
 import { extensionParts, layoutOf, type Layout } from './layout.ts'
@@ -29,7 +30,11 @@ export function plan(accepted: Accepted, view: NodeView, changed: 'all' | Readon
   const rebuild = first ? held === undefined || !fits(held, made.layout) : !sameStructure(accepted.made!.layout, made.layout)
   const reseating = reseat(accepted.ledger, view, first ? 'all' : changed)
   const fresh = first || rebuild
-  const draft = createDraft(rebuild || !first ? undefined : held, fresh ? new Map() : accepted.shares)
+  const draft = createDraft({
+    held: rebuild || !first ? undefined : held,
+    shares: fresh ? new Map() : accepted.shares,
+    digest: fresh ? noElements : accepted.digest,
+  })
 
   const problems: Problem[] = made === accepted.made ? [] : [...made.layout.problems]
   for (const key of rebuild ? view.services.keys() : reseating.affected) {
@@ -55,6 +60,7 @@ export function plan(accepted: Accepted, view: NodeView, changed: 'all' | Readon
       reseating,
       extensions: first && !rebuild ? new Set([...extensions, ...extensionsIn(held!)]) : extensions,
       shares: steps.shares,
+      digest: steps.digest,
     },
   }
 }

@@ -20,6 +20,7 @@ export function createFakeKernel(options: { readonly family: Family; readonly he
   const accepted: Transaction[] = []
   const watchers = new Set<(change: ForeignChange) => void>()
   let held = options.held
+  let generation = 1
   return {
     how: 'a kernel in memory',
     accepted,
@@ -32,12 +33,15 @@ export function createFakeKernel(options: { readonly family: Family; readonly he
         )
       }
       held = applyAll(held, transaction.operations)
+      generation++
       accepted.push(transaction)
     },
     meddle(operations, change) {
       held = applyAll(held, operations)
+      generation++
       for (const tell of watchers) tell(change)
     },
+    stamp: () => Promise.resolve(`in memory ${generation}`),
     async read(signal) {
       signal.throwIfAborted()
       return held && withoutLearned(held)
@@ -54,6 +58,7 @@ export function createFakeKernel(options: { readonly family: Family; readonly he
     async remove(signal) {
       signal.throwIfAborted()
       held = undefined
+      generation++
     },
     close() {},
   }

@@ -2,7 +2,7 @@
  * The elements of a set as messages of nf_tables (linux/netfilter/nf_tables.h), which take a tenth of the time that their text
  * takes. Whatever these do not know for certain, they say so.
  */
-import type { Element, ElementForm, SetName } from '../../../rules/nft/index.ts'
+import { elementOf, type Element, type ElementForm, type SetName } from '../../../rules/nft/index.ts'
 import {
   aligned,
   attributeOf,
@@ -84,7 +84,7 @@ function elementIn(bytes: Buffer, { from, to }: Stretch, form: ElementForm): Ele
     at += aligned(length)
   }
   if (key === undefined || (form.value && value === undefined)) return undefined
-  return { key, ...(value !== undefined && { value }), ...(comment !== undefined && { comment }) }
+  return elementOf(key, value, comment)
 }
 
 /** Whether an attribute holds nothing but a value (NFTA_DATA_VALUE) of so many bytes. */

@@ -1,5 +1,5 @@
 /** nftables as the agent's kernel, over either door. */
-import { systemClock } from '../../../api/clock.ts'
+import { aborted, systemClock } from '../../../api/clock.ts'
 import type { Log } from '../../../api/log.ts'
 import { errorKeys } from '../../../api/log.ts'
 import { isWherryError } from '../../../api/errors.ts'
@@ -15,6 +15,7 @@ import { createMonitor, type Monitor } from './monitor.ts'
 import { openNetlinkSocket, openNetlinkTalk, type NetlinkSocket, type NetlinkTalk } from '../netlink.ts'
 import { openNftProcess } from './process.ts'
 import { createTableReader, listed, type ReadDeps } from './read.ts'
+import { stampOf } from './stamp.ts'
 import { createElementWriter, type ElementWriter } from './write.ts'
 
 /** `auto`: in process where that works, else as a process. */
@@ -120,6 +121,8 @@ export function createNftKernel(deps: NftKernelDeps): Kernel<Listing, Transactio
   const { door, family, log, hands = createOwnHands() } = deps
   const table = { family, name: tableName }
   const monitors = new Set<Monitor>()
+  /** Changes by other hands are not noticed. */
+  let isBlind = false
   const reader = createTableReader(deps)
   const asOurs = async <T>(isLarge: boolean, change: () => T): Promise<Awaited<T>> => {
     const resumes = isLarge ? [...monitors].map((monitor) => monitor.pause()) : []
@@ -153,13 +156,18 @@ export function createNftKernel(deps: NftKernelDeps): Kernel<Listing, Transactio
       signal.throwIfAborted()
       for (const step of writer ? stepsOf(transaction, writer) : [transaction]) await bring(step, writer, signal)
     },
+    stamp: () => (isBlind ? Promise.resolve(undefined) : stampOf(deps)),
     prepare: (signal) => reader.prepare(signal),
     read: (signal) => reader.read(signal),
     async remove(signal) {
       // Whatever an earlier version laid out is in the table of this name. Made first, it can be deleted unseen.
       await run(`add table ${family} ${tableName}\ndelete table ${family} ${tableName}\n`, signal)
     },
-    watch: (tell, signal) => watch({ ...deps, hands }, monitors, tell, signal),
+    async watch(tell, signal) {
+      isBlind = !(await watch({ ...deps, hands }, monitors, tell, signal))
+      // There is nothing to watch with: until the end nothing is told.
+      if (isBlind) await aborted(signal)
+    },
     print: async (signal) => (await listed(door, table, 'people', signal)) ?? '',
     close() {
       writing.close()
@@ -209,21 +217,23 @@ function stepsOf(transaction: Transaction, writer: ElementWriter): readonly Tran
 
 type WatchDeps = Omit<NftKernelDeps, 'hands'> & { readonly hands: OwnHands }
 
+/** @returns false if it could not be done */
 async function watch(
   { family, log, hands, clock = systemClock, openSocket = openNetlinkSocket }: WatchDeps,
   monitors: Set<Monitor>,
   tell: (change: ForeignChange) => void,
   signal: AbortSignal,
-): Promise<void> {
+): Promise<boolean> {
   let monitor: Monitor | undefined
   try {
     monitor = createMonitor({ socket: await openSocket(), table: { family, name: tableName }, hands, clock })
     monitors.add(monitor)
     await monitor.run(tell, signal)
+    return true
   } catch (e) {
     if (!isWherryError(e, 'SETUP')) throw e
     log.warn('Changes of the rules by other programs are not noticed until the next audit.', { family, ...errorKeys(e) })
-    if (!signal.aborted) await new Promise<void>((resolve) => signal.addEventListener('abort', () => resolve(), { once: true }))
+    return false
   } finally {
     if (monitor) monitors.delete(monitor)
   }

@@ -184,7 +184,8 @@ async function elementsAsText(
   return isTorn(text, listing) ? 'changed' : (listing.elements.get(name) ?? 'changed')
 }
 
-function generationOf(talk: NetlinkTalk): number {
+/** @throws KernelError KERNEL_REFUSED */
+export function generationOf(talk: NetlinkTalk): number {
   talk.ask(generationQuestion())
   const answer = talk.answer()
   const generation = answer && generationIn(answer)
