@@ -122,3 +122,8 @@ export function keyOf(object: { metadata: { namespace?: string; name: string } }
   const { namespace, name } = object.metadata
   return namespace ? `${namespace}/${name}` : name
 }
+
+/** Whether the conditions of an endpoint say what their absence says, too (discovery/v1 EndpointConditions). */
+export function isPlainlyReady({ ready, serving, terminating }: NonNullable<NonNullable<EndpointSlice['endpoints']>[number]['conditions']>): boolean {
+  return (ready ?? true) && (serving ?? true) && !terminating
+}

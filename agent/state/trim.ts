@@ -4,7 +4,7 @@
  * as the decoder cuts longer texts out of the text of the whole frame, which each of them would keep.
  */
 import { triggerAnnotation, type AgentResource } from '../../api/frames.ts'
-import type { EndpointSlice, KubeObject, Service } from '../../api/objects.ts'
+import { isPlainlyReady, type EndpointSlice, type KubeObject, type Service } from '../../api/objects.ts'
 
 const labels = ['kubernetes.io/service-name', 'service.kubernetes.io/service-proxy-name', 'service.kubernetes.io/headless'] as const
 const annotations = [triggerAnnotation] as const
@@ -124,8 +124,3 @@ function copy<T extends string | undefined>(text: T): T {
 const mostCopied = 256
 /** A character takes three bytes at most. */
 const room = Buffer.alloc(3 * mostCopied)
-
-/** What the absence of conditions says, too. */
-function isPlainlyReady({ ready, serving, terminating }: NonNullable<NonNullable<EndpointSlice['endpoints']>[number]['conditions']>): boolean {
-  return (ready ?? true) && (serving ?? true) && !terminating
-}

@@ -38,7 +38,7 @@ const trigger = { 'endpoints.kubernetes.io/last-change-trigger-time': '2026-01-0
 const changeTo = (object: KubeObject) => endpointsChange({ revision: 8, type: 'MODIFIED', resource: 'endpointslices.discovery.k8s.io', object, previous: slice() })
 
 test('a slice of which the endpoints changed, and when it says that they did, is told by its edits', () => {
-  const endpoints = [{ addresses: ['10.244.1.3'], conditions: { ready: true } }]
+  const endpoints = [{ addresses: ['10.244.1.3'], conditions: { ready: false } }]
   expect(changeTo(slice({ endpoints }, { annotations: trigger }))).toEqual({
     kind: 'endpoints', revision: 8, key: 'default/web-1', from: 7, edits: [{ at: 0, gone: 1, come: endpoints }], trigger: '2026-01-01T00:00:00Z',
   })

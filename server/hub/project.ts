@@ -1,6 +1,6 @@
 /** How much of an object an agent is sent. Pure. */
 import { triggerAnnotation, type AgentResource } from '../../api/frames.ts'
-import type { EndpointSlice, KubeObject, Node, Service } from '../../api/objects.ts'
+import { isPlainlyReady, type EndpointSlice, type KubeObject, type Node, type Service } from '../../api/objects.ts'
 
 const lastApplied = 'kubectl.kubernetes.io/last-applied-configuration'
 
@@ -78,7 +78,7 @@ type Endpoint = NonNullable<EndpointSlice['endpoints']>[number]
 
 /** The same of an endpoint of a slice. */
 export function endpointFor({ addresses, conditions, hints, hostname, nodeName }: Endpoint): Endpoint {
-  return { addresses, conditions, hints, hostname, nodeName } as Endpoint
+  return { addresses, conditions: conditions && !isPlainlyReady(conditions) ? conditions : undefined, hints, hostname, nodeName } as Endpoint
 }
 
 function metadataFor({ name, namespace, uid, resourceVersion, creationTimestamp, labels, annotations }: KubeObject['metadata']): object {
