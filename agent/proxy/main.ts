@@ -68,7 +68,7 @@ function setUp(config: ProxyConfig, log: Log): void {
   for (const problem of applySettings(settingsOf(config, availableParallelism()))) log.warn('a kernel setting could not be made', { ...problem })
 }
 
-async function run({ config, ignored, file }: Extract<ProxyCommand, { kind: 'run' }>): Promise<void> {
+async function run({ config, ignored, file, notesDir }: Extract<ProxyCommand, { kind: 'run' }>): Promise<void> {
   const log = logOf(config)
   const stop = new AbortController()
   const { signal } = stop
@@ -78,7 +78,7 @@ async function run({ config, ignored, file }: Extract<ProxyCommand, { kind: 'run
   const metrics = createProxyMetrics({ mode: config.mode, version, now: () => clock.now(), proc: '/proc' })
   // What is wrong with it is said before anything is touched.
   const client = openClient(config, exec, (answer) => metrics.onApiAnswer(answer))
-  const mode = await openServedMode(config, { exec, clock, random, log }, signal)
+  const mode = await openServedMode(config, { exec, clock, random, log, notesDir }, signal)
   for (const problem of applySettings([oomSetting(config)])) log.warn('a kernel setting could not be made', { ...problem })
   setUp(config, log)
   const events = createEventRecorder({ client, node: config.node, clock, random, log, signal })

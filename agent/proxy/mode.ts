@@ -1,4 +1,5 @@
 /** The one place where the proxy meets the rules: opens the kernel in the mode that is configured, for each IP family. */
+import { join } from 'node:path'
 import type { Clock } from '../../api/clock.ts'
 import { isWherryError } from '../../api/errors.ts'
 import { errorKeys, type Log } from '../../api/log.ts'
@@ -10,6 +11,7 @@ import { createOwnHands } from '../kernel/nft/hands.ts'
 import { modeNames, openMode } from '../modes.ts'
 import { createServices, type Services, type ServicesDeps } from '../services.ts'
 import type { Dataplane } from '../sync/dataplane.ts'
+import { openNotebook } from '../sync/notebook.ts'
 import type { ProxyConfig } from './config/proxy-config.ts'
 import { ProxyError } from './error.ts'
 import { familyConfig } from './family-config.ts'
@@ -19,6 +21,8 @@ export interface KernelDeps {
   readonly exec: Exec
   readonly clock: Clock
   readonly log: Log
+  /** Where one process leaves to the next what the kernel holds. */
+  readonly notesDir?: string | undefined
 }
 
 /** What the services tell while they run. */
@@ -43,13 +47,14 @@ const families: readonly Family[] = ['ip', 'ip6']
  */
 export async function openServedMode(config: ProxyConfig, deps: KernelDeps & { readonly random: () => number }, signal: AbortSignal): Promise<ServedMode> {
   if (!modeNames.includes(config.mode)) throw new ProxyError('USAGE', `mode ${config.mode} is not served: use one of these: ${modeNames.join(', ')}`)
-  const { exec, log, clock, random } = deps
+  const { exec, log, clock, random, notesDir } = deps
   const primary: Family = config.bindAddress.includes(':') ? 'ip6' : 'ip'
   const planes: Dataplane[] = []
   const hands = createOwnHands()
   for (const family of families) {
     try {
-      planes.push(await openMode(config.mode, { family, exec, log, clock, door: 'auto', ipvs: config.ipvs, hands }, signal))
+      const notebook = notesDir === undefined ? undefined : openNotebook(join(notesDir, `rules-${family}.json`), log)
+      planes.push(await openMode(config.mode, { family, exec, log, clock, door: 'auto', ipvs: config.ipvs, hands, ...(notebook && { notebook }) }, signal))
     } catch (e) {
       if (family === primary || !isWherryError(e, 'SETUP')) throw e
       log.warn('one IP family is not served', { family, ...errorKeys(e) })

@@ -30,6 +30,8 @@ Serves the virtual IPs of Kubernetes Services on this node, in place of kube-pro
   --ipvs-tcpfin-timeout T, --ipvs-udp-timeout T
   --oom-score-adj N                 (default -999)
 * -v, --v N                         4 shows more, 6 everything
+* --notes-dir DIR                   where it notes what nftables holds, so that the next start need not read that
+                                    (default: nowhere; a folder in /run will do)
 * --init-only                       make the kernel settings that need full root, then exit
 * --cleanup                         take every rule of ours away, then exit
 * --write-config-to FILE            write the configuration that the flags amount to, then exit

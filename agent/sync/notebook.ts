@@ -1,5 +1,6 @@
 /** What an agent leaves behind for the one that comes after it, in a file. */
-import { renameSync, rmSync, writeFileSync } from 'node:fs'
+import { mkdirSync, renameSync, rmSync, writeFileSync } from 'node:fs'
+import { dirname } from 'node:path'
 import { errorKeys, type Log } from '../../api/log.ts'
 import { readIfThere } from '../../api/private-file.ts'
 
@@ -36,6 +37,7 @@ export function openNotebook(path: string, log: Log): Notebook {
     // Whole or not at all; that it outlives a crash of the machine is not asked for, as no stamp does.
     write: (entry) =>
       attempt('noted', () => {
+        mkdirSync(dirname(path), { recursive: true, mode: 0o700 })
         writeFileSync(`${path}.new`, `${JSON.stringify(entry)}\n`, { mode: 0o600 })
         renameSync(`${path}.new`, path)
       }),

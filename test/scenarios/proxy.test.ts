@@ -10,6 +10,9 @@ import { tmpdir } from 'node:os'
 import { join, resolve } from 'node:path'
 import { afterAll, beforeAll, describe, expect, test } from 'vitest'
 import { stringify } from 'yaml'
+import { openNetlinkTalk } from '../../agent/kernel/netlink.ts'
+import { stampOf } from '../../agent/kernel/nft/stamp.ts'
+import { readIfThere } from '../../api/private-file.ts'
 import { createApi, type Api } from '../kit/api.ts'
 import { describeAsRoot, execIn, inNamespace, netnsLab, type Netns } from '../kit/netns.ts'
 import { waitFor } from '../kit/wait.ts'
@@ -74,6 +77,8 @@ describeAsRoot('the drop-in proxy', () => {
   const lab = netnsLab()
   const dir = mkdtempSync(join(tmpdir(), 'wherry-proxy-'))
   const config = join(dir, 'proxy.yaml')
+  const notes = join(dir, 'notes')
+  const noted = (): readonly string[] => ['ip', 'ip6'].map((family) => readIfThere(join(notes, `rules-${family}.json`)) ?? '')
   const processes: Process[] = []
   let netns: Netns
   let api: Api
@@ -86,7 +91,7 @@ describeAsRoot('the drop-in proxy', () => {
     return started
   }
   const startProxy = async (): Promise<void> => {
-    proxy = wherry('proxy', '--config', config)
+    proxy = wherry('proxy', '--config', config, '--notes-dir', notes)
     const passes = (): number => [...proxy.output().matchAll(/"(rules applied|the kernel already holds the rules)"/g)].length
     await waitFor('both IP families to be served', () => passes() === 2)
   }
@@ -163,11 +168,15 @@ describeAsRoot('the drop-in proxy', () => {
       })()
       const before = await rules()
       const monitor = await watchRules(netns)
+      const stamp = await stampOf({ openTalk: openNetlinkTalk })
+      await waitFor('what the kernel holds to be noted', () => noted().every((text) => text.includes(stamp!)))
+      const left = noted()
       proxy.child.kill('SIGKILL')
       expect(await proxy.ended).toBe('SIGKILL')
       expect(await rules(), 'the rules stay').toBe(before)
       await startProxy()
       expect(proxy.output()).not.toContain('rules applied')
+      expect(noted(), 'and what was noted holds').toEqual(left)
       going = false
       await traffic
       expect(await monitor.stop()).toEqual([])

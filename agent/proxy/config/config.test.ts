@@ -256,6 +256,11 @@ describe('flags', () => {
     expect(command(['--logtostderr', '--cleanup-ipvs=true', '--boot-id-file', '/x'])).toMatchObject({ kind: 'run', ignored: ['--logtostderr', '--cleanup-ipvs', '--boot-id-file'] })
   })
 
+  test('where notes go is said beside a file, too', () => {
+    expect(command(['--config=/f', '--notes-dir=/run/notes'], { mode: 'nftables' })).toMatchObject({ kind: 'run', notesDir: '/run/notes' })
+    expect(command(['--notes-dir='])).not.toHaveProperty('notesDir')
+  })
+
   test.each<[readonly string[], string]>([
     [['--help'], 'help'],
     [['-h'], 'help'],

@@ -11,7 +11,7 @@ export type ProxyCommand =
   | { readonly kind: 'help' | 'version' }
   | { readonly kind: 'write-config'; readonly config: ProxyConfig; readonly to: string }
   | { readonly kind: 'cleanup' | 'init-only'; readonly config: ProxyConfig; readonly ignored: readonly string[] }
-  | { readonly kind: 'run'; readonly config: ProxyConfig; readonly ignored: readonly string[]; readonly file?: ConfigFile }
+  | { readonly kind: 'run'; readonly config: ProxyConfig; readonly ignored: readonly string[]; readonly file?: ConfigFile; readonly notesDir?: string }
 
 /** The file as it was read: the process ends when it says something else. */
 export interface ConfigFile {
@@ -42,7 +42,7 @@ export function readCommand(argv: readonly string[], { hostname, readFile }: Com
   if (flags.writeConfigTo !== undefined) return { kind: 'write-config', config, to: flags.writeConfigTo }
   if (flags.cleanup) return { kind: 'cleanup', config, ignored }
   if (flags.initOnly) return { kind: 'init-only', config, ignored }
-  return { kind: 'run', config, ignored, ...(file && { file }) }
+  return { kind: 'run', config, ignored, ...(file && { file }), ...(flags.notesDir !== undefined && { notesDir: flags.notesDir }) }
 }
 
 function documentOf(flags: Flags, file: ConfigFile | undefined): ReturnType<typeof readDocument> {

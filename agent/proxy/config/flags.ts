@@ -69,6 +69,7 @@ const commandFlags = {
   config: 'text',
   'write-config-to': 'text',
   master: 'text',
+  'notes-dir': 'text',
   cleanup: 'yesno',
   'init-only': 'yesno',
   'healthz-port': 'whole',
@@ -109,6 +110,7 @@ export interface Flags {
   readonly config?: string
   readonly writeConfigTo?: string
   readonly master?: string
+  readonly notesDir?: string
   readonly cleanup: boolean
   readonly initOnly: boolean
   /** Given as empty text, or by a port of 0: no server. */
@@ -148,11 +150,12 @@ export function readFlags(argv: readonly string[]): Flags {
     if (hasFile) besideFile.push(`--${flag}`)
     else fields.set(path, withPort(text(fields, path), Number(port)))
   }
-  const [config, writeConfigTo, master] = ['config', 'write-config-to', 'master'].map((name) => text(given, name))
+  const [config, writeConfigTo, master, notesDir] = ['config', 'write-config-to', 'master', 'notes-dir'].map((name) => text(given, name))
   return {
     ...(config !== undefined && { config }),
     ...(writeConfigTo !== undefined && { writeConfigTo }),
     ...(master !== undefined && { master }),
+    ...(notesDir !== undefined && { notesDir }),
     cleanup: given.get('cleanup') === true,
     initOnly: given.get('init-only') === true,
     noHealthz: !hasFile && (given.get('healthz-bind-address') === '' || given.get('healthz-port') === 0),
