@@ -2,7 +2,14 @@
 import { once } from 'node:events'
 import { createServer } from 'node:net'
 import { expect, test } from 'vitest'
+import { KernelError } from '../../agent/kernel/errors.ts'
+import { openNetlinkTalk } from '../../agent/kernel/netlink.ts'
+import { openNftKernel } from '../../agent/kernel/nft/nft.ts'
+import { stampOf } from '../../agent/kernel/nft/stamp.ts'
+import { silentLog } from '../../api/log.ts'
+import { adopt, commit, plan, rulesetOf } from '../../rules/nft/index.ts'
 import { inNamespace, netnsLab, type Netns } from '../kit/netns.ts'
+import { fullView, nodeView } from '../kit/views.ts'
 import { answer } from './answer.ts'
 
 const lab = netnsLab()
@@ -35,4 +42,46 @@ test('the scratch number of a packet, learning into a map, counters of elements,
   }
   expect(await nft(netns, ['list', 'map', 'ip', 'ground', 'endpoints'])).toContain('. 0 counter packets 1 bytes 60 comment "default/web" : 127.0.0.1 . 8080')
   expect(await nft(netns, ['list', 'map', 'ip', 'ground', 'learned'])).toMatch(/ 0:50 \. 127\.0\.0\.1 timeout 1h expires \S+ : 1:50 /)
+})
+
+test.each(['ip', 'ip6'] as const)('elements of %s as messages of our own, and the stamp that tells whether anything changed', async (family) => {
+  const netns = await lab.create()
+  const never = new AbortController().signal
+  await inNamespace(netns, async () => {
+    const texts: string[] = []
+    const exec: typeof netns.exec = {
+      ...netns.exec,
+      run(command, signal) {
+        if (command.input !== undefined) texts.push(command.input)
+        return netns.exec.run(command, signal)
+      },
+    }
+    const stamp = (): Promise<string | undefined> => stampOf({ openTalk: openNetlinkTalk })
+    const stamps = [await stamp()]
+    // The door is nft, so whatever does not go as messages is seen.
+    const kernel = await openNftKernel({ prefer: 'auto', family, exec, log: silentLog, openLibrary: () => Promise.reject(new KernelError('SETUP', 'not here')) }, never)
+    const view = fullView(family)
+    const accepted = adopt(family, undefined)
+    const first = plan(accepted, view, 'all')
+    await kernel.apply(first.transaction!, never)
+    commit(accepted, first)
+    stamps.push(await stamp(), await stamp())
+    expect(plan(adopt(family, await kernel.read(never)), view, 'all').transaction).toBeUndefined()
+    expect(texts).toHaveLength(1)
+    expect(texts[0]).not.toMatch(/^add element \S+ wherry (endpoints|cluster-ips|external |affinity-ids)/m)
+
+    const less = nodeView([...view.services.values()].slice(1), view.config)
+    const next = plan(accepted, less, new Set(view.services.keys()))
+    const small = { family, operations: next.transaction!.operations.filter((operation) => operation.kind === 'delete-elements' && !operation.set.endsWith('ranges')) }
+    await kernel.apply(small, never)
+    stamps.push(await stamp())
+    expect(texts).toHaveLength(1)
+    const held = await kernel.read(never)
+    for (const [set, inside] of rulesetOf(family, less).elements) {
+      if (!set.endsWith('ranges')) expect([set, [...held!.elements.get(set)!.keys()].toSorted()]).toEqual([set, [...inside.keys()].toSorted()])
+    }
+    expect(stamps.map((each) => typeof each)).toEqual(stamps.map(() => 'string'))
+    expect(stamps.map((each, i) => each === stamps[i - 1])).toEqual([false, false, true, false])
+    kernel.close()
+  })
 })
