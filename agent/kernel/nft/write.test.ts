@@ -1,18 +1,22 @@
 /** Elements as messages and as text, in the kernels of network namespaces: they leave the same. */
 import fc from 'fast-check'
-import { describe, expect, it } from 'vitest'
+import { describe, expect, it, test } from 'vitest'
 import { silentLog } from '../../../api/log.ts'
 import { canonicalAddress } from '../../../rules/address.ts'
 import type { Family } from '../../../rules/model.ts'
-import { adopt, commit, plan, render, rulesetOf, type Listing, type Operation } from '../../../rules/nft/index.ts'
+import { adopt, commit, declarationOf, elementForm, plan, render, rulesetOf, type Listing, type Operation } from '../../../rules/nft/index.ts'
 import { describeAsRoot, execIn, inNamespace, netnsLab, type Netns } from '../../../test/kit/netns.ts'
 import { arbitraryChange, changedView, fullView, nodeConfigOf, nodeView, portView, serviceView, endpointView } from '../../../test/kit/views.ts'
 import type { ForeignChange, Kernel } from '../kernel.ts'
-import { openNetlinkSocket, openNetlinkTalk } from '../netlink.ts'
+import { attributesIn, offsets, type Stretch } from '../netlink-messages.ts'
+import { openNetlinkSocket, openNetlinkTalk, type NetlinkTalk } from '../netlink.ts'
 import { waitFor } from '../../../test/kit/wait.ts'
+import { readElements } from './elements.ts'
 import { openLibnftables } from './libnftables.ts'
+import { typeOf } from './messages.ts'
 import { createNftKernel, openNftKernel } from './nft.ts'
 import type { Door } from './door.ts'
+import { createElementWriter } from './write.ts'
 
 const never = new AbortController().signal
 
@@ -48,6 +52,37 @@ async function stageOf(family: Family, writes: 'text' | 'messages'): Promise<Sta
 function plain(listing: Listing | undefined) {
   return listing && { ...listing, elements: new Map([...listing.elements].map(([set, inside]) => [set, new Map([...inside].toSorted(([a], [b]) => (a < b ? -1 : 1)))])) }
 }
+
+/** What a transaction is sent as. */
+function sent(operations: readonly Operation[]): Buffer {
+  let batch = Buffer.alloc(0)
+  const talk: NetlinkTalk = { ask: (message) => void (batch = Buffer.from(message)), answer: () => undefined, close() {} }
+  expect(createElementWriter('ip', talk).write({ family: 'ip', operations })).toBe(false)
+  return batch
+}
+
+test('a batch is whole at every length, wherever it had to grow', () => {
+  const text = (message: Buffer, { from, to }: Stretch): string => message.toString('latin1', from, to)
+  const form = elementForm(declarationOf('ip', 'cluster-ips')!)
+  for (let count = 1; count <= 120; count++) {
+    // Of different lengths, so that the buffer ends in the middle of everything once.
+    const operations = Array.from({ length: count }, (_, n): Operation => ({ kind: 'add-elements', set: 'cluster-ips', elements: [{ key: `10.96.0.${n}`, comment: 'c'.repeat((n * count) % 29) }] }))
+    const batch = sent(operations)
+    const found: unknown[] = []
+    let types: number[] = []
+    for (let at = 0; at < batch.length; ) {
+      const message = batch.subarray(at, at + batch.readUInt32LE(at))
+      types.push(message.readUInt16LE(4))
+      const attributes = new Map(attributesIn(message, { from: offsets.attributes, to: message.length }))
+      if (attributes.size > 0) expect([text(message, attributes.get(1)!), text(message, attributes.get(2)!)]).toEqual(['wherry\0', 'cluster-ips\0'])
+      readElements(message, form, (element) => found.push(element))
+      at += message.length
+    }
+    types = [...new Set(types)]
+    expect(types).toEqual([16, typeOf(12), 17])
+    expect(found).toEqual(operations.flatMap((operation) => ('elements' in operation ? operation.elements : [])))
+  }
+})
 
 describeAsRoot('messages of elements', () => {
   const lab = netnsLab()

@@ -5,7 +5,7 @@
 import type { Family } from '../../../rules/model.ts'
 import { declarationOf, elementForm, tableName, type Datum, type Element, type ElementForm, type SetName, type Transaction } from '../../../rules/nft/index.ts'
 import { KernelError } from '../errors.ts'
-import { aligned, errnoIn, errorMessage, familyNumbers, flags, nested, offsets } from '../netlink-messages.ts'
+import { createMessages, errnoIn, errorMessage, familyNumbers, flags, offsets, type Messages } from '../netlink-messages.ts'
 import type { NetlinkTalk } from '../netlink.ts'
 import { attribute, list } from './elements.ts'
 import { typeOf } from './messages.ts'
@@ -85,69 +85,38 @@ interface ListHead {
 
 /** The length of an attribute has 16 bits, and that of a list of elements ends before this. */
 const mostListBytes = 60_000
-const attributeHead = 4
 /** A comment has as many bytes as one byte can tell (NFT_USERDATA_MAXLEN). */
 const mostUserData = 255
 
 function createBatch(family: Family) {
-  let bytes = Buffer.alloc(1 << 10)
-  let end = 0
-  /** Makes room, of zeros. @returns where it begins */
-  const room = (length: number): number => {
-    const at = end
-    end += aligned(length)
-    if (end > bytes.length) {
-      const more = Buffer.alloc(2 * end)
-      bytes.copy(more, 0, 0, at)
-      bytes = more
-    }
-    return at
-  }
-  const attributeHeadAt = (at: number, type: number, length: number): number => {
-    bytes.writeUInt16LE(attributeHead + length, at)
-    bytes.writeUInt16LE(type, at + 2)
-    return at + attributeHead
-  }
-  const attributeIn = (type: number, length: number): number => attributeHeadAt(room(attributeHead + length), type, length)
-  /** What holds attributes, up to `close`. */
-  const open = (type: number): number => attributeIn(type | nested, 0)
-  const close = (at: number): void => void bytes.writeUInt16LE(end - at + attributeHead, at - attributeHead)
-  /** Where the latest message begins. */
-  let latest = 0
-  const begin = (type: number, bits: number, number: number): void => {
-    latest = room(offsets.attributes)
-    bytes.writeUInt16LE(type, latest + offsets.type)
-    bytes.writeUInt16LE(flags.request | bits, latest + offsets.flags)
-    bytes.writeUInt8(number, latest + offsets.family)
-  }
-  const endMessage = (): void => void bytes.writeUInt32LE(end - latest, latest + offsets.length)
+  const messages = createMessages()
   const putMark = (type: number): void => {
-    begin(type, 0, 0)
-    bytes.writeUInt16BE(mark.subsystem, end - 2)
-    endMessage()
+    messages.begin({ type, flags: flags.request, family: 0, part: mark.subsystem })
+    messages.end()
   }
-  const name = (type: number, text: string): void => void bytes.write(text, attributeIn(type, text.length + 1), 'latin1')
+  /** @returns false if the text is not of this form */
   const datum = (type: number, form: Datum, text: string): boolean => {
-    const at = attributeIn(type | nested, attributeHead + form.length)
-    return form.write(text, bytes, attributeHeadAt(at, attribute.value, form.length))
+    const at = messages.open(type)
+    const isWritten = messages.attribute(attribute.value, form.length, (bytes, place) => form.write(text, bytes, place))
+    messages.close(at)
+    return isWritten
   }
-
   putMark(mark.begin)
   return {
     /** @param put writes one; false if it cannot, which ends all */
     elements<T>(head: ListHead, all: readonly T[], put: (each: T) => boolean): boolean {
       for (let i = 0; i < all.length; ) {
-        begin(head.type, head.flags, familyNumbers[family])
-        name(list.table, tableName)
-        name(list.set, head.set)
-        const elements = open(list.elements)
-        for (; i < all.length && end - elements < mostListBytes; i++) {
-          const element = open(list.element)
+        messages.begin({ type: head.type, flags: flags.request | head.flags, family: familyNumbers[family] })
+        messages.text(list.table, tableName)
+        messages.text(list.set, head.set)
+        const elements = messages.open(list.elements)
+        for (; i < all.length && messages.length - elements < mostListBytes; i++) {
+          const element = messages.open(list.element)
           if (!put(all[i]!)) return false
-          close(element)
+          messages.close(element)
         }
-        close(elements)
-        endMessage()
+        messages.close(elements)
+        messages.end()
       }
       return true
     },
@@ -156,24 +125,25 @@ function createBatch(family: Family) {
       if (!datum(attribute.key, form.key, key)) return false
       if ((form.value === undefined) !== (value === undefined)) return false
       if (form.value && !datum(attribute.data, form.value, value!)) return false
-      return comment === undefined || putComment(comment)
+      return comment === undefined || putComment(messages, comment)
     },
     /** The last one of elements is answered, by which the whole is known to be over. */
     finish(): Buffer {
-      bytes.writeUInt16LE(bytes.readUInt16LE(latest + offsets.flags) | flags.acknowledge, latest + offsets.flags)
+      messages.flag(flags.acknowledge)
       putMark(mark.end)
-      return bytes.subarray(0, end)
+      return messages.bytes()
     },
   }
+}
 
-  /** As nft writes it: a type, a length, and text with its end. */
-  function putComment(text: string): boolean {
-    const length = Buffer.byteLength(text) + 1
-    if (2 + length > mostUserData) return false
-    const at = attributeIn(attribute.userData, 2 + length)
+/** As nft writes it: a type, a length, and text with its end. @returns false if it is too long */
+function putComment(messages: Messages, text: string): boolean {
+  const length = Buffer.byteLength(text) + 1
+  if (2 + length > mostUserData) return false
+  messages.attribute(attribute.userData, 2 + length, (bytes, at) => {
     bytes[at] = attribute.comment
     bytes[at + 1] = length
     bytes.write(text, at + 2)
-    return true
-  }
+  })
+  return true
 }
