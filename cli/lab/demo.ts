@@ -160,13 +160,24 @@ async function askFrom(namespace: string, target: Target, deps: LabDeps): Promis
   return JSON.parse(stdout) as Answer
 }
 
+/** Of a process that ends at once ctr may lose what it said: it stops copying when the process has ended. */
+const mostAsked = 5
+
+/** Asks again where nothing was heard of an answer. */
+async function askFromPod(plan: LabPlan, from: AskingPod, target: Target, deps: LabDeps): Promise<Answer> {
+  for (let asked = 1; ; asked++) {
+    const answer = await askOnceFromPod(plan, from, target, deps)
+    if (answer.kind === 'failed' || answer.body !== '' || asked === mostAsked) return answer
+  }
+}
+
+interface AskingPod {
+  readonly node: string
+  readonly container: string
+}
+
 /** busybox's wget, really inside the pod; the time holds the start of the process. Its own -T crashes in a static build. */
-async function askFromPod(
-  plan: LabPlan,
-  from: { readonly node: string; readonly container: string },
-  target: Target,
-  deps: LabDeps,
-): Promise<Answer> {
+async function askOnceFromPod(plan: LabPlan, from: AskingPod, target: Target, deps: LabDeps): Promise<Answer> {
   const begin = performance.now()
   const id = `matrix-${deps.clock.now().toString(36)}`
   const command = ['wget', '-q', '-O', '-', `http://${target.host}:${target.port}/`]
