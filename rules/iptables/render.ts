@@ -3,12 +3,10 @@ import { tableNames, type Operation, type Transaction } from './model.ts'
 
 /** Empty for a transaction without operations. Chains are named first, since rules may lead to those that come later. */
 export function render({ operations }: Transaction): string {
-  const lines: string[] = []
-  for (const table of tableNames) {
+  const lines = tableNames.flatMap((table) => {
     const mine = operations[table]
-    if (mine.length === 0) continue
-    lines.push(`*${table}`, ...declarations(mine), ...mine.flatMap(rules), ...mine.flatMap(deletions), 'COMMIT')
-  }
+    return mine.length === 0 ? [] : [`*${table}`, ...declarations(mine), ...mine.flatMap(rules), ...mine.flatMap(deletions), 'COMMIT']
+  })
   return lines.length === 0 ? '' : `${lines.join('\n')}\n`
 }
 
