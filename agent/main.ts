@@ -2,7 +2,6 @@
 import { randomInt } from 'node:crypto'
 import { mkdirSync } from 'node:fs'
 import { flushCompileCache } from 'node:module'
-import { join } from 'node:path'
 import { sleep, systemClock } from '../api/clock.ts'
 import { isWherryError } from '../api/errors.ts'
 import { createLog, errorKeys, type Log } from '../api/log.ts'
@@ -30,7 +29,6 @@ import { openMode, removeRules } from './modes.ts'
 import { createServices, type LaneDeps } from './services.ts'
 import { hubsAfter } from './state/hubs.ts'
 import { createTables } from './state/tables.ts'
-import { openNotebook } from './sync/notebook.ts'
 import { stopOnSignal } from './stop-signal.ts'
 
 const clock = systemClock
@@ -154,7 +152,7 @@ interface LaneParts {
 }
 
 async function openLane({ config, family, node, exec, hands, log }: LaneParts, signal: AbortSignal): Promise<LaneDeps> {
-  const dataplane = await openMode(config.proxyMode, { family, exec, log, clock, door: config.kernel, hands, notebook: openNotebook(join(config.state, `rules-${family}.json`), log) }, signal)
+  const dataplane = await openMode(config.proxyMode, { family, exec, log, clock, door: config.kernel, hands, notesDir: config.state }, signal)
   const virtualRanges = config.serviceCIDR.split(',').filter((cidr) => !isOtherFamily(family, cidr))
   return { dataplane, conntrack: createConntrack({ table: createFlowTable({ exec, family }), log }), config: node, virtualRanges }
 }

@@ -1,4 +1,5 @@
 /** The ways of serving virtual IPs, and how each is opened. The only file that knows all of them. */
+import { join } from 'node:path'
 import type { Clock } from '../api/clock.ts'
 import { isWherryError } from '../api/errors.ts'
 import { errorKeys, type Log } from '../api/log.ts'
@@ -11,7 +12,7 @@ import type { OwnHands } from './kernel/nft/hands.ts'
 import type { NftDoor } from './kernel/nft/doors.ts'
 import { openNftKernel } from './kernel/nft/nft.ts'
 import { createDataplane, type Dataplane } from './sync/dataplane.ts'
-import type { Notebook } from './sync/notebook.ts'
+import { openNotebook } from './sync/notebook.ts'
 
 export interface ModeOptions {
   readonly family: Family
@@ -22,8 +23,8 @@ export interface ModeOptions {
   readonly door: NftDoor
   /** Of this process: to be shared by both families, so that neither takes the other one's work for somebody else's. */
   readonly hands?: OwnHands
-  /** What an agent before this one noted, and one after it may recall. */
-  readonly notebook?: Notebook
+  /** The folder where a process before this one noted what the kernel holds, and one after it may recall that. */
+  readonly notesDir?: string | undefined
   readonly ipvs?: { readonly scheduler: string; readonly strictARP: boolean }
 }
 
@@ -33,9 +34,10 @@ type Open = (options: ModeOptions, signal: AbortSignal) => Promise<Dataplane>
 
 /** The default comes with the agent; the code of another mode is loaded with it. */
 const modes: Readonly<Partial<Record<ModeName, Open>>> = {
-  async nftables({ family, exec, log, clock, door, hands, notebook }, signal) {
+  async nftables({ family, exec, log, clock, door, hands, notesDir }, signal) {
     const kernel = await openNftKernel({ prefer: door, family, exec, log, hands }, signal)
-    return createDataplane(family, nftMode, kernel, notebook && { notebook, clock })
+    const notes = notesDir === undefined ? undefined : { notebook: openNotebook(join(notesDir, `rules-${family}.json`), log), clock }
+    return createDataplane(family, nftMode, kernel, notes)
   },
   async ipvs({ ipvs = { scheduler: 'rr', strictARP: false }, ...options }, signal) {
     const { createIpvsMode } = await import('../rules/ipvs/index.ts')

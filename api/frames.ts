@@ -97,6 +97,8 @@ export interface EndpointEdit {
   readonly come: readonly NonNullable<EndpointSlice['endpoints']>[number][]
 }
 export const triggerAnnotation = 'endpoints.kubernetes.io/last-change-trigger-time'
+/** The labels of services and slices that a node reads: whose slice it is, and who else serves it. */
+export const readLabels = ['kubernetes.io/service-name', 'service.kubernetes.io/service-proxy-name', 'service.kubernetes.io/headless'] as const
 
 export interface SyncFrame {
   readonly kind: 'sync'

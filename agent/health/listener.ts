@@ -1,6 +1,6 @@
 /** Small HTTP servers for load balancers, probes and scrapers: no bodies in, short answers out, everything bounded. */
 import { createServer, type Server } from 'node:http'
-import { sleep, type Clock } from '../../api/clock.ts'
+import { aborted, sleep, type Clock } from '../../api/clock.ts'
 import { errorKeys, type Log } from '../../api/log.ts'
 import { HealthError } from './error.ts'
 
@@ -76,7 +76,7 @@ export async function holdListener({ place, handler, name, hardFail, clock, log 
     try {
       const listener = await listen(place, handler)
       log.info('a server listens', { server: name, address: told({ ...place, port: listener.port }) })
-      await new Promise<void>((resolve) => (signal.aborted ? resolve() : signal.addEventListener('abort', () => resolve(), { once: true })))
+      await aborted(signal)
       await listener.close()
       return
     } catch (e) {

@@ -1,5 +1,4 @@
 /** The one place where the proxy meets the rules: opens the kernel in the mode that is configured, for each IP family. */
-import { join } from 'node:path'
 import type { Clock } from '../../api/clock.ts'
 import { isWherryError } from '../../api/errors.ts'
 import { errorKeys, type Log } from '../../api/log.ts'
@@ -11,7 +10,6 @@ import { createOwnHands } from '../kernel/nft/hands.ts'
 import { modeNames, openMode } from '../modes.ts'
 import { createServices, type Services, type ServicesDeps } from '../services.ts'
 import type { Dataplane } from '../sync/dataplane.ts'
-import { openNotebook } from '../sync/notebook.ts'
 import type { ProxyConfig } from './config/proxy-config.ts'
 import { ProxyError } from './error.ts'
 import { familyConfig } from './family-config.ts'
@@ -53,8 +51,7 @@ export async function openServedMode(config: ProxyConfig, deps: KernelDeps & { r
   const hands = createOwnHands()
   for (const family of families) {
     try {
-      const notebook = notesDir === undefined ? undefined : openNotebook(join(notesDir, `rules-${family}.json`), log)
-      planes.push(await openMode(config.mode, { family, exec, log, clock, door: 'auto', ipvs: config.ipvs, hands, ...(notebook && { notebook }) }, signal))
+      planes.push(await openMode(config.mode, { family, exec, log, clock, door: 'auto', ipvs: config.ipvs, hands, notesDir }, signal))
     } catch (e) {
       if (family === primary || !isWherryError(e, 'SETUP')) throw e
       log.warn('one IP family is not served', { family, ...errorKeys(e) })

@@ -3,10 +3,9 @@
  * would be most of the agent's memory. Texts that come again in thousands of objects are kept once. All others are copied,
  * as the decoder cuts longer texts out of the text of the whole frame, which each of them would keep.
  */
-import { triggerAnnotation, type AgentResource } from '../../api/frames.ts'
+import { readLabels, triggerAnnotation, type AgentResource } from '../../api/frames.ts'
 import { isPlainlyReady, type EndpointSlice, type KubeObject, type Service } from '../../api/objects.ts'
 
-const labels = ['kubernetes.io/service-name', 'service.kubernetes.io/service-proxy-name', 'service.kubernetes.io/headless'] as const
 const annotations = [triggerAnnotation] as const
 
 /** How many texts, or values, are remembered until all of them are forgotten. */
@@ -27,7 +26,7 @@ export function createTrim(): Trim {
       uid: copy(from.uid),
       resourceVersion: copy(from.resourceVersion),
       creationTimestamp: once(from.creationTimestamp),
-      labels: kept(from.labels, labels),
+      labels: kept(from.labels, readLabels),
       annotations: kept(from.annotations, annotations),
     } as KubeObject['metadata']
   }

@@ -2,6 +2,7 @@
  * API objects to `NodeView`: the only file that knows both an EndpointSlice and a ServiceView. What counts and what does
  * not follows the Service API (core/v1) and EndpointSlice API (discovery/v1); `rules/select.ts` chooses among endpoints.
  */
+import { triggerAnnotation } from '../../api/frames.ts'
 import type { EndpointSlice, KubeObject, Node, Service } from '../../api/objects.ts'
 import { canonicalAddress, isOtherFamily } from '../../rules/address.ts'
 import type {
@@ -15,8 +16,6 @@ const otherProxyLabel = 'service.kubernetes.io/service-proxy-name'
 const headlessLabel = 'service.kubernetes.io/headless'
 const serviceNameLabel = 'kubernetes.io/service-name'
 const zoneLabel = 'topology.kubernetes.io/zone'
-/** When the change happened that an EndpointSlice tells of (RFC 3339). */
-const triggerAnnotation = 'endpoints.kubernetes.io/last-change-trigger-time'
 
 /** Session affinity without a timeout (core/v1 ClientIPConfig). */
 const defaultAffinitySeconds = 10_800

@@ -4,7 +4,7 @@ import type { Mode, ModeName, Plan } from '../../rules/mode.ts'
 import type { Family, NodeView, ServiceKey } from '../../rules/model.ts'
 import type { Kernel } from '../kernel/kernel.ts'
 import { rested } from '../kernel/pace.ts'
-import type { Notebook } from './notebook.ts'
+import type { Entry, Notebook } from './notebook.ts'
 
 export interface Dataplane extends Pick<Kernel<never, never>, 'how' | 'print' | 'watch' | 'remove' | 'close'> {
   readonly mode: ModeName
@@ -55,7 +55,7 @@ export function createDataplane<Listing, Accepted, Transaction, P extends Plan<T
     noted = undefined
   }
   /** What the notebook tells of the kernel as it is now. */
-  const found = async (): Promise<{ readonly stamp: string; readonly note: string } | undefined> => {
+  const found = async (): Promise<Entry | undefined> => {
     if (!isFirst || !mode.recall || !kernel.stamp) return undefined
     const entry = notes?.notebook.read()
     return entry !== undefined && entry.stamp === (await kernel.stamp()) ? entry : undefined

@@ -3,6 +3,7 @@
  * in 2^64 times: enough against accidents, and nobody can choose the elements of two tables of the same kernel.
  */
 import type { PlacedElement } from './model.ts'
+import { spread } from './names.ts'
 
 /** Sums, modulo 2^32, of two hashes of each element. */
 export interface Digest {
@@ -63,10 +64,3 @@ function take(text: string): void {
 
 /** No character. */
 const end = 0x10000
-
-/** So that every bit of what was taken reaches every bit of the sum. */
-function spread(value: number): number {
-  let mixed = Math.imul(value ^ (value >>> 16), 0x85ebca6b)
-  mixed = Math.imul(mixed ^ (mixed >>> 13), 0xc2b2ae35)
-  return (mixed ^ (mixed >>> 16)) >>> 0
-}

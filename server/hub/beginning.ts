@@ -1,9 +1,9 @@
 /** What an agent is sent first: what it missed, where the history still has it, or everything. */
+import { encodeSeveral } from '../../api/codec.ts'
 import { isWherryError } from '../../api/errors.ts'
 import { agentResources, type AgentResource } from '../../api/frames.ts'
 import type { KubeObject } from '../../api/objects.ts'
 import type { Change, Store } from '../store/store.ts'
-import { encodeSeveral } from '../../api/codec.ts'
 import type { Encoder } from './encoder.ts'
 import { isAgentChange, wanted } from './interest.ts'
 

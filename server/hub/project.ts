@@ -1,5 +1,5 @@
 /** How much of an object an agent is sent. Pure. */
-import { triggerAnnotation, type AgentResource } from '../../api/frames.ts'
+import { readLabels, triggerAnnotation, type AgentResource } from '../../api/frames.ts'
 import { isPlainlyReady, type EndpointSlice, type KubeObject, type Node, type Service } from '../../api/objects.ts'
 
 const lastApplied = 'kubectl.kubernetes.io/last-applied-configuration'
@@ -93,9 +93,6 @@ function metadataFor({ name, namespace, uid, resourceVersion, creationTimestamp,
     annotations: trigger === undefined ? undefined : { [triggerAnnotation]: trigger },
   }
 }
-
-/** Whose slice it is, and who else serves it. */
-const readLabels = ['kubernetes.io/service-name', 'service.kubernetes.io/service-proxy-name', 'service.kubernetes.io/headless'] as const
 
 function labelsFor(labels: Readonly<Record<string, string>>): Readonly<Record<string, string>> | undefined {
   let found: Record<string, string> | undefined

@@ -11,7 +11,7 @@ import { join, resolve } from 'node:path'
 import { afterAll, beforeAll, describe, expect, test } from 'vitest'
 import { stringify } from 'yaml'
 import { openNetlinkTalk } from '../../agent/kernel/netlink.ts'
-import { stampOf } from '../../agent/kernel/nft/stamp.ts'
+import { createStamper } from '../../agent/kernel/nft/stamp.ts'
 import { readIfThere } from '../../api/private-file.ts'
 import { createApi, type Api } from '../kit/api.ts'
 import { describeAsRoot, execIn, inNamespace, netnsLab, type Netns } from '../kit/netns.ts'
@@ -168,7 +168,9 @@ describeAsRoot('the drop-in proxy', () => {
       })()
       const before = await rules()
       const monitor = await watchRules(netns)
-      const stamp = await stampOf({ openTalk: openNetlinkTalk })
+      const stamper = createStamper({ openTalk: openNetlinkTalk })
+      const stamp = await stamper.stamp()
+      stamper.close()
       await waitFor('what the kernel holds to be noted', () => noted().every((text) => text.includes(stamp!)))
       const left = noted()
       proxy.child.kill('SIGKILL')

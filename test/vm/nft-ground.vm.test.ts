@@ -5,7 +5,7 @@ import { expect, test } from 'vitest'
 import { KernelError } from '../../agent/kernel/errors.ts'
 import { openNetlinkTalk } from '../../agent/kernel/netlink.ts'
 import { openNftKernel } from '../../agent/kernel/nft/nft.ts'
-import { stampOf } from '../../agent/kernel/nft/stamp.ts'
+import { createStamper } from '../../agent/kernel/nft/stamp.ts'
 import { silentLog } from '../../api/log.ts'
 import { adopt, commit, plan, rulesetOf } from '../../rules/nft/index.ts'
 import { inNamespace, netnsLab, type Netns } from '../kit/netns.ts'
@@ -56,7 +56,8 @@ test.each(['ip', 'ip6'] as const)('elements of %s as messages of our own, and th
         return netns.exec.run(command, signal)
       },
     }
-    const stamp = (): Promise<string | undefined> => stampOf({ openTalk: openNetlinkTalk })
+    const stamper = createStamper({ openTalk: openNetlinkTalk })
+    const stamp = (): Promise<string | undefined> => stamper.stamp()
     const stamps = [await stamp()]
     // The door is nft, so whatever does not go as messages is seen.
     const kernel = await openNftKernel({ prefer: 'auto', family, exec, log: silentLog, openLibrary: () => Promise.reject(new KernelError('SETUP', 'not here')) }, never)
@@ -82,6 +83,7 @@ test.each(['ip', 'ip6'] as const)('elements of %s as messages of our own, and th
     }
     expect(stamps.map((each) => typeof each)).toEqual(stamps.map(() => 'string'))
     expect(stamps.map((each, i) => each === stamps[i - 1])).toEqual([false, false, true, false])
+    stamper.close()
     kernel.close()
   })
 })

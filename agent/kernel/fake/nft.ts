@@ -1,4 +1,5 @@
 /** A kernel in memory for tests: it keeps what a transaction says only if the kernel's laws allow all of it. */
+import { aborted } from '../../../api/clock.ts'
 import type { Family } from '../../../rules/model.ts'
 import type { Element, ElementKey, Listing, Operation, SetName, Transaction } from '../../../rules/nft/model.ts'
 import { render } from '../../../rules/nft/index.ts'
@@ -52,7 +53,7 @@ export function createFakeKernel(options: { readonly family: Family; readonly he
     },
     async watch(tell, signal) {
       watchers.add(tell)
-      if (!signal.aborted) await new Promise<void>((resolve) => signal.addEventListener('abort', () => resolve(), { once: true }))
+      await aborted(signal)
       watchers.delete(tell)
     },
     async remove(signal) {

@@ -11,7 +11,7 @@ import type { ForeignChange, Kernel } from '../kernel.ts'
 import { createMonitor, type Monitor } from './monitor.ts'
 import { openNetlinkSocket, openNetlinkTalk, type NetlinkSocket, type NetlinkTalk } from '../netlink.ts'
 import { createTableReader, listed, type ReadDeps } from './read.ts'
-import { stampOf } from './stamp.ts'
+import { createStamper } from './stamp.ts'
 import { createElementWriter, type ElementWriter } from './write.ts'
 
 export interface NftKernelOptions extends Omit<DoorOptions, 'hands'> {
@@ -63,8 +63,10 @@ export function createNftKernel(deps: NftKernelDeps): Kernel<Listing, Transactio
   }
   const run = (payload: string, signal: AbortSignal): Promise<void> => asOurs(payload.length >= largePayload, () => door.run(payload, signal))
   const writing = createWriting(deps)
+  const stamper = createStamper(deps)
   const bring = async (step: Transaction, writer: ElementWriter | undefined, signal: AbortSignal): Promise<void> => {
-    const isTaken = writer !== undefined && isOfElements(step) && (await asOurs(elementsIn(step) >= largeSet, () => writer.write(step)))
+    const batch = writer?.batch(step)
+    const isTaken = batch !== undefined && (await asOurs(elementsIn(step) >= largeSet, () => writer!.send(batch)))
     // What the kernel refused it refuses once more, with a word to it from nft.
     if (!isTaken) await run(render(step), signal)
   }
@@ -83,7 +85,7 @@ export function createNftKernel(deps: NftKernelDeps): Kernel<Listing, Transactio
       signal.throwIfAborted()
       for (const step of writer ? stepsOf(transaction, writer) : [transaction]) await bring(step, writer, signal)
     },
-    stamp: () => (isBlind ? Promise.resolve(undefined) : stampOf(deps)),
+    stamp: () => (isBlind ? Promise.resolve(undefined) : stamper.stamp()),
     prepare: (signal) => reader.prepare(signal),
     read: (signal) => reader.read(signal),
     async remove(signal) {
@@ -98,6 +100,7 @@ export function createNftKernel(deps: NftKernelDeps): Kernel<Listing, Transactio
     print: async (signal) => (await listed(door, table, 'people', signal)) ?? '',
     close() {
       writing.close()
+      stamper.close()
       door.close()
     },
   }
@@ -123,8 +126,6 @@ function createWriting({ family, log, writes = 'text', openTalk }: NftKernelDeps
     close: () => talk?.close(),
   }
 }
-
-const isOfElements = ({ operations }: Transaction): boolean => operations.every(({ kind }) => kind === 'add-elements' || kind === 'delete-elements')
 
 function elementsIn({ operations }: Transaction): number {
   return operations.reduce((sum, operation) => sum + ('elements' in operation ? operation.elements.length : 'keys' in operation ? operation.keys.length : 0), 0)

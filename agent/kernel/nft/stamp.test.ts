@@ -14,7 +14,7 @@ import { KernelError } from '../errors.ts'
 import { openNetlinkTalk } from '../netlink.ts'
 import { openLibnftables } from './libnftables.ts'
 import { createNftKernel, openNftKernel } from './nft.ts'
-import { stampOf } from './stamp.ts'
+import { createStamper } from './stamp.ts'
 
 const never = new AbortController().signal
 
@@ -24,7 +24,12 @@ describeAsRoot('the stamp of the rules', () => {
     const netns = await lab.create()
     return inNamespace(netns, () => run(netns))
   }
-  const stamp = (): Promise<string | undefined> => stampOf({ openTalk: openNetlinkTalk })
+  const stamp = async (): Promise<string | undefined> => {
+    const stamper = createStamper({ openTalk: openNetlinkTalk })
+    const found = await stamper.stamp()
+    stamper.close()
+    return found
+  }
 
   it('stays while nothing changes, and is another one after any change of anybody', () =>
     inside(async (netns) => {
@@ -36,6 +41,11 @@ describeAsRoot('the stamp of the rules', () => {
         stamps.push(await stamp())
       }
       expect(new Set(stamps).size).toBe(6)
+      const kept = createStamper({ openTalk: openNetlinkTalk })
+      expect(await kept.stamp()).toBe(stamps.at(-1))
+      await execIn(netns, 'nft', ['delete table inet more'])
+      expect([await kept.stamp(), new Set([...stamps, await kept.stamp()]).size]).toEqual([await stamp(), 7])
+      kept.close()
     }))
 
   it('is of one network namespace', async () => {
@@ -45,8 +55,8 @@ describeAsRoot('the stamp of the rules', () => {
   })
 
   it('is none where the kernel cannot be asked', async () => {
-    expect(await stampOf({})).toBeUndefined()
-    expect(await stampOf({ openTalk: () => Promise.reject(new KernelError('SETUP', 'netlink: no')) })).toBeUndefined()
+    expect(await createStamper({}).stamp()).toBeUndefined()
+    expect(await createStamper({ openTalk: () => Promise.reject(new KernelError('SETUP', 'netlink: no')) }).stamp()).toBeUndefined()
   })
 
   it('is none where changes by other hands are not noticed', () =>

@@ -57,7 +57,8 @@ function plain(listing: Listing | undefined) {
 function sent(operations: readonly Operation[]): Buffer {
   let batch = Buffer.alloc(0)
   const talk: NetlinkTalk = { ask: (message) => void (batch = Buffer.from(message)), answer: () => undefined, close() {} }
-  expect(createElementWriter('ip', talk).write({ family: 'ip', operations })).toBe(false)
+  const writer = createElementWriter('ip', talk)
+  expect(writer.send(writer.batch({ family: 'ip', operations })!)).toBe(false)
   return batch
 }
 

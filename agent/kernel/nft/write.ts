@@ -18,11 +18,13 @@ const message = { add: typeOf(12), remove: typeOf(14) } as const
 export interface ElementWriter {
   /** Whether the bytes of its elements are known. */
   knows(set: SetName): boolean
+  /** A transaction as messages; undefined if it is to be sent as text, as it is of more than elements whose bytes are known. */
+  batch(transaction: Transaction): Buffer | undefined
   /**
-   * Whether the kernel said yes to the whole of a transaction. If not, nothing of it happened, and it is to be sent as text: it is of
-   * more than elements, or of sets whose bytes are not known, or the text will show what is wrong with it. Does not wait.
+   * Whether the kernel said yes to the whole of a batch. If not, nothing of it happened, and its transaction is to be sent as text,
+   * which will show what is wrong with it. Does not wait.
    */
-  write(transaction: Transaction): boolean
+  send(batch: Buffer): boolean
 }
 
 export function createElementWriter(family: Family, talk: NetlinkTalk): ElementWriter {
@@ -36,10 +38,8 @@ export function createElementWriter(family: Family, talk: NetlinkTalk): ElementW
   }
   return {
     knows: (set) => formOf(set) !== undefined,
-    write(transaction) {
-      const batch = batchOf(transaction, formOf)
-      return batch !== undefined && isAccepted(talk, batch)
-    },
+    batch: (transaction) => batchOf(transaction, formOf),
+    send: (batch) => isAccepted(talk, batch),
   }
 }
 
@@ -61,7 +61,6 @@ function isAccepted(talk: NetlinkTalk, batch: Buffer): boolean {
   return answers > 0 && refusals === 0
 }
 
-/** Undefined for what is to be sent as text. */
 function batchOf({ family, operations }: Transaction, formOf: (set: SetName) => ElementForm | undefined): Buffer | undefined {
   const batch = createBatch(family)
   for (const operation of operations) {
